@@ -1,0 +1,43 @@
+"""The three data sets, from recordings on disk to batches.
+
+A data set is a module with `SPLITS`, `locate`, `splits`, `index` and `read`; `module(name)` chooses it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from wtmr_core.datasets import hmdb51, mini, ntu60, svideoqa
+from wtmr_core.datasets.index import DataError, Index, Unreadable
+from wtmr_core.datasets.roots import cache_home, find_root, home
+
+__all__ = ["NAMES", "DataError", "Index", "Unreadable", "cache_home", "find", "home", "module", "open_index"]
+
+NAMES = ("hmdb51", "ntu60", "svideoqa")
+
+
+def module(dataset: str) -> ModuleType:
+    """The module that reads `dataset`; raises `DataError` for a name that is none of `NAMES`."""
+    chosen = {"hmdb51": hmdb51, "ntu60": ntu60, "svideoqa": svideoqa}.get(dataset)
+    if chosen is None:
+        raise DataError(f"there is no data set {dataset!r}; there are {', '.join(NAMES)}")
+    return chosen
+
+
+def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -> Path:
+    """The folder of `dataset`. At `mini` scale without `root`: the miniature set, made on first use."""
+    if scale == "mini" and not root:
+        return mini.make(dataset, home() / "data" / "mini" / dataset)
+    return find_root(dataset, module(dataset).locate, root)
+
+
+def open_index(dataset: str, root: Path, split: str | None = None, *, protocol: str = "corrected") -> Index:
+    """The index of `dataset` in `root` for `split`; without one, the first that can be read there.
+
+    The published protocol draws its own parts, so it needs no split: `-`.
+    """
+    reader = module(dataset)
+    if split is None:
+        split = "-" if protocol == "published" else next(iter(reader.splits(root)), reader.SPLITS[0])
+    return reader.index(root, split, protocol=protocol)

@@ -1,0 +1,125 @@
+"""From cached clips to what a network sees, on the device: normalisation, and augmentation with drawn numbers.
+
+Two ways of drawing: once per clip, so that motion stays motion (corrected), and anew for every frame of a
+clip, as the paper's notebooks did (published). Evaluation calls `frames` and `joints` without `draw`: it then
+has no randomness at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from torch import Tensor
+
+GREY = ((0.485,), (0.229,))
+RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
+SPINE = 1  # the middle of the spine among the 25 joints
+#: the joint that stands where each one stands in a mirror: left and right arms, legs, hands exchanged
+MIRROR = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 23, 24, 21, 22)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How strongly to augment, and from which generator (on the CPU, so that every device draws alike).
+
+    Units as in `settings.Settings`. `per_frame`: the published way.
+    """
+
+    generator: torch.Generator
+    flip: float = 0.0
+    rotate: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    jitter: float = 0.0
+    noise: float = 0.0
+    per_frame: bool = False
+
+    def uniform(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
+        """Numbers between `low` and `high`."""
+        return torch.rand(shape, generator=self.generator) * (high - low) + low
+
+    def mirrored(self, count: int) -> Tensor:
+        """(count,) bool, true with probability `flip`."""
+        return torch.rand(count, generator=self.generator) < self.flip
+
+
+def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None = None) -> Tensor:
+    """Which `frames` of `stored` frames to show: (b, t) numbers, rising.
+
+    Each from its own equal stretch of the clip: its middle, or with a `generator` anywhere in it.
+    """
+    if stored == frames:
+        return repeat(torch.arange(frames), "t -> b t", b=clips)
+    place = torch.full((clips, frames), 0.5) if generator is None else torch.rand((clips, frames), generator=generator)
+    return ((torch.arange(frames) + place) * (stored / frames)).long().clamp(max=stored - 1)
+
+
+def frames(clips: Tensor, draw: Draw | None = None) -> Tensor:
+    """(b, t, h, w, c) uint8 -> (b, t, c, h, w) float, normalised as the paper did; augmented with `draw`."""
+    b = clips.shape[0]
+    x = rearrange(clips, "b t h w c -> (b t) c h w").float() / 255
+    if draw is not None:
+        x = _augmented(x, draw, 1 if draw.per_frame else clips.shape[1])
+    mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (GREY if x.shape[1] == 1 else RGB))
+    return rearrange((x - mean) / std, "(b t) c h w -> b t c h w", b=b)
+
+
+def _augmented(x: Tensor, draw: Draw, together: int) -> Tensor:
+    """`x` ((b t), c, h, w) in 0-1 with one set of drawn numbers for each `together` frames in a row."""
+    n = x.shape[0] // together
+
+    def spread(values: Tensor) -> Tensor:
+        return values.repeat_interleave(together, dim=0).to(x.device)
+
+    angle = torch.deg2rad(draw.uniform((n,), -draw.rotate, draw.rotate))
+    scale = 1 / draw.uniform((n,), 1.0, 1.0 + draw.zoom)
+    mirror = 1 - 2 * draw.mirrored(n).float()
+    shift = draw.uniform((n, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
+    cos, sin = angle.cos() * scale, angle.sin() * scale
+    theta = torch.stack(
+        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
+    )
+    moved = bool(draw.rotate or draw.zoom or draw.shift or draw.flip)
+    if moved:
+        grid = F.affine_grid(spread(theta), list(x.shape), align_corners=False)
+        x = F.grid_sample(x, grid, padding_mode="zeros" if draw.per_frame else "border", align_corners=False)
+    if draw.jitter:
+        low, high = 1 - draw.jitter, 1 + draw.jitter
+        bright, contrast, colour = (spread(draw.uniform((n, 1, 1, 1), low, high)) for _ in range(3))
+        x = (x * bright).clamp(0, 1)
+        x = torch.lerp(x.mean(dim=(1, 2, 3), keepdim=True), x, contrast).clamp(0, 1)
+        if x.shape[1] == 3:
+            x = torch.lerp(x.mean(dim=1, keepdim=True), x, colour).clamp(0, 1)
+    return x
+
+
+def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> Tensor:
+    """(b, t, m, j, 3) metres -> the same, centred on the first body's spine in the first frame it is seen.
+
+    Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. With `draw`:
+    mirrored, turned about the vertical axis, scaled, with noise.
+    """
+    seen = (clips != 0).any(dim=-1, keepdim=True).any(dim=-2, keepdim=True)  # b t m 1 1
+    if centred:
+        first = seen[:, :, 0, 0, 0].float().argmax(dim=1)  # b
+        spine = clips[torch.arange(len(clips), device=clips.device), first, 0, SPINE]  # b 3
+        clips = torch.where(seen, clips - rearrange(spine, "b x -> b 1 1 1 x"), clips)
+    if draw is None:
+        return clips
+    b = len(clips)
+    mirror = draw.mirrored(b).to(clips.device)
+    flipped = clips[..., list(MIRROR), :] * torch.tensor([-1.0, 1.0, 1.0], device=clips.device)
+    clips = torch.where(rearrange(mirror, "b -> b 1 1 1 1"), flipped, clips)
+    angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
+    scale = draw.uniform((b,), 1 - draw.zoom, 1 + draw.zoom)
+    cos, sin, zero = angle.cos() * scale, angle.sin() * scale, torch.zeros(b)
+    turn = torch.stack(
+        [torch.stack([cos, zero, sin], 1), torch.stack([zero, scale, zero], 1), torch.stack([-sin, zero, cos], 1)], 1
+    ).to(clips.device)  # b 3 3, about y
+    clips = torch.einsum("btmjx,byx->btmjy", clips, turn)
+    if draw.noise:
+        clips = clips + draw.noise * torch.randn(clips.shape, generator=draw.generator).to(clips.device)
+    return torch.where(seen, clips, torch.zeros_like(clips))

@@ -1,0 +1,283 @@
+"""NTU RGB+D 60: `.skeleton` text files, cross-subject and cross-view.
+
+Source of names, protocols and file format: Shahroudy et al., "NTU RGB+D: a large scale dataset for 3D human
+activity analysis", CVPR 2016, and the list of 302 samples with missing skeletons that comes with the set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from wtmr_core.datasets.clips import ClipFormat, uniform
+from wtmr_core.datasets.index import DataError, Index, Unreadable, below, class_names, frames_of
+
+SPLITS = ("cross-subject", "cross-view")
+TRAIN_PERFORMERS = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})
+TRAIN_CAMERAS = frozenset({2, 3})
+OFFICIAL_CLIPS = 56_578
+OFFICIAL_MISSING = 302
+OFFICIAL_PARTS = {
+    "cross-subject": {"train": 40_091, "test": 16_487},
+    "cross-view": {"train": 37_646, "test": 18_932},
+}
+MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
+AVAILABLE_LIST = "skes_available_name.txt"
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})$")
+ACTIONS = (
+    "drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw", "sit down", "stand up",
+    "clapping", "reading", "writing", "tear up paper", "put on jacket", "take off jacket", "put on a shoe",
+    "take off a shoe", "put on glasses", "take off glasses", "put on a hat", "take off a hat", "cheer up",
+    "hand waving", "kicking something", "reach into pocket", "hopping", "jump up", "phone call", "play with phone",
+    "type on a keyboard", "point to something", "taking a selfie", "check time", "rub two hands", "nod head",
+    "shake head", "wipe face", "salute", "put palms together", "cross hands in front", "sneeze or cough",
+    "staggering", "falling down", "headache", "chest pain", "back pain", "neck pain", "nausea", "fan self",
+    "punch or slap", "kicking a person", "pushing", "pat on back", "point finger", "hugging", "giving object",
+    "touch pocket", "shaking hands", "walking towards", "walking apart",
+)  # fmt: skip
+ON_MISSING_LIST = "on the list of missing skeletons"
+NO_BODY = "no body in any frame"
+
+
+# -- what there is --------------------------------------------------------------------------------------------
+
+
+def locate(root: Path) -> Path | None:
+    """The folder at or below `root` that holds `.skeleton` files, or None."""
+    for folder in below(root, 2):
+        with os.scandir(folder) as entries:
+            if any(e.name.endswith(".skeleton") for e in entries):
+                return folder
+    return None
+
+
+def splits(root: Path) -> tuple[str, ...]:
+    """Both splits follow from the names alone."""
+    return SPLITS
+
+
+def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
+    """Every `.skeleton` file below `root`, its part in `split` and its group told by its name.
+
+    Groups are performers in `cross-subject`, cameras in `cross-view`. Samples on the list of missing
+    skeletons are skipped where the list is given; where it is not, they are found when they are read.
+    `protocol` changes nothing here, only how a file is read. Raises `DataError` for an unknown split or
+    a root without skeletons.
+    """
+    if split not in (*SPLITS, "-"):
+        raise DataError(f"ntu60 has no split {split!r}; there are {' and '.join(SPLITS)}")
+    folder = locate(root)
+    if folder is None:
+        raise DataError(f"{root}: no .skeleton files at or below it")
+    with os.scandir(folder) as entries:
+        files = {e.name[: -len(".skeleton")]: e.stat().st_size for e in entries if e.name.endswith(".skeleton")}
+    missing, available = _list(root, MISSING_LIST), _list(root, AVAILABLE_LIST)
+    named = class_names(root, folder)
+    kept, skipped = names(
+        sorted(n for n, size in files.items() if size), split, missing or (), len(named or ACTIONS)
+    )
+    skipped += [(name, "zero bytes", "") for name, size in files.items() if not size]
+    skipped += [(name, "in the list of names, not on disk", "") for name in (available or ()) if name not in files]
+    present = sorted({action for *_, action in kept})
+    classes = named or tuple(ACTIONS[a - 1] for a in present)
+    label = {a: (a - 1 if named else k) for k, a in enumerate(present)}
+    where = folder.relative_to(root)
+    rows = [(n, (where / f"{n}.skeleton").as_posix(), label[a], group, part) for n, group, part, a in kept]
+    samples, skipped = frames_of(rows, skipped)
+    official = named is None and missing is not None and len(missing) == OFFICIAL_MISSING
+    return Index(
+        "ntu60", root, split, classes, samples, skipped,
+        expected=OFFICIAL_CLIPS if official else len(available) if available is not None else None,
+        expected_parts=OFFICIAL_PARTS.get(split, {}) if official else {},
+        expected_skips=frozenset({ON_MISSING_LIST} | ({NO_BODY} if missing is None else set())),
+        notes=() if missing is not None else (f"no {MISSING_LIST}: missing skeletons are found by reading",),
+    )  # fmt: skip
+
+
+def names(samples: Iterable[str], split: str, missing: Iterable[str] = (), actions: int = 60):
+    """Kept (name, group, part, action number) and skipped (name, reason, detail) of `samples`, by name alone."""
+    kept, skipped, missing = [], [], frozenset(missing)
+    for name in samples:
+        match = NAME.match(name)
+        if match is None:
+            skipped.append((name, "not named SsssCcccPpppRrrrAaaa", ""))
+            continue
+        _, camera, performer, _, action = map(int, match.groups())
+        if not 1 <= action <= actions:
+            skipped.append((name, "action number without a class", f"A{action:03}, of {actions}"))
+        elif name in missing:
+            skipped.append((name, ON_MISSING_LIST, ""))
+        elif split == "-":
+            kept.append((name, f"P{performer:03}", "-", action))
+        else:
+            by_person = split == "cross-subject"
+            train = performer in TRAIN_PERFORMERS if by_person else camera in TRAIN_CAMERAS
+            group = f"P{performer:03}" if by_person else f"C{camera:03}"
+            kept.append((name, group, "train" if train else "test", action))
+    return kept, skipped
+
+
+def _list(root: Path, name: str) -> list[str] | None:
+    """The sample names in the list `name` at, below or beside `root`, or None where there is none."""
+    file = next((d / name for d in [*below(root, 2), root.parent] if (d / name).is_file()), None)
+    return file and [n for n in map(str.strip, file.read_text("utf-8-sig").splitlines()) if NAME.match(n)]
+
+
+# -- one file -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Skeletons:
+    """One `.skeleton` file: `joints` (m, t, j, 3) in metres, camera space, NaN where a body is not seen;
+    `bodies` (m,) their 64-bit ids in order of appearance; `seen` (t,) the number of bodies in each frame."""
+
+    joints: np.ndarray
+    bodies: np.ndarray
+    seen: np.ndarray
+
+
+def parse(data: bytes) -> Skeletons:
+    """Read a `.skeleton` file: any number of bodies a frame, each followed by its id.
+
+    The layout, a line each: number of frames; per frame the number of bodies; per body ten values of which
+    the first is its id; the number of joints, 25; per joint twelve values of which the first three are x, y
+    and z. Raises `Unreadable` for a file that is cut, lies about its counts, has another number of joints,
+    or has x, y, z that are not finite numbers.
+    """
+    raw = np.frombuffer(b" " * _WORD + data + b"\n" + b" " * _LINE, np.uint8)  # so that windows fit at both ends
+    ends = np.flatnonzero(raw == 10)
+    line = np.concatenate([[_WORD], ends + 1]).tolist()  # where each line starts
+    starts, frames, ids = [], [], []  # per body and frame: its first joint's line, its frame, its id
+    at = 1
+    padded = raw.data
+    try:
+        count = int(bytes(padded[line[0] : line[1]]))
+        seen = np.zeros(max(count, 0), int)
+        for frame in range(count):
+            seen[frame] = bodies = int(bytes(padded[line[at] : line[at + 1]]))
+            at += 1
+            for _ in range(bodies):
+                joints = int(bytes(padded[line[at + 1] : line[at + 2]]))
+                if joints != 25:
+                    raise Unreadable("not 25 joints", f"{joints} in frame {frame}")
+                ids.append(int(bytes(padded[line[at] : line[at] + 24]).split(None, 1)[0]))
+                frames.append(frame)
+                starts.append(at + 2)
+                at += 27
+    except IndexError:
+        raise Unreadable("cut short", f"{len(ends)} lines do not hold what the counts tell") from None
+    except ValueError as error:
+        # a file that ends inside a frame shows an empty line where a count should stand
+        cut = at + 2 >= len(ends) and len(ends) > 1
+        raise Unreadable("cut short" if cut else "malformed", f"near line {at + 1}: {error}") from None
+    if at > len(ends):
+        raise Unreadable("cut short", f"{len(ends)} lines, {at} told")
+    if bytes(padded[line[at] :]).strip():
+        raise Unreadable("its header lies", f"{count} frames told, more follow")
+    if not starts:
+        raise Unreadable(NO_BODY, f"{count} frames")
+    rows = (np.array(starts)[:, None] + np.arange(25)).ravel()
+    values = _first_three(raw, np.array(line)[rows], ends[rows])
+    bodies, first, which = np.unique(np.array(ids), return_index=True, return_inverse=True)
+    order = np.argsort(first)  # of appearance
+    joints = np.full((len(bodies), count, 25, 3), np.nan, np.float32)
+    joints[np.argsort(order)[which], frames] = values.reshape(-1, 25, 3)
+    return Skeletons(joints, bodies[order], seen)
+
+
+_WORD, _LINE = 16, 40  # characters: a number that is read at once, the first three of a line
+
+
+def _first_three(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The first three numbers of each line of `raw`, a line from `starts` to `ends`: (lines, 3) float64.
+
+    Equal to what float() makes of them, all at once: an integer of at most 15 digits divided by a power of
+    ten up to 10^22 is the nearest double (Clinger, "How to read floating point numbers accurately", 1990).
+    Rarer forms go to float(). Raises `Unreadable` where a line has no three finite numbers.
+    """
+    # characters run along the first axis, so that every sum over them adds whole rows
+    gaps = (sliding_window_view(raw, _LINE)[starts].T <= 32).astype(np.uint8, order="C")
+    for before, here in zip(gaps[:-1], gaps[1:], strict=True):  # np.cumsum takes ten times as long here
+        here += before
+    stops = np.stack([(gaps < n).sum(axis=0, dtype=np.uint8) for n in (1, 2, 3)], axis=1) + starts[:, None]
+    begins = np.column_stack([starts, stops[:, :2] + 1])
+    if (short := (stops <= begins).any(axis=1) | (stops[:, 2] > ends)).any():  # odd spacing: word by word
+        for i in np.flatnonzero(short):
+            words = [m.span() for m in re.finditer(rb"\S+", raw[starts[i] : ends[i]].tobytes())][:3]
+            if len(words) < 3:
+                raise Unreadable("malformed", "a joint without x, y and z")
+            begins[i], stops[i] = np.array(words).T + starts[i]
+    begins, stops = begins.ravel(), stops.ravel()
+
+    place = np.arange(_WORD - 1, -1, -1, dtype=np.uint8)[:, None]  # digits from the right: the words end alike
+    chars = sliding_window_view(raw, _WORD)[stops - _WORD].T.copy()
+    lengths = np.minimum(stops - begins, 255).astype(np.uint8)
+    inside = place < lengths
+    digits = chars - np.uint8(48)  # wraps round for what is no digit
+    number, dot = (digits < 10) & inside, (chars == 46) & inside
+    digits *= number
+    negative = raw[begins] == 45
+    decimals = (dot * place).sum(axis=0, dtype=np.uint8)
+    plain = (dot.sum(axis=0, dtype=np.uint8) == 1) & (
+        number.sum(axis=0, dtype=np.uint8) + np.uint8(1) + negative == lengths
+    )
+    behind = _integer(digits * (place < decimals))  # the point
+    values = ((_integer(digits) - behind) / 10 + behind) / 10.0**decimals
+    values = np.where(negative, -values, values)
+    for i in np.flatnonzero(~plain):
+        word = raw[begins[i] : stops[i]].tobytes()
+        try:
+            values[i] = float(word)
+        except ValueError:
+            raise Unreadable("malformed", f"not a number: {word[:20]!r}") from None
+    if not np.isfinite(values).all():
+        raise Unreadable("x, y or z is not finite", f"joint {np.flatnonzero(~np.isfinite(values))[0] // 3 % 25}")
+    return values.reshape(-1, 3)
+
+
+def _integer(digits: np.ndarray) -> np.ndarray:
+    """The integers, as float64, whose 16 decimal digits (16, n) uint8 are given, highest first."""
+    pairs = digits[0::2] * np.uint8(10) + digits[1::2]
+    fours = pairs[0::2] * np.uint16(100) + pairs[1::2]
+    eights = fours[0::2] * np.uint32(10_000) + fours[1::2]
+    return eights[0] * 1e8 + eights[1]
+
+
+def read(path: Path, form: ClipFormat) -> np.ndarray:
+    """One clip as (t, m, j, 3) float32 metres: `form.frames` frames at even steps, `form.bodies` bodies.
+
+    Corrected: the bodies that move most over the frames they are seen in come first (stray detections of
+    furniture hardly move; the rule of the CTR-GCN and pyskl preparations), frames without any body are left
+    out, a body absent from a frame is all zero. Published: see `published_reader`. Raises `Unreadable`.
+    """
+    skeletons = parse(path.read_bytes())
+    if form.reader == "published":
+        clip = published_reader(skeletons)
+        return clip[uniform(len(clip), form.frames)][:, None]
+    joints = skeletons.joints[:, skeletons.seen > 0]
+    moves = np.nanvar(joints, axis=1).sum(axis=(1, 2)) * (~np.isnan(joints[..., 0, 0])).sum(axis=1)
+    main = joints[np.argsort(-moves, kind="stable")[: form.bodies]]
+    clip = np.zeros(form.shape, np.float32)
+    clip[:, : len(main)] = np.nan_to_num(main[:, uniform(joints.shape[1], form.frames)]).swapaxes(0, 1)
+    return clip
+
+
+def published_reader(skeletons: Skeletons) -> np.ndarray:
+    """What the paper's own reader makes of a file: (t, j, 3), the first body of each frame, or `Unreadable`.
+
+    It takes one body and then reads on as if a frame were over, so a frame with a second body, or with
+    none, makes the whole file fail; files of fewer than 16 frames are dropped. That is how 56,578
+    files became 44,888 clips.
+    """
+    if (skeletons.seen != 1).any():
+        bodies = skeletons.seen[skeletons.seen != 1][0]
+        raise Unreadable("published reader: not one body in each frame", f"{bodies} in one")
+    if len(skeletons.seen) < 16:
+        raise Unreadable("published reader: fewer than 16 frames", f"{len(skeletons.seen)}")
+    return np.nansum(skeletons.joints, axis=0)  # one body a frame, whichever id it bears

@@ -1,0 +1,45 @@
+"""Where data sets, caches and results lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wtmr_core.datasets.index import DataError
+
+KAGGLE = Path("/kaggle/input")
+
+
+def home() -> Path:
+    """The companion's own folder: the nearest of this folder and those above it that holds `notebooks` and
+    `wtmr_core`, else this folder. So the notebooks find data and results from wherever they are run."""
+    here = Path.cwd()
+    return next((d for d in (here, *here.parents) if (d / "notebooks").is_dir() and (d / "wtmr_core").is_dir()), here)
+
+
+def cache_home() -> Path:
+    """Where clip caches are made: `WTMR_CACHE`, or `data/cache`. It may be deleted at any time."""
+    return Path(os.environ.get("WTMR_CACHE") or home() / "data" / "cache")
+
+
+def find_root(dataset: str, locate, given: str | Path | None = None) -> Path:
+    """The folder of a data set: `given`, or the first that holds it of `WTMR_DATA` (the set, or a folder
+    of sets), `data/<dataset>`, and the folders of Kaggle's input.
+
+    `locate` is the data set's own test of a folder. Raises `DataError` naming every place looked at.
+    """
+    if given:
+        if not (root := Path(given).expanduser()).is_dir():
+            raise DataError(f"there is no folder {root}: give the folder of {dataset} as root")
+        return root.resolve()
+    places = []
+    if base := os.environ.get("WTMR_DATA"):
+        places += [Path(base) / dataset, Path(base)]
+    places.append(home() / "data" / dataset)
+    if KAGGLE.is_dir():
+        places += sorted(KAGGLE.iterdir())
+    for place in places:
+        if place.is_dir() and locate(place) is not None:
+            return place.resolve()
+    looked = ", ".join(map(str, places))
+    raise DataError(f"{dataset} was not found in {looked}: give its folder as root, or set WTMR_DATA; see data/README.md")

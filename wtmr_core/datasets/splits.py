@@ -1,0 +1,47 @@
+"""Which clips train, which choose the epoch, which are touched once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from wtmr_core.datasets.index import DataError
+
+FEWEST_GROUPS = 5  # a part cut from fewer is a part of one film or one person
+
+
+def published_parts(count: int, seed: int) -> dict[str, np.ndarray]:
+    """The paper's draw: 80 % of all clips train, the others are both validation and test.
+
+    Clips of one film or performer fall on both sides. The paper drew without a seed; here it has one.
+    """
+    order = np.random.default_rng(seed).permutation(count)
+    cut = int(0.8 * count)
+    return {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
+
+
+def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
+    """The split's own train and test, with about `fraction` of train's groups put aside for validation.
+
+    Returns row numbers of `samples` by part, and in words how validation was cut: by group, stratified by
+    class, or by clip where train has fewer than `FEWEST_GROUPS` groups. Raises `DataError` where train or
+    test is empty.
+    """
+    train, test = (np.flatnonzero(samples.split == part) for part in ("train", "test"))
+    if not len(train) or not len(test):
+        raise DataError(f"the split has {len(train)} training and {len(test)} test clips: neither may be 0")
+    labels, groups = samples.label.to_numpy()[train], samples.group.to_numpy()[train]
+    if len(np.unique(groups)) < FEWEST_GROUPS:
+        enough = np.bincount(labels)[np.unique(labels)].min() >= 2 and fraction * len(train) >= len(np.unique(labels))
+        kept, val = train_test_split(
+            train, test_size=fraction, random_state=seed, stratify=labels if enough else None
+        )
+        said = f"by clip: train has only {len(np.unique(groups))} groups"
+    else:
+        folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
+        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(train, labels, groups)
+        inside, outside = next(cut)
+        kept, val = train[inside], train[outside]
+        said = f"by group: {len(np.unique(groups[outside]))} of {len(np.unique(groups))}"
+    return {"train": np.sort(kept), "val": np.sort(val), "test": test}, said

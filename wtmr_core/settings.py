@@ -1,0 +1,232 @@
+"""What one run is: every setting, read strictly, with the defaults of each protocol and scale."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from wtmr_core.datasets import NAMES as DATASETS
+from wtmr_core.models.released import MODELS
+
+PROTOCOLS = ("published", "corrected")
+SCALES = ("mini", "full")
+
+
+class SettingsError(ValueError):
+    """A setting that is unknown or cannot be; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run. The comments are the documentation; `Settings.of` fills what is not given.
+
+    Raises `SettingsError` for an impossible value, naming the key.
+    """
+
+    dataset: str  # hmdb51, ntu60 or svideoqa
+    model: str  # released-wtmr, released-wmrc or released-timesformer
+    protocol: str  # published: as the paper's notebooks did; corrected: official splits, honest measurement
+    split: str  # hmdb51: 1, 2, 3, manifest; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none
+    seed: int  # of the weights, the draw of the parts, the order of clips, augmentation and dropout
+    scale: str  # mini: small networks on small pictures; full: the paper's sizes
+
+    # a clip
+    frames: int  # frames the network sees
+    stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
+    size: int  # height and width of a frame in pixels; joints have none: 0
+
+    # the network; None is as released
+    width: int | None
+    depth: int | None
+    heads: int | None
+    conv_channels: tuple[int, int] | None
+    dropout: float | None
+
+    # training
+    epochs: int
+    batch_size: int
+    accumulate: int  # batches per step of the optimizer
+    lr: float
+    weight_decay: float
+    schedule: str  # plateau: halve after 5 epochs without a lower validation loss; cosine: down to zero; constant
+    warmup_epochs: int  # of linear warm-up, before cosine or constant
+    label_smoothing: float
+    clip_norm: float | None  # the largest norm of the gradient
+    val_fraction: float  # of train, cut off for choosing the epoch (corrected)
+    precision: str  # auto: by hardware; fp32, bf16, fp16
+
+    # augmentation; published draws it anew for each frame and validates through it, corrected once per clip
+    flip: float  # probability of a mirrored clip
+    rotate: float  # largest angle in degrees; of joints, about the vertical axis
+    shift: float  # largest shift, in parts of the picture
+    zoom: float  # largest magnification is 1 + zoom; joints are scaled by up to 1 ± zoom
+    jitter: float  # brightness, contrast (and colour) by up to 1 ± jitter
+    noise: float  # standard deviation added to joints, in metres
+
+    # where and how it runs, not what it is: no part of a run's name
+    device: str = field(default="auto", metadata={"identity": False})  # auto, cpu, cuda, cuda:1
+    workers: int = field(default=0, metadata={"identity": False})  # processes that decode; 0 is one a core
+    threads: int = field(default=0, metadata={"identity": False})  # of torch on the CPU; 0 is torch's choice
+
+    def __post_init__(self) -> None:
+        for key, kind in typing.get_type_hints(type(self)).items():
+            _check_type(key, getattr(self, key), kind)
+        for key, allowed in CHOICES.items():
+            if getattr(self, key) not in allowed:
+                raise SettingsError(f"{key} is {getattr(self, key)!r}; it can be {', '.join(allowed)}")
+        for key, (low, high) in RANGES.items():
+            value = getattr(self, key)
+            if value is not None and not low <= value <= high:
+                raise SettingsError(f"{key} is {value}; it must lie between {low:g} and {high:g}")
+        if self.stored_frames < self.frames:
+            raise SettingsError(f"stored_frames is {self.stored_frames}, less than the {self.frames} frames")
+        if (self.dataset == "ntu60") != (self.size == 0):
+            raise SettingsError(f"size is {self.size}; ntu60 has joints, so 0, the others pictures, so more")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Settings:
+        """The settings `given`, completed by the defaults of their data set, model, protocol and scale.
+
+        `None` means the default. Lists become tuples. Raises `SettingsError` for an unknown key (with the
+        nearest known one) or an impossible value.
+        """
+        known = {f.name for f in fields(cls)}
+        for key in given:
+            if key not in known:
+                raise SettingsError(unknown(key, known))
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+        chosen = {"model": "released-wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
+        if "dataset" not in chosen:
+            raise SettingsError(f"dataset is not given; it can be {', '.join(DATASETS)}")
+        for key in ("dataset", "model", "protocol", "scale"):
+            if chosen[key] not in CHOICES[key]:
+                raise SettingsError(f"{key} is {chosen[key]!r}; it can be {', '.join(CHOICES[key])}")
+        values = defaults(*(chosen[k] for k in ("dataset", "model", "protocol", "scale"))) | chosen
+        if "frames" in given and "stored_frames" not in given:
+            values["stored_frames"] = max(values["frames"], values["stored_frames"])
+        return cls(**{k: float(v) if k in _FLOATS and _is_int(v) else v for k, v in values.items()})
+
+    def asdict(self) -> dict[str, Any]:
+        """Every setting, as JSON and YAML hold it."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that make a run what it is: all but where and how it runs."""
+        return {f.name: self.asdict()[f.name] for f in fields(self) if f.metadata.get("identity", True)}
+
+    def name(self, data: str) -> str:
+        """The run's folder name; `data` is the fingerprint of the data it trains on (`Index.fingerprint`)."""
+        digest = hashlib.sha256(json.dumps([self.identity(), data], sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.dataset}-{self.model}-{self.protocol}-s{self.seed}-{digest}"
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "dataset": DATASETS,
+    "model": MODELS,
+    "protocol": PROTOCOLS,
+    "scale": SCALES,
+    "schedule": ("plateau", "cosine", "constant"),
+    "precision": ("auto", "fp32", "bf16", "fp16"),
+}
+_MANY = 10**6
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**31 - 1), "frames": (1, 1024), "stored_frames": (1, 1024), "size": (0, 4096),
+    "width": (1, 8192), "depth": (1, 256), "heads": (1, 256), "dropout": (0, 0.99),
+    "epochs": (1, _MANY), "batch_size": (1, _MANY), "accumulate": (1, _MANY),
+    "lr": (1e-12, 10), "weight_decay": (0, 10), "warmup_epochs": (0, _MANY), "label_smoothing": (0, 0.99),
+    "clip_norm": (1e-9, _MANY), "val_fraction": (0.01, 0.5),
+    "flip": (0, 1), "rotate": (0, 180), "shift": (0, 1), "zoom": (0, 0.9), "jitter": (0, 0.99), "noise": (0, 1),
+    "workers": (0, 1024), "threads": (0, 1024),
+}  # fmt: skip
+
+
+def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, Any]:
+    """The settings of a run that names no more than these four.
+
+    Published at full scale: the paper's notebooks (`protocol.md`: batch 4, AdamW). WMRC-Net's notebooks are
+    not published; its runs take WTMR-Net's settings and the published number of epochs.
+    """
+    joints = dataset == "ntu60"
+    values: dict[str, Any] = {
+        "split": {"hmdb51": "1", "ntu60": "cross-subject", "svideoqa": "sequence"}[dataset],
+        "frames": 16, "stored_frames": 16, "size": 0 if joints else 224,
+        "width": None, "depth": None, "heads": None, "conv_channels": None, "dropout": None,
+        "batch_size": 4, "accumulate": 1, "warmup_epochs": 0, "label_smoothing": 0.0, "clip_norm": None,
+        "val_fraction": 0.15, "precision": "auto",
+        "flip": 0.0, "rotate": 0.0, "shift": 0.0, "zoom": 0.0, "jitter": 0.0, "noise": 0.0,
+    }  # fmt: skip
+    if protocol == "published":
+        values |= {"schedule": "plateau", "split": "-", "val_fraction": 0.2}
+        if dataset == "svideoqa":
+            values |= {"lr": 3e-4, "weight_decay": 2e-4, "epochs": 30}
+        elif model == "released-timesformer":
+            values |= {"lr": 1e-4, "weight_decay": 1e-4, "epochs": 10}
+            if joints:
+                values |= {"lr": 5e-4, "epochs": 30, "schedule": "cosine", "accumulate": 2, "label_smoothing": 0.1,
+                           "clip_norm": 1.0}  # fmt: skip
+        else:
+            values |= {"lr": 1e-4, "weight_decay": 1e-3, "epochs": 40 if joints else 50, "accumulate": 2}
+        if not joints:
+            values |= {"flip": 0.5, "rotate": 10.0, "jitter": 0.2, "shift": 0.05 if dataset == "svideoqa" else 0.0}
+    else:
+        values |= {"lr": 3e-4, "weight_decay": 0.05, "epochs": 50, "schedule": "cosine", "warmup_epochs": 5,
+                   "batch_size": 32, "clip_norm": 1.0, "label_smoothing": 0.1, "flip": 0.5}  # fmt: skip
+        values |= (
+            {"rotate": 30.0, "zoom": 0.15, "noise": 0.005, "stored_frames": 32}
+            if joints
+            else {"rotate": 10.0, "zoom": 0.3, "shift": 0.1, "jitter": 0.3}
+        )
+    if scale == "mini":
+        values |= {"size": 0 if joints else 64, "frames": 16 if joints else 8, "width": 64 if joints else 96,
+                   "depth": 2, "heads": 4, "conv_channels": (32, 64) if joints else (16, 32),
+                   "batch_size": 16, "accumulate": 1, "epochs": 20 if joints else 15, "lr": 1e-3,
+                   "warmup_epochs": 0 if protocol == "published" else 2}  # fmt: skip
+        values["stored_frames"] = values["frames"]
+    return values
+
+
+def from_notebook(names: Mapping[str, Any], parameters: typing.Iterable[str]) -> dict[str, Any]:
+    """The `parameters` of a notebook from its `globals()`, in which nothing else may have been set.
+
+    papermill only warns about an unknown parameter and goes on with the defaults; here it is a
+    `SettingsError`. Call it in the cell after the parameters, before anything else is named.
+    """
+    parameters = set(parameters)
+    for key, value in names.items():
+        ours = key.startswith("_") or key in _IPYTHON or isinstance(value, types.ModuleType | types.FunctionType)
+        if not ours and key not in parameters:
+            raise SettingsError(unknown(key, parameters))
+    return {key: names[key] for key in parameters}
+
+
+def unknown(key: str, known: typing.Iterable[str]) -> str:
+    """A sentence that says `key` is not one of `known`, with the nearest of them."""
+    near = difflib.get_close_matches(key, known, 1)
+    return f"there is no setting {key!r}" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
+
+
+_IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
+_FLOATS = frozenset(f.name for f in fields(Settings) if "float" in str(f.type))
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_type(key: str, value: Any, kind: Any) -> None:
+    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    for one in allowed:
+        if typing.get_origin(one) is tuple:
+            size = len(typing.get_args(one))
+            if isinstance(value, tuple) and len(value) == size and all(_is_int(v) and v > 0 for v in value):
+                return
+        elif isinstance(value, one) and not (isinstance(value, bool) and one is int):
+            return
+    wanted = " or ".join("nothing" if a is type(None) else getattr(a, "__name__", str(a)) for a in allowed)
+    raise SettingsError(f"{key} is {value!r}; it must be {wanted}")
