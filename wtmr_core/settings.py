@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from wtmr_core.datasets import NAMES as DATASETS
-from wtmr_core.models.released import MODELS
-
+DATASETS = ("hmdb51", "ntu60", "svideoqa")
+MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
 PROTOCOLS = ("published", "corrected")
 SCALES = ("mini", "full")
 
@@ -101,6 +100,8 @@ class Settings:
             if key not in known:
                 raise SettingsError(unknown(key, known))
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+        if _is_int(given.get("split")):  # a command line makes a number of split 1
+            given["split"] = str(given["split"])
         chosen = {"model": "released-wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
         if "dataset" not in chosen:
             raise SettingsError(f"dataset is not given; it can be {', '.join(DATASETS)}")
@@ -211,6 +212,8 @@ def unknown(key: str, known: typing.Iterable[str]) -> str:
     return f"there is no setting {key!r}" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
 
 
+#: what a training notebook takes: where the data and the results lie, and every setting
+PARAMETERS = frozenset({"root", "results"} | {f.name for f in fields(Settings)})
 _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 _FLOATS = frozenset(f.name for f in fields(Settings) if "float" in str(f.type))
 

@@ -29,7 +29,10 @@ def find_root(dataset: str, locate, given: str | Path | None = None) -> Path:
     `locate` is the data set's own test of a folder. Raises `DataError` naming every place looked at.
     """
     if given:
-        if not (root := Path(given).expanduser()).is_dir():
+        root = Path(given).expanduser()
+        if not root.is_dir() and (home() / root).is_dir():
+            root = home() / root
+        if not root.is_dir():
             raise DataError(f"there is no folder {root}: give the folder of {dataset} as root")
         return root.resolve()
     places = []

@@ -1,0 +1,78 @@
+"""The paper's figures as data, read off its public README and notebooks.
+
+Models have the names they have everywhere in this project: `released-wtmr`, `released-wmrc` and
+`released-timesformer`.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pandas as pd
+
+__all__ = ["confusion", "epochs", "profile", "table"]
+
+DATASETS = ("hmdb51", "ntu60", "svideoqa")
+MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
+
+
+def table() -> pd.DataFrame:
+    """The performance table as published, a row for each of its six networks.
+
+    Columns: dataset, model, train_accuracy_pct (%), params_m (millions), gflops (multiply-accumulates, in
+    truth, in 10⁹), clips_per_second.
+    """
+    return _read("table")
+
+
+def profile() -> pd.DataFrame:
+    """What each of the nine networks costs, as published.
+
+    Columns: dataset, model, published_in_readme (yes, no), params_m (millions), gmacs (10⁹), seconds_per_clip,
+    clips_per_second, epoch_seconds, epochs, training_hours, params_counted_by (`module_hooks`, that is
+    without embeddings and class token, or `all_parameters`), profiled_input (sizes with × as `x`).
+    """
+    return _read("profile")
+
+
+def epochs(dataset: str | None = None, model: str | None = None) -> pd.DataFrame:
+    """The published training logs, a row for each epoch; all six, or those of `dataset` and `model`.
+
+    Columns: dataset, model, epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy (0–1), seconds.
+    ntu60's `released-wtmr` has 33 of its 40 epochs. Raises `ValueError` for an unknown name, and for a
+    network whose log was not published.
+    """
+    logs = _read("epochs")
+    if dataset is not None:
+        logs = logs[logs.dataset == _known("data set", dataset, DATASETS)]
+    if model is not None:
+        logs = logs[logs.model == _known("model", model, MODELS)]
+    if logs.empty:
+        raise ValueError(
+            f"the paper published no training log of {model}" + (f" on {dataset}" if dataset else "")
+        )
+    return logs.reset_index(drop=True)
+
+
+def confusion(dataset: str) -> pd.DataFrame:
+    """The published confusion matrix of `released-wtmr` on `dataset`, in clips.
+
+    Rows (index `true`) are the true classes, columns (named `predicted`) the predicted ones.
+    Raises `ValueError` for an unknown data set.
+    """
+    counts = _read(f"confusion_{_known('data set', dataset, DATASETS)}").set_index("true")
+    return counts.rename_axis(columns="predicted")
+
+
+def _read(name: str) -> pd.DataFrame:
+    with files(__name__).joinpath(f"{name}.csv").open(encoding="utf-8") as file:
+        figures = pd.read_csv(file)
+    if "model" in figures:
+        figures["model"] = "released-" + figures["model"]
+    return figures
+
+
+def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+    if name not in names:
+        raise ValueError(f"there is no {what} {name!r} in the paper's figures; there are {', '.join(names)}")
+    return name

@@ -1,0 +1,150 @@
+"""A run is a folder: what it holds, written whole or not at all, and read again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wtmr_core.settings import Settings
+
+SETTINGS, ENVIRONMENT, HISTORY = "settings.json", "environment.json", "history.csv"
+METRICS, PREDICTIONS, WEIGHTS, STATE = "metrics.json", "predictions.npz", "model.safetensors", "state.pt"
+
+
+class RunError(RuntimeError):
+    """A run folder does not serve; the message says which and what to do."""
+
+
+def write(path: Path, save: Callable[[Path], Any]) -> None:
+    """Let `save` write a file beside `path`, then put it in its place: whole or not at all."""
+    beside = path.with_name(f".{path.stem}.part{path.suffix}")  # np.savez and others look at the suffix
+    try:
+        save(beside)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON; see `write`."""
+    write(path, lambda p: p.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def open_folder(results: Path, settings: Settings, data: str) -> Path:
+    """The folder of this run below `results`/runs, made if need be, its `settings.json` in it.
+
+    `data` is the fingerprint of the clips. Raises `RunError` where the folder holds a run of other settings
+    (moved or edited by hand).
+    """
+    folder = results / "runs" / settings.name(data)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = settings.identity() | {"data": data}
+    file = folder / SETTINGS
+    if file.is_file():
+        held = _read_json(file)
+        if different := [k for k in identity if held.get(k) != identity[k]]:
+            raise RunError(f"{folder} holds a run with another {different[0]}: delete that folder or move it away")
+    else:
+        write_json(file, identity)
+    return folder
+
+
+def environment(device: str, precision: str) -> dict[str, Any]:
+    """What a run ran on: versions, device, precision, threads, git commit."""
+    import torch
+
+    packages = ("torch", "torchvision", "timm", "numpy", "opencv-python", "accelerate", "scikit-learn", "pandas")
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"CPU, {platform.machine()}",
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "packages": versions,
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this package lies in, `+` where files differ from it."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        return commit.strip() + ("+" if changed.stdout.strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder."""
+
+    folder: Path
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+    history: pd.DataFrame  # an epoch a row
+    metrics: dict[str, Any]
+    names: np.ndarray  # (b,) of the test clips
+    labels: np.ndarray  # (b,)
+    logits: np.ndarray  # (b, k)
+    classes: tuple[str, ...]
+
+
+def finished(folder: Path) -> bool:
+    """Whether a run has ended: its metrics are written last."""
+    return (folder / METRICS).is_file()
+
+
+def load(folder: Path) -> Run:
+    """Read a finished run; raises `RunError` where it is unfinished or a file is missing or damaged."""
+    if not finished(folder):
+        raise RunError(f"{folder} holds no finished run: run it again and it goes on from its last epoch")
+    try:
+        with np.load(folder / PREDICTIONS, allow_pickle=False) as held:
+            predictions = {k: held[k] for k in ("names", "labels", "logits", "classes")}
+        history = pd.read_csv(folder / HISTORY)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder} is damaged ({error}): delete the folder and run it again") from error
+    settings, known, metrics = (_read_json(folder / name) for name in (SETTINGS, ENVIRONMENT, METRICS))
+    classes = tuple(predictions.pop("classes").tolist())
+    return Run(folder, settings, known, history, metrics, classes=classes, **predictions)
+
+
+def table(results: Path) -> pd.DataFrame:
+    """A row for each run folder below `results`/runs: what it is, and its metrics where it is finished."""
+    rows = []
+    for folder in sorted((results / "runs").glob("*/")):
+        if (folder / SETTINGS).is_file():
+            settings = _read_json(folder / SETTINGS)
+            row = {k: settings[k] for k in ("dataset", "model", "protocol", "split", "seed")}
+            metrics = _read_json(folder / METRICS) if finished(folder) else {}
+            rows.append(row | {k: metrics.get(k) for k in _COLUMNS} | {"run": folder.name})
+    return pd.DataFrame(rows, columns=["dataset", "model", "protocol", "split", "seed", *_COLUMNS, "run"])
+
+
+_COLUMNS = ("epochs", "train_accuracy", "val_accuracy", "test_accuracy", "seconds", "clips_per_second")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} does not read ({error}): delete the folder and run it again") from error
