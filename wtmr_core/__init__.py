@@ -24,7 +24,7 @@ def _declare_torchvision_operators() -> object | None:
     is raised again where torchvision is used.
     """
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if _MISSING_OPERATOR not in str(error):
             return None

@@ -42,6 +42,7 @@ SHOULDER, ELBOW, HIP, KNEE = (
     {-1: 12, 1: 16},
     {-1: 13, 1: 17},
 )  # −1 left, 1 right
+ARMS = (5, 6, 7, 9, 10, 11, 21, 22, 23, 24)
 PITCH, YAW, ROLL = 0, 1, 2  # about x (a hanging limb swings forward), y (turns left), z (swings to the right)
 
 # From the parent to the joint, standing straight, as parts of the stature.
@@ -113,7 +114,7 @@ def draw_person(rng: np.random.Generator) -> Person:
     return Person(
         offsets=offsets * stature,
         stature=stature,
-        build=float(np.clip(rng.normal(1.06, 0.12), 0.85, 1.4)),
+        build=float(np.clip(rng.normal(1.12, 0.12), 0.9, 1.45)),
         tempo=float(rng.uniform(0.75, 1.2)),
         vigour=float(rng.uniform(0.7, 1.15)),
         stoop=float(rng.uniform(0.0, 0.22)),
@@ -212,7 +213,7 @@ def _drink(a, u, s, person, rng):
 def _clap(a, u, s, person, rng):
     up = _ease(u, -0.15, 0.15) - _ease(u, 0.9, 1.15)
     beat = np.cos(2 * np.pi * (rng.uniform(1.4, 2.4) * person.tempo * s + rng.random()))
-    pitch, size = rng.uniform(0.25, 0.7), rng.uniform(0.08, 0.2)
+    pitch, size = rng.uniform(0.3, 0.85), rng.uniform(0.1, 0.26)
     for side in (-1, 1):
         a[:, SHOULDER[side], PITCH] = pitch * up
         a[:, SHOULDER[side], YAW] = side * (0.36 - size + size * beat) * up
@@ -223,10 +224,10 @@ def _wave(a, u, s, person, rng):
     up = _ease(u, -0.1, 0.2) - _ease(u, 0.85, 1.15)
     side = person.hand if rng.random() < 0.8 else -person.hand
     beat = np.sin(2 * np.pi * (rng.uniform(0.9, 1.9) * person.tempo * s + rng.random()))
-    a[:, SHOULDER[side], ROLL] = side * rng.uniform(0.25, 1.7) * up
+    a[:, SHOULDER[side], ROLL] = side * rng.uniform(0.5, 1.9) * up
     a[:, SHOULDER[side], PITCH] = rng.uniform(0.0, 0.5) * up
     a[:, ELBOW[side], ROLL] = (
-        side * (rng.uniform(0.9, 1.5) + rng.uniform(0.12, 0.5) * person.vigour * beat) * up
+        side * (rng.uniform(0.9, 1.5) + rng.uniform(0.2, 0.7) * person.vigour * beat) * up
     )
     a[:, ELBOW[side], PITCH] = rng.uniform(0.2, 0.9) * up
 
@@ -338,7 +339,8 @@ def perform(
     angles[:, WAIST, PITCH] -= person.stoop
     angles[:, NECK, PITCH] += 0.5 * person.stoop
     for side in (-1, 1):
-        angles[:, SHOULDER[side], ROLL] += side * (0.1 + 0.12 * rng.random())
+        angles[:, SHOULDER[side], ROLL] += side * (0.14 + 0.14 * rng.random())
+        angles[:, HIP[side], ROLL] += side * (0.02 + 0.05 * rng.random())
         angles[:, ELBOW[side], PITCH] += 0.1 + 0.5 * rng.random() ** 2 * sway
     # feet stay flat as far as ankles bend
     for hip, knee, ankle in ((L_HIP, L_KNEE, L_ANKLE), (R_HIP, R_KNEE, R_ANKLE)):
@@ -351,7 +353,8 @@ def perform(
     joints = forward(person, angles)
     joints[..., [0, 2]] += (path - joints[:, [L_ANKLE, R_ANKLE]].mean(1)[:, [0, 2]])[:, None]
     flesh = GIRTH * person.stature * person.build
-    joints[..., 1] -= (joints[..., 1] - flesh).min(1, keepdims=True)
+    # arms do not carry anybody: without them, or a fallen body would float above a stretched hand
+    joints[..., 1] -= np.delete(joints[..., 1] - flesh, ARMS, 1).min(1, keepdims=True)
     return joints
 
 

@@ -138,7 +138,7 @@ def _read_manifest(root: Path) -> dict[tuple[str, str], tuple[str, str]]:
     if (odd := table[~table.split.isin(PARTS.values())]).size:
         raise DataError(f"{file}, line {odd.index[0] + 2}: split is {odd.split.iloc[0]!r}, not train, test or unused")
     if (twice := table[table.duplicated(["class", "clip"])]).size:
-        raise DataError(f"{file}, line {twice.index[0] + 2}: {twice['class'].iloc[0]}/{twice.clip.iloc[0]} stands twice")
+        raise DataError(f"{file}, line {twice.index[0] + 2}: {'/'.join(twice[['class', 'clip']].iloc[0])} stands twice")
     rows = table.itertuples(index=False, name=None)
     order = [table.columns.get_loc(c) for c in ("class", "clip", "similarity_group", "split")]
     return {(r[order[0]], r[order[1]]): (r[order[2]], r[order[3]]) for r in rows}

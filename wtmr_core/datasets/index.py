@@ -14,7 +14,7 @@ class DataError(ValueError):
     """A data set cannot be read as asked; the message says what, where and what to do."""
 
 
-class Unreadable(ValueError):
+class Unreadable(Exception):
     """One sample cannot be read: a short `reason`, the same words each time so that it can be counted."""
 
     def __init__(self, reason: str, detail: str = ""):

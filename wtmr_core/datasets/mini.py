@@ -1,7 +1,7 @@
 """Miniature HMDB51, NTU RGB+D 60 and SVideoQA, made on first use in the real sets' on-disk formats.
 
-All three show the people of `body` in the rooms of `drawing`, so that whatever reads the real sets reads these.
-People, clothes, rooms, viewpoints, speeds and noise vary, and actions are often seen in part: classes overlap.
+All three show the people of `body`, and whatever reads the real sets reads these. People, clothes, rooms,
+viewpoints, speeds and noise vary, and actions are often seen in part, so that classes overlap.
 The same seed gives the same bytes, whatever the number of processes: every clip has a generator of its own,
 seeded with its name. A set appears whole or not at all. What is true of the recordings is beside them in
 `truth/`: `boxes.csv` (clip, frame from 0, person, x, y, w, h in pixels, the visible part) and `episodes.csv`
@@ -26,9 +26,10 @@ import numpy as np
 import xlwt
 from tqdm.auto import tqdm
 
-from wtmr_core.datasets import body, drawing
+from wtmr_core.datasets import body
 from wtmr_core.datasets.body import Person, Step
-from wtmr_core.datasets.drawing import Camera, Figure, Room
+from wtmr_core.datasets.camera import Camera, chair, draw_room, show_room
+from wtmr_core.datasets.drawing import Figure, Scene
 
 VERSION = 1  # raise it when any byte of any set changes: older sets are then made again
 FPS = 15
@@ -47,10 +48,14 @@ SVIDEOQA_WORDS = {"walking": "walk", "sitting": "seated", "standing": "stand", "
 
 
 def make(dataset: str, root: Path, seed: int = 0) -> Path:
-    """Make the miniature of hmdb51, ntu60 or svideoqa in the folder `root`, unless it is there; return `root`.
+    """Make the miniature of hmdb51, ntu60 or svideoqa in the folder `root`, unless it is there.
 
     Raises `ValueError` for another data set and `FileExistsError` where `root` holds files that are not a
     miniature: nothing of anybody's is ever overwritten.
+
+    `make_hmdb51`, `make_ntu60` and `make_svideoqa` do the same and take a size and a number of processes, by
+    default one for each processor; the two small sets are done before a second process has started, so they
+    take one. A script that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
     """
     makers = {"hmdb51": make_hmdb51, "ntu60": make_ntu60, "svideoqa": make_svideoqa}
     if dataset not in makers:
@@ -58,7 +63,7 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
     return makers[dataset](root, seed)
 
 
-def make_hmdb51(root: Path, seed: int = 0, per_class: int = 26, workers: int | None = None) -> Path:
+def make_hmdb51(root: Path, seed: int = 0, per_class: int = 30, workers: int | None = None) -> Path:
     """`<class>/<clip>.avi` (320×240, 15 fps) of 8 classes, three split lists, and two longer videos of rooms.
 
     Clips of one film share the person, the clothes and the room, and stand on one side of every split.
@@ -68,14 +73,14 @@ def make_hmdb51(root: Path, seed: int = 0, per_class: int = 26, workers: int | N
     return _make("hmdb51", _write_hmdb51, Path(root), seed, per_class, workers)
 
 
-def make_ntu60(root: Path, seed: int = 0, performers: int = 8, workers: int | None = None) -> Path:
-    """`nturgb+d_skeletons/S…A….skeleton` of 9 actions, 3 cameras, 2 replications, and the list of missing ones."""
+def make_ntu60(root: Path, seed: int = 0, performers: int = 8, workers: int | None = 1) -> Path:
+    """`nturgb+d_skeletons/S…A….skeleton`: 9 actions, 3 cameras, 2 replications; the list of missing ones."""
     if not 1 <= performers <= len(PERFORMERS):
         raise ValueError(f"performers is {performers}; 1 to {len(PERFORMERS)} can be had")
     return _make("ntu60", _write_ntu60, Path(root), seed, performers, workers)
 
 
-def make_svideoqa(root: Path, seed: int = 0, sequences: int = 30, workers: int | None = None) -> Path:
+def make_svideoqa(root: Path, seed: int = 0, sequences: int = 30, workers: int | None = 1) -> Path:
     """`videosequence-NNN/<subject>/<CameraNN>/` with 160×120 JPEGs and a table of questions and answers."""
     return _make("svideoqa", _write_svideoqa, Path(root), seed, sequences, workers)
 
@@ -106,7 +111,7 @@ def _mark(root: Path) -> dict | None:
 
 
 def _rng(seed: int, *key: object) -> np.random.Generator:
-    """The generator of one named thing; the name's CRC, because Python's own hash differs between processes."""
+    """The generator of one named thing; by CRC, because Python's own hash differs between processes."""
     return np.random.default_rng([seed, zlib.crc32("/".join(map(str, key)).encode())])
 
 
@@ -140,50 +145,7 @@ def _write_truth(root: Path, truths: Iterable[tuple[list, list]]) -> None:
     _table(root / "truth/episodes.csv", ("clip", "person", "action", "start_s", "end_s"), episodes)
 
 
-# ---- pictures: hmdb51 and svideoqa ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """What one camera records: a camera's picture is larger than the recording by a margin on every side."""
-
-    picture: np.ndarray
-    depth: np.ndarray
-    figures: list[Figure]
-    margin: int
-    pan: np.ndarray  # (t, 2) pixels: where in the margin the recording lies
-
-    def frames(self, rng: np.random.Generator, noise: float, blur: float) -> Iterator[np.ndarray]:
-        """Every frame (h, w, 3) uint8, with the sensor's noise and the lens's blur."""
-        h, w = (n - 2 * self.margin for n in self.depth.shape)
-        # one sheet of noise, laid differently on every frame: drawing it anew costs more than drawing people
-        sheet = cv2.merge([rng.normal(0, noise, (h + 64, w + 64)).astype(np.int16)] * 3)
-        for i, (x, y) in enumerate(self.pan):
-            frame = drawing.draw(self.picture, self.depth, self.figures, i)
-            frame = cv2.GaussianBlur(frame[y : y + h, x : x + w], (0, 0), blur)
-            a, b = rng.integers(0, 64, 2)
-            yield cv2.add(frame, sheet[a : a + h, b : b + w], dtype=cv2.CV_8U)
-
-    def truth(self, clip: str) -> list[tuple]:
-        """Rows of boxes.csv: boxes cut at the picture's edges; hidden is what is cut or behind somebody."""
-        h, w = (n - 2 * self.margin for n in self.depth.shape)
-        whole = np.stack([f.boxes for f in self.figures], 1)  # (t, m, 4)
-        low = whole[..., :2] - self.pan[:, None]
-        high = low + whole[..., 2:]
-        low, high = np.clip(low, 0, (w, h)), np.clip(high, 0, (w, h))
-        nearness = np.stack([f.depth for f in self.figures], 1)
-        rows = []
-        for t, m in np.ndindex(nearness.shape):
-            if (high[t, m] - low[t, m]).min() < 1:
-                continue
-            nearer = nearness[t] < nearness[t, m]
-            common = np.minimum(high[t, m], high[t]) - np.maximum(low[t, m], low[t])
-            covered = (np.clip(common, 0, None).prod(-1) * nearer).max()
-            size = high[t, m] - low[t, m]
-            visible = (size.prod() - covered) / whole[t, m, 2:].prod()
-            rows.append((clip, t, m, *(f"{v:.1f}" for v in (*low[t, m], *size)), f"{visible:.2f}"))
-
-        return rows
+# ---- pictures: hmdb51 and svideoqa -------------------------------------------------------
 
 
 def _episodes(clip: str, person: int, steps: Sequence[Step], seconds: float) -> list[tuple]:
@@ -194,9 +156,10 @@ def _episodes(clip: str, person: int, steps: Sequence[Step], seconds: float) -> 
     ]
 
 
-def _in_part(action: str, seconds: float, heading: float, rng: np.random.Generator) -> Step:
-    """An action whose beginning or end the clip may miss."""
-    return Step(action, -rng.uniform(0, 0.35) * seconds, seconds * (1 + rng.uniform(-0.1, 0.4)), heading)
+def _in_part(action: str, seconds: float, heading: float, rng: np.random.Generator, miss: float) -> Step:
+    """An action that begins before or after the clip does, by up to `miss` of the clip, and may not end in it."""
+    start = rng.uniform(-miss, miss) * seconds
+    return Step(action, start, start + rng.uniform(0.85, 1.2) * seconds, heading)
 
 
 def _walk_from(person: Person, step: Step, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
@@ -236,8 +199,8 @@ def _shots(seed: int, per_class: int) -> Iterator[_Shot]:
                 film=film,
                 action=action,
                 frames=int(rng.integers(20, 41)),
-                facing=float(rng.normal(0, 1.1)),
-                moving_camera=bool(rng.random() < 0.3),
+                facing=float(rng.normal(0, 0.7)),
+                moving_camera=bool(rng.random() < 0.2),
                 quality=str(rng.choice(["bad", "med", "goo"])),
                 number=number,
             )
@@ -275,15 +238,10 @@ def _record_hmdb51(root: Path, seed: int, job: _Shot | int) -> tuple[list, list]
         name, quality = f"{job.action}/{job.name}", job.quality
         rng = _rng(seed, "hmdb51", job.name)
         scene, episodes = _room_with_shot(rng, seed, job, name)
-    noise, blur = {"bad": (9, 1.3), "med": (6, 0.8), "goo": (3, 0.5)}[quality]
-    size = (320, 240)
+    noise, blur = {"bad": (6, 1.1), "med": (3.5, 0.8), "goo": (1.5, 0.5)}[quality]
+    # MPEG-4, as the real clips are
     writer = cv2.VideoWriter(
-        str(root / name),
-        cv2.CAP_OPENCV_MJPEG,  # OpenCV's own encoder: the same bytes on every machine, whatever its FFmpeg
-        cv2.VideoWriter.fourcc(*"MJPG"),
-        FPS,
-        size,
-        [cv2.VIDEOWRITER_PROP_QUALITY, 80],
+        str(root / name), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), FPS, (320, 240)
     )
     if not writer.isOpened():
         raise OSError(f"OpenCV cannot write {root / name}")
@@ -293,15 +251,15 @@ def _record_hmdb51(root: Path, seed: int, job: _Shot | int) -> tuple[list, list]
     return scene.truth(name), episodes
 
 
-def _room_with_shot(rng: np.random.Generator, seed: int, shot: _Shot, name: str) -> tuple[_Scene, list]:
+def _room_with_shot(rng: np.random.Generator, seed: int, shot: _Shot, name: str) -> tuple[Scene, list]:
     film = _rng(seed, "hmdb51", shot.film)
-    person, room, turn = body.draw_person(film), drawing.draw_room(film), film.uniform(-math.pi, math.pi)
+    person, room, turn = body.draw_person(film), draw_room(film), film.uniform(-math.pi, math.pi)
     person = replace(
         person, tempo=person.tempo * rng.uniform(0.85, 1.2), vigour=person.vigour * rng.uniform(0.7, 1.1)
     )
     turn += rng.normal(0, 0.2)
     times = np.arange(shot.frames) / FPS
-    step = _in_part(shot.action, times[-1], turn + shot.facing, rng)
+    step = _in_part(shot.action, times[-1], turn + shot.facing, rng, miss=0.15)
     start = _walk_from(person, step, times[-1], rng)
     joints = body.perform(person, [step], times, rng, start)
 
@@ -313,20 +271,19 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: _Shot, name: str)
         turn=turn,
         distance=distance,
         height=film.uniform(1.0, 2.0),
-        focal=rng.uniform(125, 168) * (distance - nearer) / person.stature,
+        focal=rng.uniform(140, 172) * (distance - nearer) / person.stature,
         size=(320 + 2 * margin, 240 + 2 * margin),
     )
     chairs = ()
     if rng.random() < (0.85 if shot.action in ("sit", "stand") else 0.4):
         aside = 0.0 if shot.action in ("sit", "stand") else rng.choice([-1.0, 0.0, 1.0])
         x, z = start if shot.action not in body.MOVING else (1.2, -1.2)
-        chairs = drawing.chair(x + aside, z, step.heading, tuple(film.uniform(30, 190, 3)))
-    sweep = (
-        rng.uniform(-margin, margin, (2, 2)) * shot.moving_camera
-    )  # from one corner of the margin to another
+        chairs = chair(x + aside, z, step.heading, tuple(film.uniform(30, 190, 3)))
+    # a moving camera goes from one spot of the margin to another
+    sweep = rng.uniform(-margin, margin, (2, 2)) * shot.moving_camera
     pan = margin + sweep[0] + np.linspace(0, 1, shot.frames)[:, None] * (sweep[1] - sweep[0])
-    scene = _Scene(
-        *drawing.show_room(room, camera, chairs),
+    scene = Scene(
+        *show_room(room, camera, chairs),
         [Figure(person, joints, camera)],
         margin,
         pan.round().astype(int),
@@ -334,7 +291,7 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: _Shot, name: str)
     return scene, _episodes(name, 0, [step], shot.frames / FPS)
 
 
-def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple[_Scene, list]:
+def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple[Scene, list]:
     """Some people who each do one thing after another for 12 s, walking between."""
     times, turn = np.arange(12 * FPS) / FPS, rng.uniform(-math.pi, math.pi)
     camera = Camera((0, 0.8, 0), turn, 6.0, 2.2, 400.0, (320, 240))
@@ -356,8 +313,8 @@ def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple
         joints = body.perform(person, steps, times, rng, tuple(position))
         figures.append(Figure(person, joints, camera))
         episodes += _episodes(name, m, steps, len(times) / FPS)
-    view = drawing.show_room(drawing.draw_room(rng), camera, clear=1.5)
-    return _Scene(*view, figures, 0, np.zeros((len(times), 2), int)), episodes
+    view = show_room(draw_room(rng), camera, clear=1.5)
+    return Scene(*view, figures, 0, np.zeros((len(times), 2), int)), episodes
 
 
 @dataclass(frozen=True)
@@ -380,17 +337,17 @@ def _write_svideoqa(root: Path, seed: int, sequences: int, workers: int | None) 
 def _record_svideoqa(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
     """Record one subject with two cameras; rows for boxes.csv and episodes.csv."""
     place = _rng(seed, "svideoqa", visit.sequence)
-    room, turn, apart = drawing.draw_room(place), place.uniform(-math.pi, math.pi), place.uniform(0.7, 1.4)
+    room, turn, apart = draw_room(place), place.uniform(-math.pi, math.pi), place.uniform(0.7, 1.4)
     rng = _rng(seed, "svideoqa", visit.sequence, visit.subject)
     person, action = body.draw_person(rng), SVIDEOQA_WORDS[visit.word]
     times = np.arange(rng.integers(20, 31)) / FPS
-    step = _in_part(action, times[-1], turn + rng.normal(apart / 2, 0.8), rng)
+    step = _in_part(action, times[-1], turn + rng.normal(apart / 2, 0.8), rng, miss=0.2)
     start = _walk_from(person, step, times[-1], rng)
     joints = body.perform(person, [step], times, rng, start)
     parcel = tuple(rng.uniform(40, 200, 3)) if action in ("hold", "carry") else None
     chairs = ()
     if action == "seated" or (action not in body.MOVING and rng.random() < 0.4):
-        chairs = drawing.chair(*start, step.heading, tuple(place.uniform(30, 190, 3)))
+        chairs = chair(*start, step.heading, tuple(place.uniform(30, 190, 3)))
     boxes, episodes = [], []
     for number in (1, 2):
         name = f"videosequence-{visit.sequence:03d}/subject{visit.subject}/Camera{number:02d}"
@@ -401,8 +358,8 @@ def _record_svideoqa(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
         camera = Camera(
             (0, 0.85, 0), turn + (number - 1) * apart, distance, rng.uniform(1.2, 2.6), focal, (160, 120)
         )
-        view = drawing.show_room(room, camera, chairs)
-        scene = _Scene(*view, [Figure(person, joints, camera, parcel)], 0, np.zeros((len(times), 2), int))
+        view = show_room(room, camera, chairs)
+        scene = Scene(*view, [Figure(person, joints, camera, parcel)], 0, np.zeros((len(times), 2), int))
         for i, frame in enumerate(scene.frames(rng, rng.uniform(2, 9), rng.uniform(0.4, 0.9)), 1):
             cv2.imwrite(str(folder / f"frame_{i:04d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 88])
         rows = [("How many people are there?", "one"), ("What is the person doing?", visit.word)]
@@ -423,7 +380,7 @@ def _write_answers(folder: Path, rows: list[tuple[str, str]], excel: bool) -> No
     return book.save(str(folder / "qa.xls"))
 
 
-# ---- skeletons: ntu60 -----------------------------------------------------------------------------------------
+# ---- skeletons: ntu60 --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -455,9 +412,9 @@ def _write_ntu60(root: Path, seed: int, performers: int, workers: int | None) ->
     absent, empty = _rng(seed, "ntu60", "missing").choice(len(samples), 2, replace=False)
     missing = sorted((samples[absent].name, samples[empty].name))
     (root / "NTU_RGBD_samples_with_missing_skeletons.txt").write_text(
-        f'{len(missing)} of the samples in the miniature "NTU RGB+D" dataset have missing or incomplete skeleton data.\n'
-        "If you are working on skeleton-based analysis, please ignore these files in your training and testing"
-        " procedures.\n\n" + "".join(f"{name}\n" for name in missing)
+        f'{len(missing)} of the samples in the miniature "NTU RGB+D" dataset have missing or incomplete '
+        "skeleton data.\nIf you are working on skeleton-based analysis, please ignore these files in your "
+        "training and testing procedures.\n\n" + "".join(f"{name}\n" for name in missing)
     )
     jobs = [(sample, i == empty) for i, sample in enumerate(samples) if i != absent]
     _write_truth(root, _each(partial(_record_ntu60, root, seed), jobs, workers, "mini ntu60"))
@@ -477,9 +434,9 @@ def _record_ntu60(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[lis
         person = replace(
             person, tempo=person.tempo * rng.uniform(0.8, 1.25), vigour=person.vigour * rng.uniform(0.6, 1.1)
         )
-        heading = towards + rng.normal(0, 0.25)
+        heading = towards + rng.normal(0, 0.4)
         step, start = (
-            _in_part(NTU60_ACTIONS[sample.action], times[-1], heading, rng),
+            _in_part(NTU60_ACTIONS[sample.action], times[-1], heading, rng, miss=0.6),
             tuple(rng.normal(0, 0.2, 2)),
         )
         if sample.action in TWO_PERSON:  # they stand side by side before the camera, and face each other
@@ -517,8 +474,8 @@ def _record_ntu60(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[lis
 
 
 def _sensed(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (t, 25, 3) as a depth sensor gives them, and their tracking state (t, 25): 2 tracked, 1 inferred."""
-    jitter = np.full(25, rng.uniform(0.004, 0.014))
+    """Joints (t, 25, 3) as a sensor gives them, and their states (t, 25): 2 tracked, 1 inferred."""
+    jitter = np.full(25, rng.uniform(0.008, 0.024))
     jitter[[6, 7, 10, 11, 21, 22, 23, 24, 15, 19]] *= 2.5  # hands and feet
     joints, state = joints + rng.normal(0, 1, joints.shape) * jitter[:, None], np.full(joints.shape[:2], 2)
     limbs = np.array([(5, 6, 7, 21, 22), (9, 10, 11, 23, 24), (13, 14, 15, 15, 15), (17, 18, 19, 19, 19)])
@@ -531,7 +488,7 @@ def _sensed(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
 
 
 def _write_skeleton(path: Path, frames: int, bodies: list, rng: np.random.Generator) -> None:
-    """Write bodies [((joints (t, 25, 3), states (t, 25)), seen (t,)), …] as Kinect v2's text, line for line."""
+    """Write bodies [((joints (t, 25, 3), states (t, 25)), seen (t,)), …] as Kinect v2's text."""
     line = "%.7g " * 11 + "%d\n"
     blocks = []
     for (joints, state), _ in bodies:
@@ -548,8 +505,8 @@ def _write_skeleton(path: Path, frames: int, bodies: list, rng: np.random.Genera
         turn /= np.maximum(np.linalg.norm(turn, axis=-1, keepdims=True), 1e-6)
         turn[:, [3, 15, 19, 21, 22, 23, 24]] = 0  # the ends have none
         values = np.concatenate([joints, depth, colour, turn, state[..., None]], -1)  # (t, 25, 12)
-        # Kinect's numbers start at 2^56
-        head = f"{2**56 + rng.integers(1000, 9999)} 0 1 1 1 1 0 {rng.normal(0, 0.1):.7g} {rng.normal(0, 0.1):.7g} 2\n25\n"
+        lean = "{:.7g} {:.7g}".format(*rng.normal(0, 0.1, 2))
+        head = f"{2**56 + rng.integers(1000, 9999)} 0 1 1 1 1 0 {lean} 2\n25\n"  # Kinect counts from 2^56
         blocks.append([head + line * 25 % tuple(frame) for frame in values.reshape(len(values), -1).tolist()])
     with path.open("w", newline="\n") as file:
         file.write(f"{frames}\n")

@@ -207,8 +207,9 @@ def _first_three(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.nd
         here += before
     stops = np.stack([(gaps < n).sum(axis=0, dtype=np.uint8) for n in (1, 2, 3)], axis=1) + starts[:, None]
     begins = np.column_stack([starts, stops[:, :2] + 1])
-    if (short := (stops <= begins).any(axis=1) | (stops[:, 2] > ends)).any():  # odd spacing: word by word
-        for i in np.flatnonzero(short):
+    odd = (stops <= begins).any(axis=1) | (stops[:, 2] > ends) | (gaps[-1] < 3)
+    if odd.any():  # odd spacing, or longer than a window: word by word
+        for i in np.flatnonzero(odd):
             words = [m.span() for m in re.finditer(rb"\S+", raw[starts[i] : ends[i]].tobytes())][:3]
             if len(words) < 3:
                 raise Unreadable("malformed", "a joint without x, y and z")
@@ -236,8 +237,9 @@ def _first_three(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.nd
             values[i] = float(word)
         except ValueError:
             raise Unreadable("malformed", f"not a number: {word[:20]!r}") from None
-    if not np.isfinite(values).all():
-        raise Unreadable("x, y or z is not finite", f"joint {np.flatnonzero(~np.isfinite(values))[0] // 3 % 25}")
+    finite = np.abs(values) <= np.finfo(np.float32).max  # and so not NaN
+    if not finite.all():
+        raise Unreadable("x, y or z is not finite", f"joint {np.flatnonzero(~finite)[0] // 3 % 25}")
     return values.reshape(-1, 3)
 
 

@@ -2,12 +2,16 @@
 
 They are rebuilt from the paper's public notebooks, oddities included: what is kept only because it was
 released so has a comment "as released". The same classes make smaller networks for tests and miniature runs.
+It is not on record how the class tokens start, nor the embeddings of HMDB51's TimeSformer and NTU's WTMR-Net:
+here they start at zero, as the embeddings of HMDB51's WTMR-Net do.
 
 Axes: b clip, t frame, c channel, h w pixels (of a map: its cells), p q pixels within a patch, n token,
 d width, j joint, k class.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from einops import rearrange, reduce
@@ -257,7 +261,7 @@ class JointsCNN(nn.Module):
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         channels = (3, *conv_channels, width)
         layers: list[nn.Module] = []
-        for before, after in zip(channels[:-1], channels[1:], strict=True):
+        for before, after in pairwise(channels):
             # as released: a kernel along an axis of width one, which mixes no joints
             layers += [nn.Conv2d(before, after, (1, 3), padding=(0, 1)), nn.BatchNorm2d(after), nn.ReLU()]
         self.cnn = nn.Sequential(*layers)
@@ -293,7 +297,10 @@ class JointsTimeSformer(nn.Module):
 
 
 def frame_cnn(channels: int, conv_channels: tuple[int, int]) -> nn.Sequential:
-    """The two convolutions and pools of WTMR-Net and WMRC-Net: (b, c, h, w) → (b, conv_channels[1], h/4, w/4)."""
+    """The two convolutions and pools of WTMR-Net and WMRC-Net on frames.
+
+    Frames (b, channels, h, w) → maps (b, conv_channels[1], h/4, w/4).
+    """
     first, second = conv_channels
     # as released: no regions and no weights, though the paper describes both
     return nn.Sequential(

@@ -28,9 +28,10 @@ def table() -> pd.DataFrame:
 def profile() -> pd.DataFrame:
     """What each of the nine networks costs, as published.
 
-    Columns: dataset, model, published_in_readme (yes, no), params_m (millions), gmacs (10⁹), seconds_per_clip,
-    clips_per_second, epoch_seconds, epochs, training_hours, params_counted_by (`module_hooks`, that is
-    without embeddings and class token, or `all_parameters`), profiled_input (sizes with × as `x`).
+    Columns: dataset, model, published_in_readme (yes, no), params_m (millions), gmacs (10⁹),
+    seconds_per_clip, clips_per_second, epoch_seconds, epochs, training_hours, params_counted_by
+    (`module_hooks`, that is without embeddings and class token, or `all_parameters`), profiled_input (the
+    lengths of its axes, with an x between).
     """
     return _read("profile")
 
@@ -38,9 +39,9 @@ def profile() -> pd.DataFrame:
 def epochs(dataset: str | None = None, model: str | None = None) -> pd.DataFrame:
     """The published training logs, a row for each epoch; all six, or those of `dataset` and `model`.
 
-    Columns: dataset, model, epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy (0–1), seconds.
-    ntu60's `released-wtmr` has 33 of its 40 epochs. Raises `ValueError` for an unknown name, and for a
-    network whose log was not published.
+    Columns: dataset, model, epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy, seconds;
+    accuracies from 0 to 1. ntu60's `released-wtmr` has 33 of its 40 epochs. Raises `ValueError` for an
+    unknown name, and for a network whose log was not published.
     """
     logs = _read("epochs")
     if dataset is not None:

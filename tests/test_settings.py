@@ -1,0 +1,103 @@
+"""Settings are read strictly, and their defaults are the paper's where the paper has them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wtmr_core import datasets, settings
+from wtmr_core.models import released
+from wtmr_core.settings import Settings, SettingsError
+
+EVERY = [(d, m, p, s) for d in settings.DATASETS for m in settings.MODELS for p in settings.PROTOCOLS for s in settings.SCALES]
+
+
+def of(**given) -> Settings:
+    return Settings.of({"dataset": "hmdb51"} | given)
+
+
+def test_names_agree_everywhere():
+    assert settings.DATASETS == datasets.NAMES == released.DATASETS
+    assert settings.MODELS == released.MODELS
+
+
+@pytest.mark.parametrize(("dataset", "model", "protocol", "scale"), EVERY)
+def test_every_combination_has_valid_defaults(dataset, model, protocol, scale):
+    made = Settings.of({"dataset": dataset, "model": model, "protocol": protocol, "scale": scale})
+    assert Settings.of(json.loads(json.dumps(made.asdict()))) == made
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "expected"),
+    [  # protocol.md's table
+        ("hmdb51", "released-wtmr", (1e-4, 1e-3, "plateau", 50, 2, 0.0, None)),
+        ("hmdb51", "released-timesformer", (1e-4, 1e-4, "plateau", 10, 1, 0.0, None)),
+        ("ntu60", "released-wtmr", (1e-4, 1e-3, "plateau", 40, 2, 0.0, None)),
+        ("ntu60", "released-timesformer", (5e-4, 1e-4, "cosine", 30, 2, 0.1, 1.0)),
+        ("svideoqa", "released-wtmr", (3e-4, 2e-4, "plateau", 30, 1, 0.0, None)),
+        ("svideoqa", "released-timesformer", (3e-4, 2e-4, "plateau", 30, 1, 0.0, None)),
+    ],
+)
+def test_published_defaults_are_the_papers(dataset, model, expected):
+    s = Settings.of({"dataset": dataset, "model": model, "protocol": "published"})
+    assert (s.lr, s.weight_decay, s.schedule, s.epochs, s.accumulate, s.label_smoothing, s.clip_norm) == expected
+    assert (s.batch_size, s.frames) == (4, 16)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"epoch": 3}, "did you mean epochs"),
+        ({"zzz": 1}, "no setting 'zzz'"),
+        ({"model": "resnet"}, "model is 'resnet'"),
+        ({"dataset": "ucf101"}, "dataset is 'ucf101'"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"epochs": True}, "epochs is True"),
+        ({"lr": -1.0}, "lr is -1.0"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"lr": "fast"}, "lr is 'fast'"),
+        ({"schedule": "step"}, "schedule is 'step'"),
+        ({"conv_channels": (8,)}, "conv_channels is"),
+        ({"stored_frames": 4, "frames": 8}, "stored_frames is 4"),
+        ({"size": 0}, "size is 0"),
+        ({"device": 3}, "device is 3"),
+    ],
+)
+def test_bad_settings_are_named(wrong, says):
+    with pytest.raises(SettingsError, match=says):
+        of(**wrong)
+
+
+def test_an_int_serves_for_a_float_and_none_for_the_default():
+    assert of(lr=1).lr == 1.0
+    assert of(epochs=None) == of()
+    assert of(split=1).split == "1"
+    assert of(conv_channels=[8, 16]).conv_channels == (8, 16)
+
+
+def test_name_changes_with_what_the_run_is_and_not_with_where_it_runs():
+    name = of().name("d")
+    assert name.startswith("hmdb51-released-wtmr-corrected-s0-")
+    assert of(workers=3, threads=1, device="cpu").name("d") == name
+    assert of().name("other data") != name
+    for change in ({"lr": 0.5}, {"seed": 1}, {"flip": 0.25}, {"dropout": 0.1}):
+        assert of(**change).name("d") != name
+
+
+@given(st.sampled_from(sorted(settings.RANGES)), st.integers(-(10**9), 10**9))
+def test_no_number_outside_its_range_is_taken(key, value):
+    low, high = settings.RANGES[key]
+    if not low <= value <= high:
+        with pytest.raises(SettingsError, match=key):
+            of(**{key: value})
+
+
+def test_notebook_parameters_are_checked():
+    import math
+
+    names = {"dataset": "hmdb51", "lr": None, "math": math, "_i": "", "In": [], "get_ipython": 1}
+    assert settings.from_notebook(names, {"dataset", "lr"}) == {"dataset": "hmdb51", "lr": None}
+    with pytest.raises(SettingsError, match="did you mean dataset"):
+        settings.from_notebook(names | {"datset": "ntu60"}, {"dataset", "lr"})
