@@ -127,9 +127,9 @@ def test_bodies_are_followed_by_their_id():
     assert skeletons.bodies.tolist() == [1, 2]
 
 
-def read(tmp_path, bodies, **form):
+def read(tmp_path, recorded, **form):
     file = tmp_path / "S001C001P001R001A001.skeleton"
-    file.write_text(skeleton_text(bodies))
+    file.write_text(skeleton_text(recorded))
     return ntu60.read(file, ClipFormat(**({"frames": 3, "bodies": 2} | form)))
 
 

@@ -196,6 +196,7 @@ def verify(index: Index, read: Callable, form: ClipFormat, *, workers: int | Non
 # -- the cache ------------------------------------------------------------------------------------------------
 
 _VERSION = 1  # of what the readers make of a file: raise it when that changes
+_ENTER_EVERY = 256  # clips between two entries of what is done
 _EMPTY, _UNREADABLE = 0, 1  # checksums that are not a clip's
 
 
@@ -299,7 +300,7 @@ def _fill(folder: Path, index: Index, read: Callable, form: ClipFormat, workers:
                 sums[i] = _checksum(data)
             if len(data) != step or os.pwrite(file.fileno(), data, start + int(i) * step) != step:
                 raise OSError(errno.ENOSPC, "a clip was written in part")
-            if n % 256 == 0 or n == len(todo):
+            if n % _ENTER_EVERY == 0 or n == len(todo):
                 os.fsync(file.fileno())
                 # what cannot be read is tried again after an interruption: the reason is not entered yet
                 _write(done_file, np.where(sums == _UNREADABLE, _EMPTY, sums).astype(np.uint32))

@@ -161,5 +161,4 @@ class Scene:
             size = high[t, m] - low[t, m]
             visible = (size.prod() - covered) / whole[t, m, 2:].prod()
             rows.append((clip, t, m, *(f"{v:.1f}" for v in (*low[t, m], *size)), f"{visible:.2f}"))
-
         return rows

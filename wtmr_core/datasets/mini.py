@@ -97,11 +97,10 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, worke
         new.mkdir()
         write(new, seed, size, workers)
         (new / "mini.json").write_text(json.dumps(mark) + "\n")
-        if _mark(root) == mark:  # another process was faster
-            return root
-        if root.exists():
-            root.rename(Path(beside, "old"))
-        new.rename(root)
+        if _mark(root) != mark:  # else another process was faster
+            if root.exists():
+                root.rename(Path(beside, "old"))
+            new.rename(root)
     return root
 
 
@@ -157,7 +156,7 @@ def _episodes(clip: str, person: int, steps: Sequence[Step], seconds: float) -> 
 
 
 def _in_part(action: str, seconds: float, heading: float, rng: np.random.Generator, miss: float) -> Step:
-    """An action that begins before or after the clip does, by up to `miss` of the clip, and may not end in it."""
+    """An action that begins up to `miss` of the clip before or after the clip does, and may not end in it."""
     start = rng.uniform(-miss, miss) * seconds
     return Step(action, start, start + rng.uniform(0.85, 1.2) * seconds, heading)
 
@@ -206,6 +205,17 @@ def _shots(seed: int, per_class: int) -> Iterator[_Shot]:
             )
 
 
+def _sides(seed: int, per_class: int, split: int) -> dict[str, int]:
+    """Every film's side of a split: 1 train, 2 test (three tenths, others in every split), 0 unused."""
+    films = _rng(seed, "hmdb51", "splits").permutation(FILMS[:per_class])
+    held_out = max(1, round(0.3 * len(films)))
+    films = [str(film) for film in np.roll(films, -(split - 1) * held_out)]
+    sides = dict.fromkeys(films, 1) | dict.fromkeys(films[:held_out], 2)
+    if len(films) == len(FILMS):
+        sides[films[-1]] = 0  # a few clips are unused, as in the real lists
+    return sides
+
+
 def _write_hmdb51(root: Path, seed: int, per_class: int, workers: int | None) -> None:
     shots = list(_shots(seed, per_class))
     for action in HMDB51_CLASSES:
@@ -213,16 +223,11 @@ def _write_hmdb51(root: Path, seed: int, per_class: int, workers: int | None) ->
     lists, tracking = root / "testTrainMulti_7030_splits", root / "truth/tracking"
     lists.mkdir()
     tracking.mkdir(parents=True)
-    order = _rng(seed, "hmdb51", "splits").permutation(FILMS[:per_class])
-    held_out = max(1, round(0.3 * len(order)))
-    for split in range(3):
-        order_of_split = np.roll(order, -split * held_out)
-        part = dict.fromkeys(order_of_split, 1) | dict.fromkeys(order_of_split[:held_out], 2)
-        if len(order) == len(FILMS):
-            part[order_of_split[-1]] = 0  # a few clips are unused, as in the real lists
+    for split in (1, 2, 3):
+        side = _sides(seed, per_class, split)
         for action in HMDB51_CLASSES:
-            names = sorted(f"{s.name} {part[s.film]} \n" for s in shots if s.action == action)
-            (lists / f"{action}_test_split{split + 1}.txt").write_text("".join(names))
+            names = sorted(f"{s.name} {side[s.film]} \n" for s in shots if s.action == action)
+            (lists / f"{action}_test_split{split}.txt").write_text("".join(names))
     # the long videos first: the last to end should be a short one
     jobs = [*range(1, 3), *shots]
     _write_truth(root, _each(partial(_record_hmdb51, root, seed), jobs, workers, "mini hmdb51"))
@@ -303,7 +308,7 @@ def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple
         spot = rng.uniform(-1.6, 1.6) * right + lane * away
         position, steps, clock = spot[[0, 2]], [], 0.0
         while clock < times[-1]:
-            action = str(rng.choice(["stand", "wave", "pick", "drink", "clap", "sit"]))
+            action = str(rng.choice(["stand", "wave", "pick", "drink", "clap"]))
             steps.append(Step(action, clock, clock + rng.uniform(1.8, 3.0), turn + rng.normal(0, 0.7)))
             side = -np.sign(spot @ right) * rng.uniform(0.4, 1.6)
             goal = side * right + (lane + rng.uniform(-0.2, 0.2)) * away
@@ -360,7 +365,7 @@ def _record_svideoqa(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
         )
         view = show_room(room, camera, chairs)
         scene = Scene(*view, [Figure(person, joints, camera, parcel)], 0, np.zeros((len(times), 2), int))
-        for i, frame in enumerate(scene.frames(rng, rng.uniform(2, 9), rng.uniform(0.4, 0.9)), 1):
+        for i, frame in enumerate(scene.frames(rng, rng.uniform(1, 5), rng.uniform(0.4, 0.8)), 1):
             cv2.imwrite(str(folder / f"frame_{i:04d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 88])
         rows = [("How many people are there?", "one"), ("What is the person doing?", visit.word)]
         _write_answers(folder, rows, excel=visit.sequence % 4 == 0)
@@ -436,7 +441,7 @@ def _record_ntu60(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[lis
         )
         heading = towards + rng.normal(0, 0.4)
         step, start = (
-            _in_part(NTU60_ACTIONS[sample.action], times[-1], heading, rng, miss=0.6),
+            _in_part(NTU60_ACTIONS[sample.action], times[-1], heading, rng, miss=0.7),
             tuple(rng.normal(0, 0.2, 2)),
         )
         if sample.action in TWO_PERSON:  # they stand side by side before the camera, and face each other
@@ -457,7 +462,7 @@ def _record_ntu60(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[lis
     bodies = [(_sensed(camera.see(joints), rng), np.ones(len(times), bool)) for joints in people]
     if nobody:
         bodies = []
-    elif rng.random() < 0.08:  # a chair taken for a second body for some frames
+    elif len(bodies) == 1 and rng.random() < 0.1:  # a chair taken for a second body for some frames
         first, last = sorted(rng.integers(2, len(times), 2))
         stray, _ = bodies[0]
         stray = (stray[0] + rng.normal([1.2, 0, 0.5], 0.1, (len(times), 25, 3)), np.ones_like(stray[1]))

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
 
 from wtmr_core.datasets.index import DataError
 
 FEWEST_GROUPS = 5  # a part cut from fewer is a part of one film or one person
+
+
+def cut_by_group(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the larger part and of the smaller, about one in `folds`; no group stands in both.
+
+    Stratified by class where a class has clips enough.
+    """
+    if np.unique(labels, return_counts=True)[1].max() < folds:
+        cut = GroupShuffleSplit(1, test_size=1 / folds, random_state=seed).split(labels, labels, groups)
+    else:
+        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # that some classes are small is known
+        return next(cut)
 
 
 def published_parts(count: int, seed: int) -> dict[str, np.ndarray]:
@@ -40,8 +55,7 @@ def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[
         said = f"by clip: train has only {len(np.unique(groups))} groups"
     else:
         folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
-        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(train, labels, groups)
-        inside, outside = next(cut)
+        inside, outside = cut_by_group(labels, groups, folds, seed)
         kept, val = train[inside], train[outside]
         said = f"by group: {len(np.unique(groups[outside]))} of {len(np.unique(groups))}"
     return {"train": np.sort(kept), "val": np.sort(val), "test": test}, said

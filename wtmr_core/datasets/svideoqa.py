@@ -12,10 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from wtmr_core.datasets.clips import IMAGES, ClipFormat, natural, read_frames
 from wtmr_core.datasets.index import DataError, Index, Unreadable, below, class_names, frames_of, visible
+from wtmr_core.datasets.splits import cut_by_group
 
 SPLITS = ("sequence",)
 WORDS = (
@@ -45,8 +45,8 @@ def splits(root: Path) -> tuple[str, ...]:
 def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
     """Every camera folder below `root`; the group is its sequence.
 
-    `sequence` puts a fifth of the sequences, stratified by class, into test (scikit-learn's
-    `StratifiedGroupKFold` with a fixed seed); `-` makes no split. Raises `DataError` for a root without
+    `sequence` puts a fifth of the sequences, stratified by class, into test (a fixed draw,
+    `splits.cut_by_group`); `-` makes no split. Raises `DataError` for a root without
     sequences or an unknown split.
     """
     if split not in (*SPLITS, "-"):
@@ -143,8 +143,7 @@ def _words(camera: Path) -> list[str] | Unreadable:
 def _by_sequence(samples: pd.DataFrame) -> list[str]:
     if samples.group.nunique() < _FOLDS:
         raise DataError(f"{samples.group.nunique()} sequences are too few for a split by sequence; {_FOLDS} are needed")
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
-    _, test = next(folds.split(samples.name, samples.label, samples.group))
+    _, test = cut_by_group(samples.label.to_numpy(), samples.group.to_numpy(), _FOLDS, seed=0)
     rows = set(test.tolist())
     return ["test" if i in rows else "train" for i in range(len(samples))]
 

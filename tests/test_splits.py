@@ -1,0 +1,71 @@
+"""Parts that do not leak, and the published one that does."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wtmr_core.datasets import DataError
+from wtmr_core.datasets.splits import FEWEST_GROUPS, corrected_parts, published_parts
+
+
+def samples(groups: int, per_group: int = 6, classes: int = 3, test: int = 5) -> pd.DataFrame:
+    rows = [(k % classes, f"g{g}", "train") for g in range(groups) for k in range(per_group)]
+    rows += [(k % classes, "other", "test") for k in range(test)]
+    return pd.DataFrame(rows, columns=["label", "group", "split"])
+
+
+def is_a_partition(parts, rows):
+    together = np.concatenate(list(parts.values()))
+    assert sorted(together) == list(rows)
+
+
+@given(st.integers(FEWEST_GROUPS, 30), st.integers(2, 8), st.floats(0.05, 0.5), st.integers(0, 99))
+def test_validation_shares_no_group_with_training(groups, per_group, fraction, seed):
+    table = samples(groups, per_group)
+    parts, said = corrected_parts(table, fraction, seed)
+    is_a_partition(parts, range(len(table)))
+    assert set(table.group[parts["train"]]).isdisjoint(table.group[parts["val"]])
+    assert (table.split[parts["test"]] == "test").all()
+    assert said.startswith("by group")
+    assert len(parts["val"]) > 0
+
+
+@given(st.integers(1, FEWEST_GROUPS - 1), st.integers(0, 99))
+def test_too_few_groups_are_cut_by_clip_and_said(groups, seed):
+    table = samples(groups, per_group=20)
+    parts, said = corrected_parts(table, 0.2, seed)
+    is_a_partition(parts, range(len(table)))
+    assert said == f"by clip: train has only {groups} groups"
+    assert set(table.label[parts["val"]]) == {0, 1, 2}
+
+
+def test_the_same_seed_the_same_parts():
+    table = samples(12)
+    one, two, other = (corrected_parts(table, 0.2, seed)[0]["val"].tolist() for seed in (3, 3, 4))
+    assert one == two != other
+
+
+def test_the_published_draw_is_80_20_by_clip():
+    parts = published_parts(6766, seed=0)
+    assert (len(parts["train"]), len(parts["val"])) == (5412, 1354)  # as in the paper's logs
+    np.testing.assert_array_equal(parts["val"], parts["test"])
+    is_a_partition({k: parts[k] for k in ("train", "val")}, range(6766))
+    assert parts["train"].tolist() != published_parts(6766, seed=1)["train"].tolist()
+
+
+def test_svideoqas_published_counts():
+    parts = published_parts(726, seed=0)
+    assert (len(parts["train"]), len(parts["val"])) == (580, 146)
+
+
+def test_unused_clips_stay_out():
+    table = pd.concat([samples(8), pd.DataFrame({"label": [0], "group": ["u"], "split": ["unused"]})], ignore_index=True)
+    parts, _ = corrected_parts(table, 0.2, 0)
+    assert len(table) - 1 not in np.concatenate(list(parts.values()))
+
+
+def test_an_empty_part_is_refused():
+    with pytest.raises(DataError, match="0 test clips"):
+        corrected_parts(samples(6, test=0), 0.2, 0)

@@ -1,0 +1,129 @@
+"""SVideoQA: labels that do not depend on chance, and tables in whatever form."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT, write_frames, write_svideoqa
+from wtmr_core.datasets import DataError, Unreadable, svideoqa
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_svideoqa(tmp_path / "set")
+
+
+def test_every_camera_folder_is_a_clip(root):
+    index = svideoqa.index(root, "sequence")
+    assert (len(index), index.classes) == (12, ("sitting", "walking"))
+    assert index.samples.group.nunique() == 6
+    assert index.crossing() == []
+    assert set(index.parts()) == {"train", "test"}
+    assert index.problems() == []
+
+
+def test_the_published_reading_leaves_out_second_cameras_and_sequence_149(root):
+    (root / "videosequence-003").rename(root / "videosequence-149")
+    index = svideoqa.index(root, "-", protocol="published")
+    assert index.skips() == {svideoqa.LEFT_OUT: 7}
+    assert len(index) == 5
+    assert index.problems() == []
+
+
+def table(folder, text, encoding="utf-8"):
+    write_frames(folder, [1, 2])
+    (folder / "qa.csv").write_text(text, encoding=encoding)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("what,walking\nwhat,sitting\nwhat,walking\n", "walking"),  # the more frequent
+        ("what,sitting\nwhat,walking\n", "walking"),  # a tie: the order of WORDS
+        ("is she walking?,no\nis she walking?,no\nwhat,waving\n", "waving"),  # answers before questions
+        ("is she Waving?,yes\n", "waving"),  # a question, where no answer tells
+        ("what,walkings\n", None),  # whole words only
+        ("how many?,one\n", None),
+    ],
+)
+def test_a_clips_own_label(tmp_path, rows, expected):
+    table(tmp_path / "videosequence-001" / "s" / "Camera01", "question,answer\n" + rows)
+    index = svideoqa.index(tmp_path, "-")
+    assert index.classes == ((expected,) if expected else ())
+    assert index.skips() == ({} if expected else {svideoqa.NO_WORD: 1})
+
+
+def test_published_gives_one_label_to_all_of_a_sequence_and_corrected_does_not(tmp_path):
+    for subject, word in (("s1", "waving"), ("s2", "sitting")):
+        table(tmp_path / "videosequence-001" / subject / "Camera01", f"question,answer\nwhat,{word}\n")
+    names = {p: svideoqa.index(tmp_path, "-", protocol=p).class_counts() for p in ("published", "corrected")}
+    assert names == {"published": {"sitting": 2}, "corrected": {"sitting": 1, "waving": 1}}
+
+
+def test_labels_do_not_depend_on_the_hash_seed(root):
+    code = f"""
+from pathlib import Path
+from wtmr_core.datasets import svideoqa
+for protocol in ("published", "corrected"):
+    print(svideoqa.index(Path({str(root)!r}), "sequence", protocol=protocol).samples.to_csv())
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT, env={"PYTHONHASHSEED": seed, "PATH": ""}, text=True,
+            stdout=subprocess.PIPE, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert runs[0] == runs[1] != ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_in_any_encoding(tmp_path, encoding, separator):
+    file = tmp_path / "qa.csv"
+    file.write_text(f"Question {separator} Answer\nWas tut José?{separator}walking\n", encoding=encoding)
+    assert svideoqa.read_table(file).to_numpy().tolist() == [["Was tut José?", "walking"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("qa.csv", b"frage,antwort\nwas,walking\n", "table without the columns question and answer"),
+        ("qa.csv", b"", "table does not read"),
+        ("qa.xls", b"no workbook", "table does not read"),
+    ],
+)
+def test_broken_tables_have_a_reason(tmp_path, name, content, reason):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Unreadable) as error:
+        svideoqa.read_table(tmp_path / name)
+    assert error.value.reason == reason
+
+
+def test_what_cannot_be_used_is_counted(root):
+    subject = root / "videosequence-001" / "subject1"
+    (subject / "Camera01" / "qa.csv").write_text("a,b\n1,2\n")
+    (subject / "Camera02" / "qa.csv").unlink()
+    for frame in (root / "videosequence-002" / "subject1" / "Camera01").glob("*.png"):
+        frame.unlink()
+    (root / "videosequence-099").mkdir()
+    index = svideoqa.index(root, "sequence")
+    assert index.skips() == {
+        "empty sequence folder": 1,
+        "no frames": 1,
+        "no question/answer table": 1,
+        "table without the columns question and answer": 1,
+    }
+    assert len(index) == 9
+
+
+def test_too_few_sequences(tmp_path):
+    with pytest.raises(DataError, match="too few for a split"):
+        svideoqa.index(write_svideoqa(tmp_path, sequences=3), "sequence")
+
+
+def test_a_root_without_sequences(tmp_path):
+    with pytest.raises(DataError, match="no videosequence-NNN folders"):
+        svideoqa.index(tmp_path, "sequence")

@@ -1,0 +1,291 @@
+"""One run: it learns, resumes to the same numbers, and stops where it must."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import PROJECT, write_hmdb51, write_ntu60, write_svideoqa
+from wtmr_core import runs, training
+from wtmr_core.datasets import DataError
+from wtmr_core.settings import Settings
+
+SMALL = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": (4, 8), "epochs": 3, "device": "cpu",
+         "workers": 1, "threads": 1, "batch_size": 8}  # fmt: skip
+
+
+def small(dataset="ntu60", **changes) -> Settings:
+    size = {} if dataset == "ntu60" else {"size": 32, "frames": 4}
+    return Settings.of({"dataset": dataset} | SMALL | size | changes)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_ntu60(tmp_path_factory.mktemp("ntu60"))
+
+
+WRITE = {"hmdb51": write_hmdb51, "ntu60": write_ntu60, "svideoqa": write_svideoqa}
+
+
+def numbers(folder) -> pd.DataFrame:
+    """The history without what a clock wrote."""
+    return pd.read_csv(folder / runs.HISTORY).drop(columns=["seconds", "clips_per_second"])
+
+
+def same_outcome(a, b) -> None:
+    pd.testing.assert_frame_equal(numbers(a), numbers(b))
+    one, two = runs.load(a), runs.load(b)
+    np.testing.assert_array_equal(one.logits, two.logits)
+    timed = {"seconds", "clips_per_second"}
+    assert {k: v for k, v in one.metrics.items() if k not in timed} == {
+        k: v for k, v in two.metrics.items() if k not in timed
+    }
+    weights = [load_file(f / runs.WEIGHTS) for f in (a, b)]
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+@pytest.mark.parametrize("dataset", ["hmdb51", "ntu60", "svideoqa"])
+def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
+    settings = small(dataset, protocol=protocol, epochs=1)
+    folder = training.run(settings, tmp_path / "results", WRITE[dataset](tmp_path / "set"))
+    names = {runs.SETTINGS, runs.ENVIRONMENT, runs.HISTORY, runs.METRICS, runs.PREDICTIONS, runs.WEIGHTS}
+    assert {f.name for f in folder.iterdir()} == names
+    run = runs.load(folder)
+    for key in ("train_accuracy", "val_accuracy", "test_accuracy"):
+        assert 0 <= run.metrics[key] <= 1
+    assert run.metrics["epochs"] == len(run.history) == 1
+    assert run.metrics["seconds"] > 0
+    assert run.metrics["clips_per_second"] > 0
+    assert run.logits.shape == (len(run.names), len(run.classes))
+    assert run.metrics["test_accuracy"] == pytest.approx((run.logits.argmax(1) == run.labels).mean(), abs=0.5)
+    assert training.run(settings, tmp_path / "results", tmp_path / "set") == folder
+
+
+@pytest.mark.parametrize("model", ["released-wtmr", "released-wmrc", "released-timesformer"])
+def test_every_network_overfits_a_few_clips(tmp_path, model):
+    """Two well separated classes, no augmentation: what is trained on is learnt by heart."""
+    root = write_ntu60(tmp_path / "set", actions=(1, 58))
+    settings = small(model=model, epochs=60, lr=3e-3, weight_decay=0.0, flip=0.0, rotate=0.0, zoom=0.0, noise=0.0,
+                     dropout=0.0, label_smoothing=0.0, schedule="constant", conv_channels=(16, 32), width=32)  # fmt: skip
+    folder = training.run(settings, tmp_path, root)
+    assert runs.load(folder).history.train_accuracy.max() == 1.0
+
+
+def test_the_same_seed_the_same_run_and_another_another(root, tmp_path):
+    one, two = (training.run(small(), tmp_path / name, root) for name in "ab")
+    same_outcome(one, two)
+    other = training.run(small(seed=1), tmp_path / "a", root)
+    assert not numbers(other).equals(numbers(one))
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, protocol):
+    settings = small(protocol=protocol, epochs=4, accumulate=3, batch_size=5)
+    undisturbed = training.run(settings, tmp_path / "whole", root)
+    epoch, calls = training._Run._epoch, []
+
+    def once_each(self, bar):
+        calls.append(1)
+        if len(calls) % 2 == 0:
+            raise Killed
+        epoch(self, bar)
+
+    monkeypatch.setattr(training._Run, "_epoch", once_each)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            training.run(settings, tmp_path / "torn", root)
+    monkeypatch.undo()
+    same_outcome(training.run(settings, tmp_path / "torn", root), undisturbed)
+
+
+def test_killed_at_any_moment_it_ends_alike(root, tmp_path):
+    """SIGKILL three times, wherever the run may be; no file is half written, and the outcome is the same."""
+    settings = small(epochs=12)
+    undisturbed = training.run(settings, tmp_path / "whole", root)
+    code = f"""
+from pathlib import Path
+from wtmr_core import training
+from wtmr_core.settings import Settings
+training.run(Settings.of({settings.asdict()!r}), Path({str(tmp_path / "torn")!r}), {str(root)!r})
+"""
+    folder = tmp_path / "torn" / "runs" / undisturbed.name
+    for epochs in (1, 4, 8):
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            if (folder / runs.HISTORY).is_file() and len(pd.read_csv(folder / runs.HISTORY)) >= epochs:
+                process.kill()
+                break
+            time.sleep(0.01)
+        process.wait()
+        assert not runs.finished(folder)
+        torch.load(folder / runs.STATE, weights_only=True)
+    same_outcome(training.run(settings, tmp_path / "torn", root), undisturbed)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(root, tmp_path, monkeypatch):
+    folder = leave_half(root, tmp_path, monkeypatch)
+    state = torch.load(folder / runs.STATE, weights_only=True)
+    state["settings"]["lr"] = 0.5
+    torch.save(state, folder / runs.STATE)
+    with pytest.raises(runs.RunError, match="another lr"):
+        training.run(small(), tmp_path, root)
+
+
+def test_a_damaged_checkpoint_is_named(root, tmp_path, monkeypatch):
+    folder = leave_half(root, tmp_path, monkeypatch)
+    (folder / runs.STATE).write_bytes((folder / runs.STATE).read_bytes()[:1000])
+    with pytest.raises(runs.RunError, match=r"state\.pt is damaged .*delete it to begin the run again"):
+        training.run(small(), tmp_path, root)
+
+
+def test_a_folder_of_other_settings_is_refused(root, tmp_path, monkeypatch):
+    folder = leave_half(root, tmp_path, monkeypatch)
+    settings = json.loads((folder / runs.SETTINGS).read_text())
+    (folder / runs.SETTINGS).write_text(json.dumps(settings | {"epochs": 99}))
+    with pytest.raises(runs.RunError, match="another epochs"):
+        training.run(small(), tmp_path, root)
+    (folder / runs.SETTINGS).write_text("{")
+    with pytest.raises(runs.RunError, match="does not read"):
+        training.run(small(), tmp_path, root)
+
+
+def test_a_folder_without_a_checkpoint_begins_again(root, tmp_path, monkeypatch):
+    folder = leave_half(root, tmp_path, monkeypatch)
+    (folder / runs.STATE).unlink()
+    same_outcome(training.run(small(), tmp_path, root), training.run(small(), tmp_path / "whole", root))
+
+
+def test_an_unfinished_run_does_not_load(root, tmp_path, monkeypatch):
+    folder = leave_half(root, tmp_path, monkeypatch)
+    with pytest.raises(runs.RunError, match="no finished run"):
+        runs.load(folder)
+    table = runs.table(tmp_path)
+    assert table.test_accuracy.isna().all()
+
+
+def leave_half(root, results, monkeypatch):
+    """A run stopped after its first epoch; its folder."""
+    epoch, calls = training._Run._epoch, []
+
+    def one(self, bar):
+        calls.append(1)
+        if len(calls) == 2:
+            raise Killed
+        epoch(self, bar)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Run, "_epoch", one)
+        with pytest.raises(Killed):
+            training.run(small(), results, root)
+    return next((results / "runs").iterdir())
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    runs.write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(TypeError):
+        runs.write_json(tmp_path / "a.json", {"new": object()})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_its_clips(root, tmp_path, monkeypatch):
+    inputs = training.inputs
+
+    def poisoned(clips, settings, generator, *, augmented):
+        x = inputs(clips, settings, generator, augmented=augmented)
+        x[0] = math.nan if augmented else x[0]
+        return x
+
+    monkeypatch.setattr(training, "inputs", poisoned)
+    with pytest.raises(training.NotFinite, match=r"step 1 of epoch 1; clips: S001C00\dP00\dR001A0\d\d\."):
+        training.run(small(), tmp_path, root)
+
+
+def test_corrected_evaluation_has_no_randomness_and_published_has(root, tmp_path):
+    for dataset, protocol, random in (("hmdb51", "corrected", False), ("hmdb51", "published", True)):
+        settings = small(dataset, protocol=protocol)
+        clips = torch.randint(0, 255, (3, 4, 32, 32, 1), dtype=torch.uint8)
+        shown = [
+            training.inputs(clips, settings, torch.Generator().manual_seed(seed), augmented=protocol == "published")
+            for seed in (0, 1)
+        ]
+        assert torch.equal(*shown) != random
+
+
+def test_test_is_read_once_and_by_the_chosen_weights(root, tmp_path, monkeypatch):
+    evaluate, read = training._Run.evaluate, []
+
+    def spying(self, part, *args):
+        read.append((part, self.progress.epoch))
+        return evaluate(self, part, *args)
+
+    monkeypatch.setattr(training._Run, "evaluate", spying)
+    run = runs.load(training.run(small(epochs=3), tmp_path, root))
+    assert [p for p, _ in read].count("test") == 1
+    assert ("test", 3) in read
+    best = run.history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).epoch.iloc[0]
+    assert run.metrics["chosen_epoch"] == best
+
+
+def test_published_takes_the_last_epoch_and_calls_validation_test(root, tmp_path):
+    run = runs.load(training.run(small(protocol="published"), tmp_path, root))
+    assert run.metrics["chosen_epoch"] == run.metrics["epochs"]
+    last = run.history.iloc[-1]
+    assert run.metrics["train_accuracy"] == last.train_accuracy
+    assert run.metrics["test_accuracy"] == run.metrics["val_accuracy"] == last.val_accuracy
+
+
+def test_accumulated_batches_equal_one_large_batch(root, tmp_path):
+    """As long as no layer looks across clips, two batches of 6 make the step of one of 12."""
+    quiet = {"dropout": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "noise": 0.0, "epochs": 2, "clip_norm": None}
+    two = training.run(small(batch_size=6, accumulate=2, **quiet), tmp_path / "a", root)
+    one = training.run(small(batch_size=12, **quiet), tmp_path / "b", root)
+    assert len(training.prepare(small(), root).parts["train"]) % 12 == 0
+    np.testing.assert_allclose(numbers(two).val_loss, numbers(one).val_loss, rtol=1e-3)
+
+
+def test_learning_rates():
+    cosine = small(schedule="cosine", lr=1.0, epochs=10, warmup_epochs=2)
+    rates = [training.learning_rate(cosine, e) for e in (0, 1, 2, 6, 10)]
+    np.testing.assert_allclose(rates, [0.005, 0.505, 1.0, 0.5, 0.0], atol=1e-9)
+    assert training.learning_rate(small(schedule="constant", lr=0.1), 9) == 0.1
+    published = small(protocol="published", schedule="cosine", lr=1.0, epochs=30)
+    assert training.learning_rate(published, 7.9) == training.learning_rate(published, 7.0)
+
+
+def test_precision_follows_the_hardware():
+    assert training.accelerator(small()).mixed_precision == "no"
+    assert training.accelerator(small(precision="bf16")).mixed_precision == "bf16"
+    with pytest.raises(runs.RunError, match="needs a GPU"):
+        training.accelerator(small(precision="fp16"))
+    if not torch.cuda.is_available():
+        with pytest.raises(runs.RunError, match="no GPU"):
+            training.accelerator(small(device="cuda"))
+
+
+def test_bf16_trains(root, tmp_path):
+    assert runs.finished(training.run(small(precision="bf16", epochs=1), tmp_path, root))
+
+
+def test_a_set_without_test_clips_is_refused(tmp_path):
+    root = write_ntu60(tmp_path / "set", performers=(1, 2))
+    with pytest.raises(DataError, match="0 test clips"):
+        training.run(small(), tmp_path, root)
+
+
+def test_other_recordings_are_another_run(root, tmp_path):
+    other = write_ntu60(tmp_path / "set", performers=(1, 2, 3, 4, 5, 8, 9))
+    assert training.run(small(epochs=1), tmp_path, root) != training.run(small(epochs=1), tmp_path, other)
