@@ -13,6 +13,7 @@ import json
 import math
 import multiprocessing
 import os
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -118,7 +119,8 @@ def _each(work: Callable, jobs: Sequence, workers: int | None, title: str) -> li
     """[work(job) for job in jobs] in several processes, with a progress bar on stderr."""
     bar = partial(tqdm, total=len(jobs), desc=title, unit="clip")
     workers = min(workers or os.cpu_count() or 1, len(jobs))
-    if workers == 1:
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if workers == 1 or (script and not Path(script).exists()):  # a script read from stdin cannot be spawned
         return list(bar(map(work, jobs)))
     # spawned, not forked: a notebook's kernel has threads, and forking those can hang
     context = multiprocessing.get_context("spawn")

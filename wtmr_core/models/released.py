@@ -35,7 +35,7 @@ class ClassTokenEncoder(nn.Module):
 
     def __init__(self, width: int, depth: int, heads: int, classes: int, dropout: float):
         super().__init__()
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
