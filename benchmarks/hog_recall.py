@@ -56,9 +56,7 @@ def main() -> None:
             cut = np.concatenate([found[:, :2] + PERSON[:2] * found[:, 2:], PERSON[2:] * found[:, 2:]], 1)
             hits = [overlap(box, boxes).max(initial=0) >= 0.4 for boxes in (found, cut)]
             rows.append((action, *hits, len(found)))
-    table = (
-        pd.DataFrame(rows, columns=["class", "recall", "recall_cut", "detections"]).groupby("class").mean()
-    )
+    table = pd.DataFrame(rows, columns=["class", "recall", "recall_cut", "detections"]).groupby("class").mean()
     print(table.round(2).to_string())
     print(table.loc[["stand", "walk"], ["recall", "recall_cut"]].mean().round(2).to_string())
 

@@ -82,8 +82,12 @@ def write_ntu60(root: Path, performers=(1, 2, 3, 4, 5, 6, 8, 9), actions=(1, 8, 
         for a in actions:
             for c in (1, 2):
                 rng = np.random.default_rng([p, a, c])
-                rest = rng.normal(0, 0.3, (25, 3)) + [0, 0, 3]
-                swing = np.sin(np.arange(frames) * a / 4)[:, None, None] * [0.2 * (a == 1), 0.2 * (a == 8), 0.1]
+                rest = rng.normal((0, 0, 3), 0.3, (25, 3))
+                swing = np.sin(np.arange(frames) * a / 4)[:, None, None] * [
+                    0.2 * (a == 1),
+                    0.2 * (a == 8),
+                    0.1,
+                ]
                 motion = rest + swing
                 bodies = [{7205: m} | ({7206: m + 1} if a == 58 else {}) for m in motion]
                 (folder / f"S001C{c:03}P{p:03}R001A{a:03}.skeleton").write_text(skeleton_text(bodies))

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_video
 from wtmr_core.datasets import Unreadable, clips, hmdb51
-from wtmr_core.datasets.clips import CacheError, ClipFormat, cached, most_motion, natural, read_frames, uniform, verify
+from wtmr_core.datasets.clips import (
+    CacheError,
+    ClipFormat,
+    cached,
+    most_motion,
+    natural,
+    read_frames,
+    uniform,
+    verify,
+)
 
 FORM = ClipFormat(frames=4, size=16)
 
@@ -215,7 +224,7 @@ def test_a_full_disk_is_said_and_what_was_decoded_is_kept(index, tmp_path, monke
 
     monkeypatch.setattr(clips, "_ENTER_EVERY", 1)
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(CacheError, match="the disk is full while caching hmdb51 in .*WTMR_CACHE"):
+    with pytest.raises(CacheError, match=r"the disk is full while caching hmdb51 in .*WTMR_CACHE"):
         cached(index, hmdb51.read, FORM, tmp_path / "c", workers=1)
     monkeypatch.setattr(os, "pwrite", write)
     calls = []

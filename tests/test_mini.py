@@ -53,9 +53,7 @@ def test_bones_turn_and_never_stretch(seed, action, heading):
     person, times = body.draw_person(rng), np.arange(20) / mini.FPS
     joints = body.perform(person, [body.Step(action, -0.3, 1.1, heading)], times, rng)
     bones = np.linalg.norm(joints - joints[:, body.PARENTS], axis=-1)
-    np.testing.assert_allclose(
-        bones, np.broadcast_to(np.linalg.norm(person.offsets, axis=1), bones.shape), atol=1e-9
-    )
+    np.testing.assert_allclose(bones, np.broadcast_to(np.linalg.norm(person.offsets, axis=1), bones.shape), atol=1e-9)
     # legs and trunk stand or lie on the floor; nobody floats and nobody sinks in
     lowest = np.delete(joints[..., 1], body.ARMS, 1).min(1)
     assert (lowest > 0).all()
@@ -75,8 +73,7 @@ def test_walking_moves_and_standing_does_not():
     rng = np.random.default_rng(0)
     person, times = body.draw_person(rng), np.arange(30) / mini.FPS
     walk, stand = (
-        body.perform(person, [body.Step(a, 0, 2, np.pi / 2)], times, rng)[:, body.HIPS]
-        for a in ("walk", "stand")
+        body.perform(person, [body.Step(a, 0, 2, np.pi / 2)], times, rng)[:, body.HIPS] for a in ("walk", "stand")
     )
     assert walk[-1, 0] - walk[0, 0] == pytest.approx(-body.walking_speed(person) * times[-1], abs=0.15)
     assert np.abs(stand - stand[0]).max() < 0.7  # it may have begun on a chair
@@ -271,10 +268,7 @@ def test_depth_and_colour_pixels_follow_from_the_metres(ntu60):
 
 
 def test_cameras_see_one_performance(ntu60):
-    lengths = {
-        c: len(read_skeleton(ntu60 / f"nturgb+d_skeletons/S001C00{c}P001R001A010.skeleton"))
-        for c in (1, 2, 3)
-    }
+    lengths = {c: len(read_skeleton(ntu60 / f"nturgb+d_skeletons/S001C00{c}P001R001A010.skeleton")) for c in (1, 2, 3)}
     assert len(set(lengths.values())) == 1
 
 

@@ -175,8 +175,14 @@ def test_protocols_follow_from_the_names(tmp_path):
     root = write_ntu60(tmp_path, performers=(1, 3), actions=(1, 8))
     by_person, by_view = (ntu60.index(root, split) for split in ntu60.SPLITS)
     assert by_person.classes == ("drink water", "sit down")
-    assert {(r.name[8:12], r.split) for r in by_person.samples.itertuples()} == {("P001", "train"), ("P003", "test")}
-    assert {(r.name[4:8], r.split) for r in by_view.samples.itertuples()} == {("C001", "test"), ("C002", "train")}
+    assert {(r.name[8:12], r.split) for r in by_person.samples.itertuples()} == {
+        ("P001", "train"),
+        ("P003", "test"),
+    }
+    assert {(r.name[4:8], r.split) for r in by_view.samples.itertuples()} == {
+        ("C001", "test"),
+        ("C002", "train"),
+    }
     assert by_person.crossing() == by_view.crossing() == []
 
 

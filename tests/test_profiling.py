@@ -19,9 +19,7 @@ def inputs_of(dataset: str, frames: int = 3) -> torch.Tensor:
 
 
 def two_decimals(figures) -> list[tuple[str, str, str, str]]:
-    return [
-        (row.dataset, row.model, f"{row.params_m:.2f}", f"{row.gmacs:.2f}") for row in figures.itertuples()
-    ]
+    return [(row.dataset, row.model, f"{row.params_m:.2f}", f"{row.gmacs:.2f}") for row in figures.itertuples()]
 
 
 def test_the_eighteen_published_figures_come_out():
@@ -104,9 +102,7 @@ def test_parity_with_thop(dataset, model):
     else:
         network, inputs = build(dataset, model, **SMALL), inputs_of(dataset)
     cost = count_published(network, inputs)
-    norms = {
-        type(layer): count_normalization for layer in network.modules() if isinstance(layer, nn.LayerNorm)
-    }
+    norms = {type(layer): count_normalization for layer in network.modules() if isinstance(layer, nn.LayerNorm)}
     macs, params = thop.profile(network, (inputs,), custom_ops=norms, verbose=False)
     assert (cost.macs, cost.params) == (macs, params)
 
@@ -148,9 +144,7 @@ class Sleeper(nn.Module):
     def forward(self, inputs):
         time.sleep(self.seconds)
         outputs = self.linear(inputs)
-        self.seen.append(
-            (tuple(inputs.shape), outputs.dtype, self.training, torch.is_inference_mode_enabled())
-        )
+        self.seen.append((tuple(inputs.shape), outputs.dtype, self.training, torch.is_inference_mode_enabled()))
         return outputs
 
 
@@ -198,9 +192,7 @@ def test_what_cannot_be_timed(changes, message):
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_timing_on_cuda(precision):
     network = build("hmdb51", "released-wtmr", **SMALL)
-    timing = time_forward(
-        network, inputs_of("hmdb51"), batch=4, precision=precision, device="cuda", repeats=5
-    )
+    timing = time_forward(network, inputs_of("hmdb51"), batch=4, precision=precision, device="cuda", repeats=5)
     assert timing.device == torch.cuda.get_device_name()
     weights = sum(p.numel() for p in network.parameters()) * 4 / 1e6
     assert timing.peak_memory_mb > weights

@@ -106,9 +106,7 @@ def test_logits_are_those_of_a_plain_recomputation(dataset, model):
     network, inputs = small(dataset, model), clips(dataset)
     logits = network(inputs)
     assert logits.shape == (2, 4)
-    torch.testing.assert_close(
-        logits, torch.stack([again(network, clip) for clip in inputs]), rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(logits, torch.stack([again(network, clip) for clip in inputs]), rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -296,9 +294,7 @@ def test_what_cannot_be_built(dataset, model, changes, message):
 @pytest.mark.parametrize("change", ["no batch", "a frame more", "other last axis"])
 def test_inputs_of_another_shape_are_refused(dataset, model, change):
     right = clips(dataset)
-    wrong = {"no batch": right[0], "a frame more": right[:, [0, 1, 2, 2]], "other last axis": right[..., :2]}[
-        change
-    ]
+    wrong = {"no batch": right[0], "a frame more": right[:, [0, 1, 2, 2]], "other last axis": right[..., :2]}[change]
     axes = r"b, t=3, j=25, c=3" if dataset == "ntu60" else rf"b, t=3, c={right.shape[2]}, h=64, w=64"
     with pytest.raises(ValueError, match=rf"expected clips of shape \({axes}\), found \({wrong.shape[0]}, "):
         small(dataset, model)(wrong)

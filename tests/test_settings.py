@@ -10,7 +10,13 @@ from wtmr_core import datasets, settings
 from wtmr_core.models import released
 from wtmr_core.settings import Settings, SettingsError
 
-EVERY = [(d, m, p, s) for d in settings.DATASETS for m in settings.MODELS for p in settings.PROTOCOLS for s in settings.SCALES]
+EVERY = [
+    (d, m, p, s)
+    for d in settings.DATASETS
+    for m in settings.MODELS
+    for p in settings.PROTOCOLS
+    for s in settings.SCALES
+]
 
 
 def of(**given) -> Settings:
@@ -41,7 +47,15 @@ def test_every_combination_has_valid_defaults(dataset, model, protocol, scale):
 )
 def test_published_defaults_are_the_papers(dataset, model, expected):
     s = Settings.of({"dataset": dataset, "model": model, "protocol": "published"})
-    assert (s.lr, s.weight_decay, s.schedule, s.epochs, s.accumulate, s.label_smoothing, s.clip_norm) == expected
+    assert (
+        s.lr,
+        s.weight_decay,
+        s.schedule,
+        s.epochs,
+        s.accumulate,
+        s.label_smoothing,
+        s.clip_norm,
+    ) == expected
     assert (s.batch_size, s.frames) == (4, 16)
 
 

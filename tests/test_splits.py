@@ -61,7 +61,9 @@ def test_svideoqas_published_counts():
 
 
 def test_unused_clips_stay_out():
-    table = pd.concat([samples(8), pd.DataFrame({"label": [0], "group": ["u"], "split": ["unused"]})], ignore_index=True)
+    table = pd.concat(
+        [samples(8), pd.DataFrame({"label": [0], "group": ["u"], "split": ["unused"]})], ignore_index=True
+    )
     parts, _ = corrected_parts(table, 0.2, 0)
     assert len(table) - 1 not in np.concatenate(list(parts.values()))
 

@@ -26,9 +26,7 @@ def python(code: str, path: Path | None = None) -> subprocess.CompletedProcess:
     """Run `code` in another interpreter, with modules from `path` before all installed ones."""
     paths = [str(p) for p in (path, SOURCES) if p]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
 
 
 @pytest.fixture
@@ -46,9 +44,7 @@ def fake(tmp_path):
 
 
 def test_torchvision_and_timm_can_be_imported():
-    done = python(
-        "import wtmr_core, torchvision.transforms.v2; from timm.models.vision_transformer import Block"
-    )
+    done = python("import wtmr_core, torchvision.transforms.v2; from timm.models.vision_transformer import Block")
     assert done.returncode == 0, done.stderr
 
 
@@ -87,9 +83,7 @@ def test_another_error_is_left_to_where_torchvision_is_used(fake, statement):
 def test_nothing_is_done_where_there_is_nothing_to_do(fake, case):
     path = fake("" if case == "works" else "raise ModuleNotFoundError(name='torchvision')")
     done = python(
-        "import sys, wtmr_core\n"
-        "assert wtmr_core._torchvision_operators is None\n"
-        "print('torch' in sys.modules)",
+        "import sys, wtmr_core\nassert wtmr_core._torchvision_operators is None\nprint('torch' in sys.modules)",
         path,
     )
     assert done.returncode == 0, done.stderr

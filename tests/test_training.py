@@ -74,8 +74,9 @@ def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
 def test_every_network_overfits_a_few_clips(tmp_path, model):
     """Two well separated classes, no augmentation: what is trained on is learnt by heart."""
     root = write_ntu60(tmp_path / "set", actions=(1, 58))
-    settings = small(model=model, epochs=60, lr=3e-3, weight_decay=0.0, flip=0.0, rotate=0.0, zoom=0.0, noise=0.0,
-                     dropout=0.0, label_smoothing=0.0, schedule="constant", conv_channels=(16, 32), width=32)  # fmt: skip
+    plain = {"weight_decay": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "noise": 0.0, "dropout": 0.0}
+    larger = {"width": 32, "conv_channels": (16, 32)}
+    settings = small(model=model, epochs=60, lr=3e-3, schedule="constant", **plain, **larger)
     folder = training.run(settings, tmp_path, root)
     assert runs.load(folder).history.train_accuracy.max() == 1.0
 
@@ -250,7 +251,15 @@ def test_published_takes_the_last_epoch_and_calls_validation_test(root, tmp_path
 
 def test_accumulated_batches_equal_one_large_batch(root, tmp_path):
     """As long as no layer looks across clips, two batches of 6 make the step of one of 12."""
-    quiet = {"dropout": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "noise": 0.0, "epochs": 2, "clip_norm": None}
+    quiet = {
+        "dropout": 0.0,
+        "flip": 0.0,
+        "rotate": 0.0,
+        "zoom": 0.0,
+        "noise": 0.0,
+        "epochs": 2,
+        "clip_norm": None,
+    }
     two = training.run(small(batch_size=6, accumulate=2, **quiet), tmp_path / "a", root)
     one = training.run(small(batch_size=12, **quiet), tmp_path / "b", root)
     assert len(training.prepare(small(), root).parts["train"]) % 12 == 0

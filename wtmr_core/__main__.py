@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -67,7 +68,13 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     form = ClipFormat(2, bodies=2) if options.dataset == "ntu60" else ClipFormat(2, size=16)
     if options.dataset == "ntu60" and options.protocol == "published":
         form = ClipFormat(16, bodies=1, reader="published")
-    found: dict[str, Any] = {"dataset": options.dataset, "root": str(root), "problems": [], "splits": {}, "crossing": {}}
+    found: dict[str, Any] = {
+        "dataset": options.dataset,
+        "root": str(root),
+        "problems": [],
+        "splits": {},
+        "crossing": {},
+    }
     unreadable = {}
     for i, split in enumerate(names):
         index = reader.index(root, split, protocol=options.protocol)
@@ -146,10 +153,8 @@ def train_one(options: argparse.Namespace) -> int:
             raise SettingsError(f"{pair!r} is not KEY=VALUE")
         given[key] = yaml.safe_load(value)
         if isinstance(given[key], str):  # YAML 1.1 takes 1e-3 for a word
-            try:
+            with contextlib.suppress(ValueError):
                 given[key] = float(given[key])
-            except ValueError:
-                pass
         if key == "split":
             given[key] = value
     folder = run(Settings.of(given), options.results, options.root)

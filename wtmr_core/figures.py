@@ -68,7 +68,13 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
         for part, colour in (("train", "C0"), ("val", "C1")):
             ax.plot(history.epoch, history[f"{part}_{what}"], color=colour, label=f"{part}, this run")
             if published is not None and len(published):
-                ax.plot(published.epoch, published[f"{part}_{what}"], color=colour, ls=":", label=f"{part}, published")
+                ax.plot(
+                    published.epoch,
+                    published[f"{part}_{what}"],
+                    color=colour,
+                    ls=":",
+                    label=f"{part}, published",
+                )
         ax.set(xlabel="epoch", ylabel=what)
     axes[1].axhline(chance, color="grey", lw=1, ls="--", label="chance")
     axes[1].set_ylim(0, 1)

@@ -192,9 +192,7 @@ def time_forward(
             model(inputs)
             wait()
             seconds.append(time.perf_counter() - start)
-    lower, median, upper = (
-        statistics.quantiles(seconds, n=4, method="inclusive") if repeats > 1 else seconds * 3
-    )
+    lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive") if repeats > 1 else seconds * 3
     return Timing(
         median_s=median,
         lower_s=lower,

@@ -65,7 +65,16 @@ def environment(device: str, precision: str) -> dict[str, Any]:
     """What a run ran on: versions, device, precision, threads, git commit."""
     import torch
 
-    packages = ("torch", "torchvision", "timm", "numpy", "opencv-python", "accelerate", "scikit-learn", "pandas")
+    packages = (
+        "torch",
+        "torchvision",
+        "timm",
+        "numpy",
+        "opencv-python",
+        "accelerate",
+        "scikit-learn",
+        "pandas",
+    )
     versions = {}
     for name in packages:
         try:

@@ -174,7 +174,12 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
         else:
             values |= {"lr": 1e-4, "weight_decay": 1e-3, "epochs": 40 if joints else 50, "accumulate": 2}
         if not joints:
-            values |= {"flip": 0.5, "rotate": 10.0, "jitter": 0.2, "shift": 0.05 if dataset == "svideoqa" else 0.0}
+            values |= {
+                "flip": 0.5,
+                "rotate": 10.0,
+                "jitter": 0.2,
+                "shift": 0.05 if dataset == "svideoqa" else 0.0,
+            }
     else:
         values |= {"lr": 3e-4, "weight_decay": 0.05, "epochs": 50, "schedule": "cosine", "warmup_epochs": 5,
                    "batch_size": 32, "clip_norm": 1.0, "label_smoothing": 0.1, "flip": 0.5}  # fmt: skip
@@ -186,9 +191,16 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
     if scale == "mini":
         values |= {"size": 0 if joints else 64, "frames": 16 if joints else 8, "width": 64 if joints else 96,
                    "depth": 2, "heads": 4, "conv_channels": (32, 64) if joints else (16, 32),
-                   "batch_size": 16, "accumulate": 1, "epochs": 20 if joints else 15, "lr": 1e-3,
-                   "warmup_epochs": 0 if protocol == "published" else 2}  # fmt: skip
+                   "batch_size": 16, "accumulate": 1, "epochs": 20 if joints else 40, "lr": 1e-3,
+                   "warmup_epochs": 0}  # fmt: skip
         values["stored_frames"] = values["frames"]
+        if protocol == "corrected":  # a minute is too short for what makes long runs better
+            values |= {"warmup_epochs": 2, "weight_decay": 0.01, "label_smoothing": 0.0, "dropout": 0.1}
+            values |= (
+                {"rotate": 10.0, "zoom": 0.1, "noise": 0.01}
+                if joints
+                else {"rotate": 0.0, "zoom": 0.1, "shift": 0.05, "jitter": 0.1}
+            )
     return values
 
 
@@ -209,7 +221,9 @@ def from_notebook(names: Mapping[str, Any], parameters: typing.Iterable[str]) ->
 def unknown(key: str, known: typing.Iterable[str]) -> str:
     """A sentence that says `key` is not one of `known`, with the nearest of them."""
     near = difflib.get_close_matches(key, known, 1)
-    return f"there is no setting {key!r}" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
+    return f"there is no setting {key!r}" + (
+        f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+    )
 
 
 #: what a training notebook takes: where the data and the results lie, and every setting

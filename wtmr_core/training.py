@@ -379,7 +379,12 @@ class _Run:
             "skipped": index.skips(),
         }
         names = index.samples.name.to_numpy(str)[self.data.parts["test"]]
-        arrays = {"names": names, "labels": labels.numpy(), "logits": logits.numpy(), "classes": np.array(index.classes)}
+        arrays = {
+            "names": names,
+            "labels": labels.numpy(),
+            "logits": logits.numpy(),
+            "classes": np.array(index.classes),
+        }
         runs.write(self.folder / runs.WEIGHTS, lambda p: save_file(self.chosen, p))
         runs.write(self.folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
         runs.write_json(self.folder / runs.METRICS, metrics)
@@ -388,4 +393,3 @@ class _Run:
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """The share of clips whose largest logit is their label; logits (b, k), labels (b,)."""
     return float((logits.argmax(dim=1) == labels).double().mean())
-

@@ -80,7 +80,8 @@ def _augmented(x: Tensor, draw: Draw, together: int) -> Tensor:
     shift = draw.uniform((n, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
     cos, sin = angle.cos() * scale, angle.sin() * scale
     theta = torch.stack(
-        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
+        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)],
+        1,
     )
     moved = bool(draw.rotate or draw.zoom or draw.shift or draw.flip)
     if moved:
@@ -117,7 +118,12 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
     scale = draw.uniform((b,), 1 - draw.zoom, 1 + draw.zoom)
     cos, sin, zero = angle.cos() * scale, angle.sin() * scale, torch.zeros(b)
     turn = torch.stack(
-        [torch.stack([cos, zero, sin], 1), torch.stack([zero, scale, zero], 1), torch.stack([-sin, zero, cos], 1)], 1
+        [
+            torch.stack([cos, zero, sin], 1),
+            torch.stack([zero, scale, zero], 1),
+            torch.stack([-sin, zero, cos], 1),
+        ],
+        1,
     ).to(clips.device)  # b 3 3, about y
     clips = torch.einsum("btmjx,byx->btmjy", clips, turn)
     if draw.noise:

@@ -110,7 +110,7 @@ def draw_person(rng: np.random.Generator) -> Person:
         grey = rng.uniform(low, high)
         return tuple(int(v) for v in np.clip(grey + rng.normal(0, 28, 3), 8, 245))
 
-    dark_top = rng.random() < 0.5
+    dark_top = rng.random() < 0.8
     return Person(
         offsets=offsets * stature,
         stature=stature,
@@ -122,7 +122,7 @@ def draw_person(rng: np.random.Generator) -> Person:
         skin=tuple(int(v * tone) for v in (165, 190, 235)),
         hair=tuple(int(v) for v in rng.choice([(25, 25, 30), (35, 55, 85), (95, 140, 170), (190, 190, 195)])),
         top=cloth(25, 90) if dark_top else cloth(120, 225),
-        trousers=cloth(20, 95) if rng.random() < 0.7 else cloth(110, 180),
+        trousers=cloth(20, 95) if rng.random() < 0.85 else cloth(110, 180),
         shoes=cloth(15, 70),
         long_sleeves=bool(rng.random() < 0.6),
         long_hair=bool(rng.random() < 0.4),
@@ -226,9 +226,7 @@ def _wave(a, u, s, person, rng):
     beat = np.sin(2 * np.pi * (rng.uniform(0.9, 1.9) * person.tempo * s + rng.random()))
     a[:, SHOULDER[side], ROLL] = side * rng.uniform(0.5, 1.9) * up
     a[:, SHOULDER[side], PITCH] = rng.uniform(0.0, 0.5) * up
-    a[:, ELBOW[side], ROLL] = (
-        side * (rng.uniform(0.9, 1.5) + rng.uniform(0.2, 0.7) * person.vigour * beat) * up
-    )
+    a[:, ELBOW[side], ROLL] = side * (rng.uniform(0.9, 1.5) + rng.uniform(0.2, 0.7) * person.vigour * beat) * up
     a[:, ELBOW[side], PITCH] = rng.uniform(0.2, 0.9) * up
 
 

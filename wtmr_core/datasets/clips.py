@@ -14,17 +14,17 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from wtmr_core.datasets.index import Index, Unreadable
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a broken file is counted, not shouted about
-import cv2  # noqa: E402
+import cv2
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -51,9 +51,7 @@ class ClipFormat:
     @property
     def shape(self) -> tuple[int, ...]:
         """(t, h, w, c) of pictures or (t, m, j, 3) of joints."""
-        return (
-            (self.frames, self.size, self.size, self.channels) if self.size else (self.frames, self.bodies, 25, 3)
-        )
+        return (self.frames, self.size, self.size, self.channels) if self.size else (self.frames, self.bodies, 25, 3)
 
     @property
     def dtype(self) -> np.dtype:
@@ -95,7 +93,7 @@ def most_motion(frames: list[np.ndarray], count: int) -> np.ndarray:
         return uniform(len(frames), count)
     grey = [f[..., 0] if f.shape[-1] == 1 else cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames]
     flow = [0.0]
-    for before, now in zip(grey[:-1], grey[1:], strict=True):
+    for before, now in pairwise(grey):
         field = cv2.calcOpticalFlowFarneback(before, now, None, 0.5, 3, 15, 3, 5, 1.2, 0)
         flow.append(float(np.hypot(field[..., 0], field[..., 1]).mean()))
     return np.sort(np.argsort(flow, kind="stable")[::-1][:count])

@@ -52,9 +52,7 @@ class Figure:
     Attributes: `boxes` (t, 4) as x, y, w, h in pixels, not cut at the picture's edges; `depth` (t,) metres.
     """
 
-    def __init__(
-        self, person: Person, joints: np.ndarray, camera: Camera, parcel: tuple | None = None
-    ) -> None:
+    def __init__(self, person: Person, joints: np.ndarray, camera: Camera, parcel: tuple | None = None) -> None:
         """`joints` (t, 26, 3) in metres; `parcel`: the BGR colour of a box held between the hands, if any."""
         up = joints[:, body.HEAD] - joints[:, body.NECK]
         ahead = joints[:, body.NOSE] - joints[:, body.HEAD]

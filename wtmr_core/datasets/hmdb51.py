@@ -29,9 +29,7 @@ def locate(root: Path) -> Path | None:
     """The folder at or below `root` whose folders are classes (of videos or of frame folders), or None."""
 
     def holds_clips(folder: Path) -> bool:
-        return any(
-            f.suffix.lower() in VIDEOS or (f.is_dir() and any(_images(f))) for f in sorted(folder.iterdir())
-        )
+        return any(f.suffix.lower() in VIDEOS or (f.is_dir() and any(_images(f))) for f in sorted(folder.iterdir()))
 
     for folder in below(root, 2):
         if any(holds_clips(c) for c in sorted(folder.iterdir()) if c.is_dir() and visible(c)):

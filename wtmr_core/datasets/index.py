@@ -80,9 +80,7 @@ class Index:
 
     def problems(self) -> list[str]:
         """Everything that is not as it should be, in words; empty for a set that is whole."""
-        found = [
-            f"{n} skipped: {reason}" for reason, n in self.skips().items() if reason not in self.expected_skips
-        ]
+        found = [f"{n} skipped: {reason}" for reason, n in self.skips().items() if reason not in self.expected_skips]
         if self.expected is not None and len(self) != self.expected:
             found.append(f"{self.expected:,} clips expected, {len(self):,} found")
         found += [

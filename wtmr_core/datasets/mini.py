@@ -32,7 +32,7 @@ from wtmr_core.datasets.body import Person, Step
 from wtmr_core.datasets.camera import Camera, chair, draw_room, show_room
 from wtmr_core.datasets.drawing import Figure, Scene
 
-VERSION = 1  # raise it when any byte of any set changes: older sets are then made again
+VERSION = 2  # raise it when any byte of any set changes: older sets are then made again
 FPS = 15
 
 HMDB51_CLASSES = ("clap", "drink", "fall_floor", "pick", "sit", "stand", "walk", "wave")
@@ -64,7 +64,7 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
     return makers[dataset](root, seed)
 
 
-def make_hmdb51(root: Path, seed: int = 0, per_class: int = 30, workers: int | None = None) -> Path:
+def make_hmdb51(root: Path, seed: int = 0, per_class: int = 40, workers: int | None = None) -> Path:
     """`<class>/<clip>.avi` (320×240, 15 fps) of 8 classes, three split lists, and two longer videos of rooms.
 
     Clips of one film share the person, the clothes and the room, and stand on one side of every split.
@@ -81,7 +81,7 @@ def make_ntu60(root: Path, seed: int = 0, performers: int = 8, workers: int | No
     return _make("ntu60", _write_ntu60, Path(root), seed, performers, workers)
 
 
-def make_svideoqa(root: Path, seed: int = 0, sequences: int = 30, workers: int | None = 1) -> Path:
+def make_svideoqa(root: Path, seed: int = 0, sequences: int = 48, workers: int | None = 1) -> Path:
     """`videosequence-NNN/<subject>/<CameraNN>/` with 160×120 JPEGs and a table of questions and answers."""
     return _make("svideoqa", _write_svideoqa, Path(root), seed, sequences, workers)
 
@@ -247,9 +247,7 @@ def _record_hmdb51(root: Path, seed: int, job: _Shot | int) -> tuple[list, list]
         scene, episodes = _room_with_shot(rng, seed, job, name)
     noise, blur = {"bad": (6, 1.1), "med": (3.5, 0.8), "goo": (1.5, 0.5)}[quality]
     # MPEG-4, as the real clips are
-    writer = cv2.VideoWriter(
-        str(root / name), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), FPS, (320, 240)
-    )
+    writer = cv2.VideoWriter(str(root / name), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), FPS, (320, 240))
     if not writer.isOpened():
         raise OSError(f"OpenCV cannot write {root / name}")
     for frame in scene.frames(rng, noise, blur):
@@ -261,9 +259,7 @@ def _record_hmdb51(root: Path, seed: int, job: _Shot | int) -> tuple[list, list]
 def _room_with_shot(rng: np.random.Generator, seed: int, shot: _Shot, name: str) -> tuple[Scene, list]:
     film = _rng(seed, "hmdb51", shot.film)
     person, room, turn = body.draw_person(film), draw_room(film), film.uniform(-math.pi, math.pi)
-    person = replace(
-        person, tempo=person.tempo * rng.uniform(0.85, 1.2), vigour=person.vigour * rng.uniform(0.7, 1.1)
-    )
+    person = replace(person, tempo=person.tempo * rng.uniform(0.85, 1.2), vigour=person.vigour * rng.uniform(0.7, 1.1))
     turn += rng.normal(0, 0.2)
     times = np.arange(shot.frames) / FPS
     step = _in_part(shot.action, times[-1], turn + shot.facing, rng, miss=0.15)
@@ -361,10 +357,8 @@ def _record_svideoqa(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
         folder = root / name
         folder.mkdir(parents=True)
         distance = rng.uniform(4.5, 6.0)
-        focal = rng.uniform(62, 84) * (distance - 1) / person.stature
-        camera = Camera(
-            (0, 0.85, 0), turn + (number - 1) * apart, distance, rng.uniform(1.2, 2.6), focal, (160, 120)
-        )
+        focal = rng.uniform(76, 90) * (distance - 1) / person.stature
+        camera = Camera((0, 0.85, 0), turn + (number - 1) * apart, distance, rng.uniform(1.2, 2.6), focal, (160, 120))
         view = show_room(room, camera, chairs)
         scene = Scene(*view, [Figure(person, joints, camera, parcel)], 0, np.zeros((len(times), 2), int))
         for i, frame in enumerate(scene.frames(rng, rng.uniform(1, 5), rng.uniform(0.4, 0.8)), 1):
@@ -468,16 +462,12 @@ def _record_ntu60(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[lis
         first, last = sorted(rng.integers(2, len(times), 2))
         stray, _ = bodies[0]
         stray = (stray[0] + rng.normal([1.2, 0, 0.5], 0.1, (len(times), 25, 3)), np.ones_like(stray[1]))
-        bodies.append(
-            (stray, (first <= np.arange(len(times))) & (np.arange(len(times)) < min(last, first + 8)))
-        )
+        bodies.append((stray, (first <= np.arange(len(times))) & (np.arange(len(times)) < min(last, first + 8))))
     if bodies and rng.random() < 0.06:  # it takes the sensor a frame to see anybody
         bodies[0][1][0] = False
     name = f"nturgb+d_skeletons/{sample.name}.skeleton"
     _write_skeleton(root / name, len(times), bodies, rng)
-    return [], [
-        row for m, s in enumerate(steps[: len(bodies)]) for row in _episodes(name, m, [s], len(times) / FPS)
-    ]
+    return [], [row for m, s in enumerate(steps[: len(bodies)]) for row in _episodes(name, m, [s], len(times) / FPS)]
 
 
 def _sensed(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
         files = {e.name[: -len(".skeleton")]: e.stat().st_size for e in entries if e.name.endswith(".skeleton")}
     missing, available = _list(root, MISSING_LIST), _list(root, AVAILABLE_LIST)
     named = class_names(root, folder)
-    kept, skipped = names(
-        sorted(n for n, size in files.items() if size), split, missing or (), len(named or ACTIONS)
-    )
+    kept, skipped = names(sorted(n for n, size in files.items() if size), split, missing or (), len(named or ACTIONS))
     skipped += [(name, "zero bytes", "") for name, size in files.items() if not size]
     skipped += [(name, "in the list of names, not on disk", "") for name in (available or ()) if name not in files]
     present = sorted({action for *_, action in kept})
@@ -203,7 +202,7 @@ def _first_three(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.nd
     """
     # characters run along the first axis, so that every sum over them adds whole rows
     gaps = (sliding_window_view(raw, _LINE)[starts].T <= 32).astype(np.uint8, order="C")
-    for before, here in zip(gaps[:-1], gaps[1:], strict=True):  # np.cumsum takes ten times as long here
+    for before, here in pairwise(gaps):  # np.cumsum takes ten times as long here
         here += before
     stops = np.stack([(gaps < n).sum(axis=0, dtype=np.uint8) for n in (1, 2, 3)], axis=1) + starts[:, None]
     begins = np.column_stack([starts, stops[:, :2] + 1])

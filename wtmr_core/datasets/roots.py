@@ -45,4 +45,6 @@ def find_root(dataset: str, locate, given: str | Path | None = None) -> Path:
         if place.is_dir() and locate(place) is not None:
             return place.resolve()
     looked = ", ".join(map(str, places))
-    raise DataError(f"{dataset} was not found in {looked}: give its folder as root, or set WTMR_DATA; see data/README.md")
+    raise DataError(
+        f"{dataset} was not found in {looked}: give its folder as root, or set WTMR_DATA; see data/README.md"
+    )

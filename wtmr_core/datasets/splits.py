@@ -49,9 +49,7 @@ def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[
     labels, groups = samples.label.to_numpy()[train], samples.group.to_numpy()[train]
     if len(np.unique(groups)) < FEWEST_GROUPS:
         enough = np.bincount(labels)[np.unique(labels)].min() >= 2 and fraction * len(train) >= len(np.unique(labels))
-        kept, val = train_test_split(
-            train, test_size=fraction, random_state=seed, stratify=labels if enough else None
-        )
+        kept, val = train_test_split(train, test_size=fraction, random_state=seed, stratify=labels if enough else None)
         said = f"by clip: train has only {len(np.unique(groups))} groups"
     else:
         folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))

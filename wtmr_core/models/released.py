@@ -101,9 +101,7 @@ class FramesWTMR(nn.Module):
         tokens = self.tokens(clips)  # (b, t, n, d)
         _, t, n, _ = tokens.shape
         if t * n > self.temporal.shape[1]:
-            raise ValueError(
-                f"{t} frames of {n} patches exceed the embedding's {self.temporal.shape[1]} rows"
-            )
+            raise ValueError(f"{t} frames of {n} patches exceed the embedding's {self.temporal.shape[1]} rows")
         tokens = tokens + self.position[:, None, :n]  # the same n rows in every frame
         tokens = rearrange(tokens, "b t n d -> b (t n) d")
         tokens = tokens + self.temporal[:, : t * n]
@@ -137,9 +135,7 @@ class HMDB51TimeSformer(nn.Module):
     Clips (b, frames, channels, size, size) → logits (b, classes).
     """
 
-    def __init__(
-        self, channels: int, classes: int, frames: int, size: int, width: int, depth: int, heads: int
-    ):
+    def __init__(self, channels: int, classes: int, frames: int, size: int, width: int, depth: int, heads: int):
         super().__init__()
         _check_multiple("size", size, FRAME_PATCH, "frames are cut into 16×16 patches")
         self.expected = {"t": frames, "c": channels, "h": size, "w": size}
@@ -217,9 +213,7 @@ class JointsWTMR(nn.Module):
         # as released: 625 = 25 · 25 rows in both embeddings, whatever the frames; 25 and 25 · frames are used
         rows = JOINTS * JOINTS
         if frames * JOINTS > rows:
-            raise ValueError(
-                f"frames must be at most {JOINTS}, the embedding has {rows} rows; found {frames}"
-            )
+            raise ValueError(f"frames must be at most {JOINTS}, the embedding has {rows} rows; found {frames}")
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         # as released: the kernel (1, 3) runs along an axis of width one, so two thirds of it meet padding
         # only, and no joint meets another
@@ -352,9 +346,7 @@ def build(
     if model not in MODELS:
         raise ValueError(f"there is no model {model!r}; there are {', '.join(MODELS)}")
     if profiled and (dataset, model) != ("svideoqa", "released-wtmr"):
-        raise ValueError(
-            f"only svideoqa's released-wtmr has a profiled variant, {dataset}'s {model} has none"
-        )
+        raise ValueError(f"only svideoqa's released-wtmr has a profiled variant, {dataset}'s {model} has none")
 
     on_joints = dataset == "ntu60"
     classes = CLASSES[dataset] if classes is None else classes
@@ -387,9 +379,7 @@ def build(
     channels = CHANNELS[dataset]
     if model == "released-wtmr":
         resized_to = PROFILED_MAP if profiled else None
-        return FramesWTMR(
-            channels, classes, frames, size, width, depth, heads, conv_channels, dropout, resized_to
-        )
+        return FramesWTMR(channels, classes, frames, size, width, depth, heads, conv_channels, dropout, resized_to)
     if model == "released-wmrc":
         return FramesCNN(channels, classes, frames, size, conv_channels)
     if dataset == "hmdb51":

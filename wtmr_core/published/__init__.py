@@ -49,9 +49,7 @@ def epochs(dataset: str | None = None, model: str | None = None) -> pd.DataFrame
     if model is not None:
         logs = logs[logs.model == _known("model", model, MODELS)]
     if logs.empty:
-        raise ValueError(
-            f"the paper published no training log of {model}" + (f" on {dataset}" if dataset else "")
-        )
+        raise ValueError(f"the paper published no training log of {model}" + (f" on {dataset}" if dataset else ""))
     return logs.reset_index(drop=True)
 
 

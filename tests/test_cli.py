@@ -1,0 +1,137 @@
+"""The `wtmr` command as a person or a script calls it."""
+
+import csv
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from tests.conftest import write_hmdb51, write_ntu60, write_svideoqa
+from wtmr_core import published
+from wtmr_core.__main__ import main
+
+
+def check(capsys, *arguments):
+    code = main(["data", "check", *map(str, arguments), "--workers", "1"])
+    return code, capsys.readouterr().out
+
+
+KEYS = {"kept", "skipped", "classes", "splits", "groups_crossing"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "write", "kept", "splits"),
+    [
+        ("hmdb51", write_hmdb51, 32, {"1", "2", "3"}),
+        ("ntu60", write_ntu60, 48, {"cross-subject", "cross-view"}),
+        ("svideoqa", write_svideoqa, 12, {"sequence"}),
+    ],
+)
+def test_a_whole_set_is_as_expected(capsys, tmp_path, dataset, write, kept, splits):
+    write(tmp_path / "set")
+    code, out = check(capsys, dataset, "--root", tmp_path / "set", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found.keys() >= KEYS
+    assert (found["kept"], found["skipped"], found["groups_crossing"]) == (kept, {}, 0)
+    assert found["splits"].keys() == splits
+    assert all(sum(parts.values()) == kept for parts in found["splits"].values())
+    assert sum(found["classes"].values()) == kept
+    code, out = check(capsys, dataset, "--root", tmp_path / "set")
+    assert code == 0
+    assert out.strip().endswith("as expected")
+
+
+def test_broken_files_are_counted_and_exit_1(capsys, tmp_path):
+    root = write_hmdb51(tmp_path)
+    (root / "sit" / "Film3_sit_f_nm_np1_fr_goo_0.avi").write_bytes(b"")
+    code, out = check(capsys, "hmdb51", "--root", root, "--split", "2", "--json")
+    found = json.loads(out)
+    assert (code, found["kept"], found["skipped"]) == (1, 31, {"zero bytes": 1})
+    assert found["splits"].keys() == {"2"}
+    assert found["skipped_samples"][0]["name"] == "sit/Film3_sit_f_nm_np1_fr_goo_0"
+    code, _ = check(capsys, "hmdb51", "--root", root, "--names-only")
+    assert code == 0
+
+
+@pytest.mark.parametrize("arguments", [("--root", "/nowhere/at/all"), ()])
+def test_a_set_that_is_not_there(capsys, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    code, out = check(capsys, "hmdb51", *arguments, "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found.keys() >= KEYS
+    assert "give" in found["problems"][0]
+
+
+def test_missing_lists_are_said(capsys, tmp_path):
+    root = write_hmdb51(tmp_path)
+    for file in (root / "testTrainMulti_7030_splits").iterdir():
+        file.unlink()
+    code, out = check(capsys, "hmdb51", "--root", root)
+    assert code == 1
+    assert "They come with HMDB51 as testTrainMulti_7030_splits" in out
+
+
+def test_roots_are_found(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_ntu60(tmp_path / "somewhere" / "ntu60")
+    for base in ("somewhere", "somewhere/ntu60"):
+        monkeypatch.setenv("WTMR_DATA", str(tmp_path / base))
+        assert check(capsys, "ntu60", "--json")[0] == 0
+    monkeypatch.delenv("WTMR_DATA")
+    write_svideoqa(tmp_path / "data" / "svideoqa")
+    assert check(capsys, "svideoqa", "--json")[0] == 0
+    monkeypatch.setattr("wtmr_core.datasets.roots.KAGGLE", tmp_path / "input")
+    write_hmdb51(tmp_path / "input" / "some-upload" / "hmdb")
+    assert check(capsys, "hmdb51", "--json")[0] == 0
+
+
+def test_profile_as_published_is_the_papers_table(capsys):
+    assert main(["profile", "--as", "published", "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(rows[0]) == ["dataset", "model", "params_m", "gmacs"]
+    paper = published.profile().set_index(["dataset", "model"])
+    assert len(rows) == len(paper) == 9
+    for row in rows:
+        expected = paper.loc[(row["dataset"], row["model"])]
+        assert (row["params_m"], row["gmacs"]) == (f"{expected.params_m:.2f}", f"{expected.gmacs:.2f}")
+
+
+def test_profile_complete_counts_more(capsys):
+    tables = []
+    for counting in ("published", "complete"):
+        main(["profile", "--as", counting, "--csv"])
+        tables.append(pd.read_csv(io.StringIO(capsys.readouterr().out)))
+    assert (tables[1].params_m >= tables[0].params_m).all()
+    assert (tables[1].gmacs > tables[0].gmacs - 0.1).all()
+
+
+def test_train_and_table(capsys, tmp_path):
+    root = write_ntu60(tmp_path / "set")
+    given = [
+        "dataset=ntu60",
+        "scale=mini",
+        "epochs=1",
+        "width=16",
+        "depth=1",
+        "heads=2",
+        "conv_channels=[4, 8]",
+        "lr=1e-3",
+    ]
+    code = main(["train", *given, "--root", str(root), "--results", str(tmp_path / "results")])
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "test_accuracy" in out
+    assert main(["table", str(tmp_path / "results")]) == 0
+    assert "released-wtmr" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [("epoch=3", "did you mean epochs"), ("epochs", "not KEY=VALUE"), ("lr=fast", "lr is 'fast'")],
+)
+def test_a_wrong_call_says_why_and_exits_2(capsys, given, says):
+    assert main(["train", "dataset=ntu60", given]) == 2
+    assert says in capsys.readouterr().err

@@ -1,0 +1,120 @@
+"""The house rules, checked: imports point one way, notebooks are thin, both environments are one."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from tests.conftest import PROJECT
+
+CORE = PROJECT / "wtmr_core"
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+
+#: package -> what of wtmr_core its files may import
+ALLOWED = {
+    "settings": set(),
+    "published": set(),
+    "models": {"models"},
+    "datasets": {"datasets"},
+    "figures": set(),
+    "profiling": {"models"},
+    "runs": {"settings"},
+    "training": {"settings", "models", "datasets", "runs"},
+    "__main__": {"settings", "models", "datasets", "runs", "training", "profiling"},
+    "__init__": set(),
+}
+
+
+def imported(file: Path) -> set[str]:
+    """The parts of wtmr_core that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "wtmr_core":
+            parts = node.module.split(".")[1:]
+            found |= {parts[0]} if parts else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("wtmr_core.")}
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(CORE.rglob("*.py")), ids=lambda f: str(f.relative_to(CORE)))
+def test_imports_point_one_way(file):
+    part = file.relative_to(CORE).parts[0].removesuffix(".py")
+    assert imported(file) <= ALLOWED[part]
+
+
+def test_every_part_of_the_core_has_a_rule():
+    parts = {p.relative_to(CORE).parts[0].removesuffix(".py") for p in CORE.rglob("*.py")}
+    assert parts == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_habits(path):
+    notebook = nbformat.read(path, as_version=4)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert len(code) <= 15
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown"
+    assert all(word in first.source for word in ("Question", "reads", "writes", "takes", "expect"))
+    assert [c.metadata.get("tags") for c in code].count(["parameters"]) == 1
+    for cell in code:
+        assert len(cell.source.splitlines()) <= 15, cell.source
+        tree = ast.parse(cell.source)
+        for node in ast.walk(tree):
+            assert not isinstance(node, ast.ClassDef)
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 5
+        assert cell.execution_count is not None, "committed without having been run"
+        assert not [o for o in cell.outputs if o.output_type == "error"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_no_path_of_a_machine_in_a_notebook(path):
+    assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", path.read_text())
+
+
+def project() -> dict:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no TOML reader")
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+
+
+def locked() -> dict[str, list[Requirement]]:
+    held: dict[str, list[Requirement]] = {}
+    for line in (PROJECT / "requirements.lock").read_text().splitlines():
+        if line and not line.startswith("#"):
+            one = Requirement(line)
+            held.setdefault(one.name.lower().replace("_", "-"), []).append(one)
+    return held
+
+
+def test_the_lock_pins_every_requirement_to_a_version_it_allows():
+    wanted = [
+        *project()["dependencies"],
+        *(r for extra in project()["optional-dependencies"].values() for r in extra),
+    ]
+    held = locked()
+    for one in map(Requirement, wanted):
+        assert one.name in held, f"{one.name} is not in requirements.lock"
+        for pin in held[one.name]:
+            (version,) = [s.version for s in pin.specifier if s.operator == "=="]
+            assert one.specifier.contains(version), f"{pin} does not meet {one}"
+
+
+def test_conda_installs_the_same_environment():
+    import yaml
+
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
+    assert pip == ["-r requirements.lock", "-e ."]
+    (python,) = [d for d in environment["dependencies"] if str(d).startswith("python")]
+    assert SpecifierSet(python.removeprefix("python").strip()) == SpecifierSet(project()["requires-python"])
+
+
+def test_the_changelog_and_the_citation_bear_the_version():
+    version = project()["version"]
+    assert f"## {version}" in (PROJECT / "CHANGELOG.md").read_text()
+    assert f"version: {version}" in (PROJECT / "CITATION.cff").read_text()
