@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import PROJECT, write_hmdb51, write_ntu60, write_svideoqa
+from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
 from wtmr_core import runs, training
 from wtmr_core.datasets import DataError
 from wtmr_core.settings import Settings
@@ -298,3 +298,15 @@ def test_a_set_without_test_clips_is_refused(tmp_path):
 def test_other_recordings_are_another_run(root, tmp_path):
     other = write_ntu60(tmp_path / "set", performers=(1, 2, 3, 4, 5, 8, 9))
     assert training.run(small(epochs=1), tmp_path, root) != training.run(small(epochs=1), tmp_path, other)
+
+
+def test_auto_takes_the_split_that_is_there(tmp_path):
+    """A folder with a manifest and no lists trains without anyone naming a split, under the split's own name."""
+    for n in range(12):
+        write_frames(tmp_path / "set" / "frames" / "ab"[n % 2] / f"clip{n}", [n, 2 * n, 100])
+    rows = "".join(f"{'ab'[n % 2]},clip{n},g{n // 2},{'test' if n >= 8 else 'train'}\n" for n in range(12))
+    (tmp_path / "set" / "manifest.csv").write_text("class,clip,similarity_group,split\n" + rows)
+    folder = training.run(small("hmdb51", epochs=1), tmp_path / "a", tmp_path / "set")
+    assert runs.load(folder).settings["split"] == "manifest"
+    named = training.run(small("hmdb51", epochs=1, split="manifest"), tmp_path / "b", tmp_path / "set")
+    assert named.name == folder.name

@@ -53,7 +53,7 @@ def open_folder(results: Path, settings: Settings, data: str) -> Path:
     identity = settings.identity() | {"data": data}
     file = folder / SETTINGS
     if file.is_file():
-        held = _read_json(file)
+        held = read_json(file)
         if different := [k for k in identity if held.get(k) != identity[k]]:
             raise RunError(f"{folder} holds a run with another {different[0]}: delete that folder or move it away")
     else:
@@ -132,7 +132,7 @@ def load(folder: Path) -> Run:
         history = pd.read_csv(folder / HISTORY)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{folder} is damaged ({error}): delete the folder and run it again") from error
-    settings, known, metrics = (_read_json(folder / name) for name in (SETTINGS, ENVIRONMENT, METRICS))
+    settings, known, metrics = (read_json(folder / name) for name in (SETTINGS, ENVIRONMENT, METRICS))
     classes = tuple(predictions.pop("classes").tolist())
     return Run(folder, settings, known, history, metrics, classes=classes, **predictions)
 
@@ -142,9 +142,9 @@ def table(results: Path) -> pd.DataFrame:
     rows = []
     for folder in sorted((results / "runs").glob("*/")):
         if (folder / SETTINGS).is_file():
-            settings = _read_json(folder / SETTINGS)
+            settings = read_json(folder / SETTINGS)
             row = {k: settings[k] for k in ("dataset", "model", "protocol", "split", "seed")}
-            metrics = _read_json(folder / METRICS) if finished(folder) else {}
+            metrics = read_json(folder / METRICS) if finished(folder) else {}
             rows.append(row | {k: metrics.get(k) for k in _COLUMNS} | {"run": folder.name})
     return pd.DataFrame(rows, columns=["dataset", "model", "protocol", "split", "seed", *_COLUMNS, "run"])
 
@@ -152,7 +152,8 @@ def table(results: Path) -> pd.DataFrame:
 _COLUMNS = ("epochs", "train_accuracy", "val_accuracy", "test_accuracy", "seconds", "clips_per_second")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run folder; raises `RunError` where it does not read."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:

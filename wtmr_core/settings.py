@@ -31,7 +31,8 @@ class Settings:
     dataset: str  # hmdb51, ntu60 or svideoqa
     model: str  # released-wtmr, released-wmrc or released-timesformer
     protocol: str  # published: as the paper's notebooks did; corrected: official splits, honest measurement
-    split: str  # hmdb51: 1, 2, 3, manifest; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none
+    # hmdb51: 1, 2, 3, manifest; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none; auto: the first there
+    split: str
     seed: int  # of the weights, the draw of the parts, the order of clips, augmentation and dropout
     scale: str  # mini: small networks on small pictures; full: the paper's sizes
 
@@ -155,7 +156,7 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
     """
     joints = dataset == "ntu60"
     values: dict[str, Any] = {
-        "split": {"hmdb51": "1", "ntu60": "cross-subject", "svideoqa": "sequence"}[dataset],
+        "split": "auto",
         "frames": 16, "stored_frames": 16, "size": 0 if joints else 224,
         "width": None, "depth": None, "heads": None, "conv_channels": None, "dropout": None,
         "batch_size": 4, "accumulate": 1, "warmup_epochs": 0, "label_smoothing": 0.0, "clip_norm": None,

@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,18 @@ class Data:
         return self.cache.index.samples.label.to_numpy()
 
 
+def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
+    """The same settings with `auto` as split replaced by the first that can be read below the data set's root."""
+    if settings.split != "auto":
+        return settings
+    reader = datasets.module(settings.dataset)
+    available = reader.splits(datasets.find(settings.dataset, root, scale=settings.scale))
+    return replace(settings, split=next(iter(available), reader.SPLITS[0]))
+
+
 def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
+    settings = resolve(settings, root)
     found = datasets.find(settings.dataset, root, scale=settings.scale)
     index = datasets.open_index(settings.dataset, found, settings.split, protocol=settings.protocol)
     read = datasets.module(settings.dataset).read
@@ -118,6 +128,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    settings = resolve(settings, root)
     data = prepare(settings, root)
     folder = runs.open_folder(results, settings, data.cache.index.fingerprint())
     if not runs.finished(folder):
@@ -183,7 +194,7 @@ class _Run:
 
     def __init__(self, settings: Settings, data: Data, folder: Path):
         self.settings, self.data, self.folder = settings, data, folder
-        self.identity = runs._read_json(folder / runs.SETTINGS)
+        self.identity = runs.read_json(folder / runs.SETTINGS)
         self.published = settings.protocol == "published"
         self.accelerator = accelerator(settings)
         torch.manual_seed(settings.seed)
