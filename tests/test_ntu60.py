@@ -88,6 +88,7 @@ def changed(line: int, to: str) -> str:
         ("\r\n".join(lines_of(good())[:56]), "cut short"),
         (changed(0, "9"), "cut short"),
         (changed(0, "2"), "its header lies"),
+        (changed(0, "999999999999999"), "cut short"),
         (changed(0, ""), "malformed"),
         (changed(0, "many"), "malformed"),
         (changed(3, "24"), "not 25 joints"),

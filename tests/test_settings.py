@@ -77,6 +77,9 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"stored_frames": 4, "frames": 8}, "stored_frames is 4"),
         ({"size": 0}, "size is 0"),
         ({"device": 3}, "device is 3"),
+        ({"device": "gpu"}, "device is 'gpu'"),
+        ({"protocol": "published", "val_fraction": 0.3}, "val_fraction is 0.3"),
+        ({"schedule": "plateau"}, "plateau has no warm-up"),
     ],
 )
 def test_bad_settings_are_named(wrong, says):
@@ -112,6 +115,13 @@ def test_notebook_parameters_are_checked():
     import math
 
     names = {"dataset": "hmdb51", "lr": None, "math": math, "_i": "", "In": [], "get_ipython": 1}
-    assert settings.from_notebook(names, {"dataset", "lr"}) == {"dataset": "hmdb51", "lr": None}
+    assert settings.from_notebook(dict(names), {"dataset", "lr"}) == {"dataset": "hmdb51", "lr": None}
     with pytest.raises(SettingsError, match="did you mean dataset"):
-        settings.from_notebook(names | {"datset": "ntu60"}, {"dataset", "lr"})
+        settings.from_notebook(names | {"_wtmr": 0, "datset": "ntu60"}, {"dataset", "lr"})
+
+
+def test_a_notebook_may_be_run_again_in_a_living_kernel():
+    names = {"dataset": "hmdb51"}
+    settings.from_notebook(names, {"dataset"})
+    names |= {"run": object(), "dataset": "ntu60"}  # what its later cells named
+    assert settings.from_notebook(names, {"dataset"}) == {"dataset": "ntu60"}

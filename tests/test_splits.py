@@ -13,7 +13,7 @@ from wtmr_core.datasets.splits import FEWEST_GROUPS, corrected_parts, published_
 def samples(groups: int, per_group: int = 6, classes: int = 3, test: int = 5) -> pd.DataFrame:
     rows = [(k % classes, f"g{g}", "train") for g in range(groups) for k in range(per_group)]
     rows += [(k % classes, "other", "test") for k in range(test)]
-    return pd.DataFrame(rows, columns=["label", "group", "split"])
+    return pd.DataFrame(rows, columns=["label", "group", "split"]).assign(unit=lambda t: t.group)
 
 
 def is_a_partition(parts, rows):
@@ -62,7 +62,8 @@ def test_svideoqas_published_counts():
 
 def test_unused_clips_stay_out():
     table = pd.concat(
-        [samples(8), pd.DataFrame({"label": [0], "group": ["u"], "split": ["unused"]})], ignore_index=True
+        [samples(8), pd.DataFrame({"label": [0], "group": ["u"], "split": ["unused"], "unit": ["u"]})],
+        ignore_index=True,
     )
     parts, _ = corrected_parts(table, 0.2, 0)
     assert len(table) - 1 not in np.concatenate(list(parts.values()))

@@ -22,7 +22,7 @@ ALLOWED = {
     "models": {"models"},
     "datasets": {"datasets"},
     "figures": set(),
-    "profiling": {"models"},
+    "profiling": {"models", "published"},
     "runs": {"settings"},
     "training": {"settings", "models", "datasets", "runs"},
     "__main__": {"settings", "models", "datasets", "runs", "training", "profiling"},

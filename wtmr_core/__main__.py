@@ -86,7 +86,8 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
                 for row in verified.skipped.itertuples()
                 if row.name not in before
             }
-        index = index.without({n: e for n, e in unreadable.items() if n in set(index.samples.name)})
+        here = set(index.samples.name)
+        index = index.without({n: e for n, e in unreadable.items() if n in here})
         if i == 0:
             found |= {"kept": len(index), "expected": index.expected, "skipped": index.skips(),
                       "classes": index.class_counts(), "notes": list(index.notes)}  # fmt: skip
@@ -151,7 +152,10 @@ def train_one(options: argparse.Namespace) -> int:
         key, equals, value = pair.partition("=")
         if not equals:
             raise SettingsError(f"{pair!r} is not KEY=VALUE")
-        given[key] = yaml.safe_load(value)
+        try:
+            given[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{pair!r} is not KEY=VALUE: {error}") from error
         if isinstance(given[key], str):  # YAML 1.1 takes 1e-3 for a word
             with contextlib.suppress(ValueError):
                 given[key] = float(given[key])

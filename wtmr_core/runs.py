@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,7 +30,10 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
     """Let `save` write a file beside `path`, then put it in its place: whole or not at all."""
     beside = path.with_name(f".{path.stem}.part{path.suffix}")  # np.savez and others look at the suffix
     try:
-        save(beside)
+        try:
+            save(beside)
+        except (OSError, RuntimeError) as error:  # torch and numpy do not name the file
+            raise RunError(f"{path} cannot be written ({error}): free some disk space and run it again") from error
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
@@ -130,7 +134,7 @@ def load(folder: Path) -> Run:
         with np.load(folder / PREDICTIONS, allow_pickle=False) as held:
             predictions = {k: held[k] for k in ("names", "labels", "logits", "classes")}
         history = pd.read_csv(folder / HISTORY)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{folder} is damaged ({error}): delete the folder and run it again") from error
     settings, known, metrics = (read_json(folder / name) for name in (SETTINGS, ENVIRONMENT, METRICS))
     classes = tuple(predictions.pop("classes").tolist())

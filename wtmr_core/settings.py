@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -84,6 +85,12 @@ class Settings:
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
                 raise SettingsError(f"{key} is {value}; it must lie between {low:g} and {high:g}")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise SettingsError(f"device is {self.device!r}; it can be auto, cpu, cuda or cuda:1")
+        if self.warmup_epochs and self.schedule == "plateau":
+            raise SettingsError("warmup_epochs is not 0; schedule plateau has no warm-up")
+        if self.protocol == "published" and self.val_fraction != 0.2:
+            raise SettingsError(f"val_fraction is {self.val_fraction}; the published protocol draws 0.2")
         if self.stored_frames < self.frames:
             raise SettingsError(f"stored_frames is {self.stored_frames}, less than the {self.frames} frames")
         if (self.dataset == "ntu60") != (self.size == 0):
@@ -209,13 +216,18 @@ def from_notebook(names: Mapping[str, Any], parameters: typing.Iterable[str]) ->
     """The `parameters` of a notebook from its `globals()`, in which nothing else may have been set.
 
     papermill only warns about an unknown parameter and goes on with the defaults; here it is a
-    `SettingsError`. Call it in the cell after the parameters, before anything else is named.
+    `SettingsError`. Call it in the cell after the parameters, before anything else is named; when cells are
+    run again in a living kernel, what was not there the first time is the notebook's own.
     """
     parameters = set(parameters)
+    if _CHECKED in names:
+        return {key: names[key] for key in parameters}
     for key, value in names.items():
         ours = key.startswith("_") or key in _IPYTHON or isinstance(value, types.ModuleType | types.FunctionType)
         if not ours and key not in parameters:
             raise SettingsError(unknown(key, parameters))
+    if isinstance(names, dict):
+        names[_CHECKED] = True
     return {key: names[key] for key in parameters}
 
 
@@ -229,6 +241,7 @@ def unknown(key: str, known: typing.Iterable[str]) -> str:
 
 #: what a training notebook takes: where the data and the results lie, and every setting
 PARAMETERS = frozenset({"root", "results"} | {f.name for f in fields(Settings)})
+_CHECKED = "_wtmr_parameters_checked"
 _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 _FLOATS = frozenset(f.name for f in fields(Settings) if "float" in str(f.type))
 

@@ -28,7 +28,7 @@ from wtmr_core.datasets import augment
 from wtmr_core.datasets.clips import Cache, ClipFormat, cached
 from wtmr_core.datasets.splits import corrected_parts, published_parts
 from wtmr_core.models.released import build
-from wtmr_core.settings import Settings
+from wtmr_core.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
 def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
     settings = resolve(settings, root)
+    with torch.device("meta"):
+        network(settings, classes=2)  # sizes that do not fit are said before anything is decoded
     found = datasets.find(settings.dataset, root, scale=settings.scale)
     index = datasets.open_index(settings.dataset, found, settings.split, protocol=settings.protocol)
     read = datasets.module(settings.dataset).read
@@ -84,6 +86,17 @@ def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     else:
         parts, said = corrected_parts(cache.index.samples, settings.val_fraction, settings.seed)
     return Data(cache, parts, said)
+
+
+def network(settings: Settings, classes: int) -> nn.Module:
+    """The network of a run, fresh; raises `SettingsError` where its sizes do not fit each other."""
+    sizes = {k: getattr(settings, k) for k in ("width", "depth", "heads", "conv_channels", "dropout", "frames")}
+    if settings.size:
+        sizes["size"] = settings.size
+    try:
+        return build(settings.dataset, settings.model, classes=classes, **sizes)
+    except ValueError as error:
+        raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
 
 
 class _Batches(Dataset):
@@ -156,8 +169,12 @@ def accelerator(settings: Settings) -> Accelerator:
     # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
     AcceleratorState._reset_state(reset_partial_state=True)
     cpu = settings.device == "cpu" or not torch.cuda.is_available()
-    if settings.device == "cuda" and cpu:
-        raise runs.RunError("device is cuda, but torch sees no GPU: use auto or cpu")
+    number = int(settings.device.partition(":")[2] or 0)
+    if settings.device.startswith("cuda") and (cpu or number >= torch.cuda.device_count()):
+        raise runs.RunError(f"device is {settings.device}, but torch sees {torch.cuda.device_count()} GPUs: use auto")
+    if not cpu:
+        torch.cuda.set_device(number)
+        torch.backends.cudnn.deterministic = True
     precision = settings.precision
     if precision == "auto":
         built_in = not cpu and torch.cuda.get_device_capability() >= (8, 0)
@@ -198,12 +215,9 @@ class _Run:
         self.published = settings.protocol == "published"
         self.accelerator = accelerator(settings)
         torch.manual_seed(settings.seed)
-        sizes = {k: getattr(settings, k) for k in ("width", "depth", "heads", "conv_channels", "dropout", "frames")}
-        if settings.size:
-            sizes["size"] = settings.size
-        network = build(settings.dataset, settings.model, classes=len(data.cache.index.classes), **sizes)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        fresh = network(settings, len(data.cache.index.classes))
+        optimizer = torch.optim.AdamW(fresh.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        self.network, self.optimizer = self.accelerator.prepare(fresh, optimizer)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)
         self.progress, self.chosen = _Progress(), {}
         self.steps = math.ceil(len(data.parts["train"]) / settings.batch_size)
@@ -227,7 +241,7 @@ class _Run:
     def _epoch(self, bar: tqdm) -> None:
         number, began = self.progress.epoch, time.perf_counter()
         # every epoch has its own seed, so one that begins after a kill draws what it would have drawn
-        seed = int(np.random.SeedSequence([self.settings.seed, number]).generate_state(1)[0])
+        seed = self._seed(number)
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         train = self.data.parts["train"][torch.randperm(len(self.data.parts["train"]), generator=generator).numpy()]
@@ -239,8 +253,9 @@ class _Run:
                 rate = learning_rate(self.settings, number + step / self.steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
+            x = inputs(clips, self.settings, generator, augmented=True)  # in full precision
             with self.accelerator.autocast():
-                logits = self.network(inputs(clips, self.settings, generator, augmented=True))
+                logits = self.network(x)
             each = F.cross_entropy(
                 logits.float(), labels, label_smoothing=self.settings.label_smoothing, reduction="none"
             )
@@ -260,6 +275,10 @@ class _Run:
             bar.update()
         trained = time.perf_counter() - began
         val_logits, val_labels = self.evaluate("val", seed)
+        if not (finite := torch.isfinite(val_logits).all(dim=1)).all():
+            names = self.data.cache.index.samples.name.iloc[self.data.parts["val"][~finite.numpy()]]
+            raise NotFinite(f"after epoch {number + 1} the network gives no finite number for {', '.join(names[:5])}: "
+                            "lower lr; the epoch before is kept")  # fmt: skip
         val_loss = float(F.cross_entropy(val_logits, val_labels))
         if self.settings.schedule == "plateau":
             self.plateau.step(val_loss)
@@ -281,6 +300,10 @@ class _Run:
             unwrapped = self.accelerator.unwrap_model(self.network)
             self.chosen = {k: v.detach().cpu().clone() for k, v in unwrapped.state_dict().items()}
         self.progress = _Progress(number + 1, self.progress.seconds + row["seconds"], best, history)
+
+    def _seed(self, epoch: int) -> int:
+        """Of epoch `epoch`, counted from 0."""
+        return int(np.random.SeedSequence([self.settings.seed, epoch]).generate_state(1)[0])
 
     def _together(self, step: int) -> int:
         """How many batches make the optimizer step that `step` belongs to; fewer at the end of an epoch."""
@@ -308,9 +331,9 @@ class _Run:
 
     def _batches(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor, np.ndarray]]:
         cut = [rows[i : i + self.settings.batch_size] for i in range(0, len(rows), self.settings.batch_size)]
-        gpu = self.accelerator.device.type == "cuda"
+        # no worker processes: a batch is one copy out of the memory map, and they would need as much shared memory
         loader = DataLoader(
-            _Batches(self.data), sampler=cut, batch_size=None, num_workers=2 if gpu else 0, pin_memory=gpu
+            _Batches(self.data), sampler=cut, batch_size=None, pin_memory=self.accelerator.device.type == "cuda"
         )
         for clips, labels, numbers in loader:
             numbers = np.asarray(numbers)
@@ -325,8 +348,9 @@ class _Run:
         generator = torch.Generator().manual_seed(seed)
         logits, labels = [], []
         for clips, answers, _ in self._batches(self.data.parts[part]):
+            x = inputs(clips, self.settings, generator, augmented=self.published)
             with self.accelerator.autocast():
-                out = self.network(inputs(clips, self.settings, generator, augmented=self.published))
+                out = self.network(x)
             logits.append(out.float().cpu())
             labels.append(answers.cpu())
         return torch.cat(logits), torch.cat(labels)
@@ -362,7 +386,7 @@ class _Run:
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
-        if self.accelerator.scaler:
+        if self.accelerator.scaler and state["scaler"]:  # begun in another precision, it has none
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.progress, self.chosen = _Progress(**state["progress"]), state["chosen"]
         log.info("%s: going on after epoch %d", self.folder.name, self.progress.epoch)
@@ -371,7 +395,7 @@ class _Run:
         self.accelerator.unwrap_model(self.network).load_state_dict(self.chosen)
         history = self.progress.history
         chosen = history[self.progress.best - 1]
-        logits, labels = self.evaluate("test", self.settings.seed)
+        logits, labels = self.evaluate("test", self._seed(self.progress.best - 1))
         train = chosen["train_accuracy"] if self.published else accuracy(*self.evaluate("train"))
         test = chosen["val_accuracy"] if self.published else accuracy(logits, labels)
         index = self.data.cache.index

@@ -128,7 +128,7 @@ def _video(path: Path, fit: Callable) -> list[np.ndarray]:
 
 def _folder(path: Path, fit: Callable) -> list[np.ndarray]:
     frames, size = [], None
-    for file in sorted((f for f in path.iterdir() if f.suffix.lower() in IMAGES), key=natural):
+    for file in sorted((f for f in path.iterdir() if is_image(f)), key=natural):
         data = np.fromfile(file, np.uint8)
         frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if frame is None:
@@ -137,6 +137,11 @@ def _folder(path: Path, fit: Callable) -> list[np.ndarray]:
             raise Unreadable("frames of mixed size", f"{file}: {frame.shape[:2]}, before it {size[:2]}")
         frames.append(fit(frame))
     return frames
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is a frame by its name; hidden ones (`._1.jpg` of a Mac) are not."""
+    return path.suffix.lower() in IMAGES and not path.name.startswith(".")
 
 
 def natural(path: Path) -> list:
@@ -153,6 +158,8 @@ def _attempt(path: Path, read: Callable, form: ClipFormat) -> np.ndarray | Unrea
         return read(path, form)
     except Unreadable as error:
         return error
+    except (OSError, MemoryError, cv2.error) as error:
+        return Unreadable("cannot be read", f"{path}: {error}")
 
 
 def _attempt_count(path: Path, read: Callable, form: ClipFormat) -> int | Unreadable:
@@ -225,7 +232,7 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
         try:
             _fill(folder, index, read, form, workers)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, None):  # numpy's full disk has no number
                 raise
             raise CacheError(
                 error.errno,
@@ -233,10 +240,15 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
                 f"{_bytes(index, form) / 1e9:.1f} GB or name another folder with WTMR_CACHE, then run it "
                 "again; what was decoded is kept",
             ) from error
-    complete = json.loads((folder / "complete.json").read_text())
+    try:
+        complete = json.loads((folder / "complete.json").read_text())
+        clips = np.load(folder / "clips.npy", mmap_mode="r")
+    except (ValueError, EOFError, FileNotFoundError) as error:
+        raise CacheError(
+            f"the cache {folder} is damaged ({error}): delete that folder, it will be made again"
+        ) from error
     lost = {row[0]: Unreadable(*row[1:]) for row in complete["unreadable"]}
     rows = np.flatnonzero(~index.samples.name.isin(lost))
-    clips = np.load(folder / "clips.npy", mmap_mode="r")
     return Cache(index.without(lost), form, clips if len(rows) == len(clips) else _Rows(clips, rows), folder)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core.datasets.clips import IMAGES, VIDEOS, ClipFormat, read_frames
+from wtmr_core.datasets.clips import VIDEOS, ClipFormat, is_image, read_frames
 from wtmr_core.datasets.index import DataError, Index, below, class_names, frames_of, visible
 
 SPLITS = ("1", "2", "3")
@@ -32,6 +32,8 @@ def locate(root: Path) -> Path | None:
         return any(f.suffix.lower() in VIDEOS or (f.is_dir() and any(_images(f))) for f in sorted(folder.iterdir()))
 
     for folder in below(root, 2):
+        if any(d.name.lower().startswith("videosequence") for d in folder.iterdir()):
+            return None  # SVideoQA's folders of frames look alike
         if any(holds_clips(c) for c in sorted(folder.iterdir()) if c.is_dir() and visible(c)):
             return folder
     return None
@@ -42,7 +44,7 @@ def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
     if lists is None and _manifest(root):
         return (MANIFEST,)
     folder = _lists_folder(root, lists)
-    return SPLITS if folder else ()
+    return tuple(s for s in SPLITS if any(folder.glob(f"*_test_split{s}.txt"))) if folder else ()
 
 
 def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | None = None) -> Index:
@@ -58,7 +60,8 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
     if folder is None:
         raise DataError(f"{root}: no class folders with .avi files or folders of frames at or below it")
     named = class_names(root, folder)
-    on_disk = [d.name for d in sorted(folder.iterdir()) if d.is_dir() and visible(d) and d.name != LISTS]
+    no_class = {LISTS, getattr(_lists_folder(root, lists), "name", LISTS)}
+    on_disk = [d.name for d in sorted(folder.iterdir()) if d.is_dir() and visible(d) and d.name not in no_class]
     if named and (unknown := set(on_disk) - set(named)):
         raise DataError(f"{folder}: classes.txt does not name the class folder {min(unknown)}")
     classes = named or tuple(on_disk)
@@ -112,14 +115,14 @@ def film(name: str, clip: str) -> str:
 
 
 def _images(folder: Path):
-    return (f for f in folder.iterdir() if f.suffix.lower() in IMAGES)
+    return (f for f in folder.iterdir() if is_image(f))
 
 
 def _clips(folder: Path):
     for entry in folder.iterdir():
         if entry.is_dir() and visible(entry):
             yield entry.name, entry
-        elif entry.suffix.lower() in VIDEOS:
+        elif entry.suffix.lower() in VIDEOS and not entry.name.startswith("."):
             yield entry.stem, entry
 
 

@@ -27,8 +27,9 @@ class Index:
     """One data set as it lies in `root`, read for one split.
 
     `samples` has a row a clip: `name` (unique), `path` (relative to `root`), `label` (a number into
-    `classes`), `group` (film, performer, camera or sequence: what must not stand on both sides) and
-    `split` (`train`, `test`, `unused`, or `-` where the set has none).
+    `classes`), `group` (film, performer, camera or sequence: what must not stand on both sides),
+    `split` (`train`, `test`, `unused`, or `-` where the set has none) and `unit`, by which validation is cut
+    from train: the group, but the performer where groups are cameras.
     `skipped` has a row a sample that was left out: `name`, `reason`, `detail`.
     `expected` is the number of clips there should be, where that is known; `expected_skips` are the
     reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed.
@@ -113,6 +114,7 @@ def frames_of(samples: Iterable[tuple], skipped: Iterable[tuple]) -> tuple[pd.Da
     """
     kept = pd.DataFrame(list(samples), columns=SAMPLES).astype({"label": int})
     kept = kept.sort_values("name", kind="stable", ignore_index=True)
+    kept["unit"] = kept.group
     if (twice := kept.name[kept.name.duplicated()]).size:
         raise DataError(f"{twice.size} names stand for more than one sample, the first: {twice.iloc[0]}")
     return kept, pd.DataFrame(list(skipped), columns=SKIPPED)

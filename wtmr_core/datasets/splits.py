@@ -36,8 +36,13 @@ def published_parts(count: int, seed: int) -> dict[str, np.ndarray]:
     return {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
 
 
+def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
+    """The share of the rows `held_out` whose group is also that of a row in `train`: 0 where nothing leaks."""
+    return float(np.isin(groups[held_out], groups[train]).mean())
+
+
 def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
-    """The split's own train and test, with about `fraction` of train's groups put aside for validation.
+    """The split's own train and test, with about `fraction` of train's units (see `Index`) put aside for validation.
 
     Returns row numbers of `samples` by part, and in words how validation was cut: by group, stratified by
     class, or by clip where train has fewer than `FEWEST_GROUPS` groups. Raises `DataError` where train or
@@ -46,7 +51,7 @@ def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[
     train, test = (np.flatnonzero(samples.split == part) for part in ("train", "test"))
     if not len(train) or not len(test):
         raise DataError(f"the split has {len(train)} training and {len(test)} test clips: neither may be 0")
-    labels, groups = samples.label.to_numpy()[train], samples.group.to_numpy()[train]
+    labels, groups = samples.label.to_numpy()[train], samples.unit.to_numpy()[train]
     if len(np.unique(groups)) < FEWEST_GROUPS:
         enough = np.bincount(labels)[np.unique(labels)].min() >= 2 and fraction * len(train) >= len(np.unique(labels))
         kept, val = train_test_split(train, test_size=fraction, random_state=seed, stratify=labels if enough else None)

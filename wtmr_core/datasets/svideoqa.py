@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core.datasets.clips import IMAGES, ClipFormat, natural, read_frames
+from wtmr_core.datasets.clips import ClipFormat, is_image, natural, read_frames
 from wtmr_core.datasets.index import DataError, Index, Unreadable, below, class_names, frames_of, visible
 from wtmr_core.datasets.splits import cut_by_group
 
@@ -74,7 +74,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
                 skipped.append((name, LEFT_OUT, "sequence 149 or Camera02"))
             elif not (word := of_all if protocol == "published" else next(iter(words), None)):
                 skipped.append((name, NO_WORD, str(camera)))
-            elif not any(f.suffix.lower() in IMAGES for f in camera.iterdir()):
+            elif not any(map(is_image, camera.iterdir())):
                 skipped.append((name, "no frames", str(camera)))
             else:
                 found.append((name, camera.relative_to(root).as_posix(), word, sequence.name))
@@ -128,7 +128,7 @@ def _words(camera: Path) -> list[str] | Unreadable:
 
     Those in answers before those in questions only, then the more frequent, then the order of `WORDS`.
     """
-    tables = sorted(f for f in camera.iterdir() if f.suffix.lower() in TABLES)
+    tables = sorted(f for f in camera.iterdir() if f.suffix.lower() in TABLES and not f.name.startswith("."))
     if not tables:
         return Unreadable("no question/answer table", str(camera))
     try:
