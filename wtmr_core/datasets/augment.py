@@ -59,41 +59,43 @@ def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None
 
 def frames(clips: Tensor, draw: Draw | None = None) -> Tensor:
     """(b, t, h, w, c) uint8 -> (b, t, c, h, w) float, normalised as the paper did; augmented with `draw`."""
-    b = clips.shape[0]
-    x = rearrange(clips, "b t h w c -> (b t) c h w").float() / 255
+    t = clips.shape[1]
+    x = rearrange(clips, "b t h w c -> b t c h w").float() / 255
     if draw is not None:
-        x = _augmented(x, draw, 1 if draw.per_frame else clips.shape[1])
-    mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (GREY if x.shape[1] == 1 else RGB))
-    return rearrange((x - mean) / std, "(b t) c h w -> b t c h w", b=b)
+        if draw.per_frame:  # every frame is a clip of its own
+            x = rearrange(
+                _augmented(rearrange(x, "b t c h w -> (b t) 1 c h w"), draw), "(b t) 1 c h w -> b t c h w", t=t
+            )
+        else:
+            x = _augmented(x, draw)
+    mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (GREY if x.shape[2] == 1 else RGB))
+    return (x - mean) / std
 
 
-def _augmented(x: Tensor, draw: Draw, together: int) -> Tensor:
-    """`x` ((b t), c, h, w) in 0-1 with one set of drawn numbers for each `together` frames in a row."""
-    n = x.shape[0] // together
-
-    def spread(values: Tensor) -> Tensor:
-        return values.repeat_interleave(together, dim=0).to(x.device)
-
-    angle = torch.deg2rad(draw.uniform((n,), -draw.rotate, draw.rotate))
-    scale = 1 / draw.uniform((n,), 1.0, 1.0 + draw.zoom)
-    mirror = 1 - 2 * draw.mirrored(n).float()
-    shift = draw.uniform((n, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
-    cos, sin = angle.cos() * scale, angle.sin() * scale
-    theta = torch.stack(
-        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)],
-        1,
-    )
-    moved = bool(draw.rotate or draw.zoom or draw.shift or draw.flip)
-    if moved:
-        grid = F.affine_grid(spread(theta), list(x.shape), align_corners=False)
+def _augmented(x: Tensor, draw: Draw) -> Tensor:
+    """`x` (b, t, c, h, w) in 0-1 with one set of drawn numbers a clip."""
+    b, t = x.shape[:2]
+    angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
+    scale = 1 / draw.uniform((b,), 1.0, 1.0 + draw.zoom)
+    mirror = 1 - 2 * draw.mirrored(b).float()
+    shift = draw.uniform((b, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
+    if draw.rotate or draw.zoom or draw.shift or draw.flip:
+        cos, sin = angle.cos() * scale, angle.sin() * scale
+        theta = torch.stack(
+            [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
+        )  # b 2 3
+        # frames go as channels, so that where each pixel comes from is worked out once a clip
+        x = rearrange(x, "b t c h w -> b (t c) h w")
+        grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
         x = F.grid_sample(x, grid, padding_mode="zeros" if draw.per_frame else "border", align_corners=False)
+        x = rearrange(x, "b (t c) h w -> b t c h w", t=t)
     if draw.jitter:
         low, high = 1 - draw.jitter, 1 + draw.jitter
-        bright, contrast, colour = (spread(draw.uniform((n, 1, 1, 1), low, high)) for _ in range(3))
-        x = (x * bright).clamp(0, 1)
-        x = torch.lerp(x.mean(dim=(1, 2, 3), keepdim=True), x, contrast).clamp(0, 1)
-        if x.shape[1] == 3:
-            x = torch.lerp(x.mean(dim=1, keepdim=True), x, colour).clamp(0, 1)
+        bright, contrast, colour = (draw.uniform((b, 1, 1, 1, 1), low, high).to(x.device) for _ in range(3))
+        x = (x * bright).clamp_(0, 1)
+        x = torch.lerp(x.mean(dim=(2, 3, 4), keepdim=True), x, contrast).clamp_(0, 1)
+        if x.shape[2] == 3:
+            x = torch.lerp(x.mean(dim=2, keepdim=True), x, colour).clamp_(0, 1)
     return x
 
 
