@@ -132,7 +132,8 @@ training.run(Settings.of({settings.asdict()!r}), Path({str(tmp_path / "torn")!r}
             time.sleep(0.01)
         process.wait()
         assert not runs.finished(folder)
-        torch.load(folder / runs.STATE, weights_only=True)
+        if (folder / runs.STATE).is_file():  # killed in its first epoch it has none, and begins again
+            torch.load(folder / runs.STATE, weights_only=True)
     same_outcome(training.run(settings, tmp_path / "torn", root), undisturbed)
 
 
