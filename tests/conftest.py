@@ -8,8 +8,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
+
+# the same cases each time, and no verdict on the speed of a busy machine
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("seeded")
 
 PROJECT = Path(__file__).resolve().parents[1]
 RECORDINGS = PROJECT.parent / "shared" / "data"
