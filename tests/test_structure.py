@@ -24,8 +24,10 @@ ALLOWED = {
     "figures": set(),
     "profiling": {"models", "published"},
     "runs": {"settings"},
-    "training": {"settings", "models", "datasets", "runs"},
-    "__main__": {"settings", "models", "datasets", "runs", "training", "profiling"},
+    "batches": {"settings", "datasets"},
+    "processes": {"settings", "runs"},
+    "training": {"settings", "models", "runs", "batches", "processes"},
+    "__main__": {"settings", "models", "datasets", "runs", "training", "profiling", "processes"},
     "__init__": set(),
 }
 

@@ -143,9 +143,12 @@ def train_one(options: argparse.Namespace) -> int:
     """`wtmr train`: values are read as YAML, so `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null` all serve."""
     import yaml
 
-    from wtmr_core import runs
+    from wtmr_core import processes, runs
     from wtmr_core.settings import Settings, SettingsError
     from wtmr_core.training import run
+
+    if processes.started_by_torchrun():
+        processes.die_with_parent()
 
     given = {}
     for pair in options.settings:
@@ -162,6 +165,8 @@ def train_one(options: argparse.Namespace) -> int:
         if key == "split":
             given[key] = value
     folder = run(Settings.of(given), options.results, options.root)
+    if processes.started_by_torchrun():
+        return 0
     metrics = runs.load(folder).metrics
     shown = ("train_accuracy", "val_accuracy", "test_accuracy", "epochs", "seconds", "clips_per_second")
     print(folder, *(f"{key} {metrics[key]:.4g}" for key in shown), sep="\n")

@@ -7,7 +7,8 @@ import os
 import platform
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from wtmr_core.settings import Settings
 
 SETTINGS, ENVIRONMENT, HISTORY = "settings.json", "environment.json", "history.csv"
 METRICS, PREDICTIONS, WEIGHTS, STATE = "metrics.json", "predictions.npz", "model.safetensors", "state.pt"
+TIMING, LOCK = "timing.csv", ".lock"
 
 
 class RunError(RuntimeError):
@@ -46,27 +49,54 @@ def write_json(path: Path, value: Any) -> None:
     write(path, lambda p: p.write_text(json.dumps(value, indent=2) + "\n"))
 
 
-def open_folder(results: Path, settings: Settings, data: str) -> Path:
-    """The folder of this run below `results`/runs, made if need be, its `settings.json` in it.
+def folder(results: Path, settings: Settings, data: str) -> Path:
+    """Where the run of `settings` on the clips with the fingerprint `data` lies below `results`."""
+    return results / "runs" / settings.name(data)
 
-    `data` is the fingerprint of the clips. Raises `RunError` where the folder holds a run of other settings
+
+@contextmanager
+def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
+    """Within it this process alone writes to a run's folder, made if need be, its `settings.json` in it.
+
+    Raises `RunError` where another process trains the run, and where the folder holds a run of other settings
     (moved or edited by hand).
     """
-    folder = results / "runs" / settings.name(data)
     folder.mkdir(parents=True, exist_ok=True)
-    identity = settings.identity() | {"data": data}
-    file = folder / SETTINGS
-    if file.is_file():
-        held = read_json(file)
-        if different := [k for k in identity if held.get(k) != identity[k]]:
-            raise RunError(f"{folder} holds a run with another {different[0]}: delete that folder or move it away")
-    else:
-        write_json(file, identity)
-    return folder
+    try:
+        lock = FileLock(folder / LOCK).acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"another process trains {folder.name}: wait for its end, or stop it") from None
+    with lock:
+        identity = settings.identity() | {"data": data}
+        file = folder / SETTINGS
+        if file.is_file():
+            held = read_json(file)
+            if different := [k for k in identity if held.get(k) != identity[k]]:
+                raise RunError(f"{folder} holds a run with another {different[0]}: delete that folder or move it away")
+        else:
+            write_json(file, identity)
+        yield
 
 
-def environment(device: str, precision: str) -> dict[str, Any]:
-    """What a run ran on: versions, device, precision, threads, git commit."""
+def find(results: Path, settings: Settings) -> Path:
+    """The folder below `results` of a run of `settings`, whatever clips it had; the last one made, of several.
+
+    A split of `auto` is any. Raises `RunError` where there is none with results.
+    """
+    identity = {k: v for k, v in settings.identity().items() if (k, v) != ("split", "auto")}
+    folders = [
+        f.parent
+        for f in results.glob(f"runs/{settings.name('')[:-8]}*/{METRICS}")
+        if identity.items() <= read_json(f.parent / SETTINGS).items()
+    ]
+    if not folders:
+        what = f"{settings.model} on {settings.dataset}, {settings.protocol}, with these settings"
+        raise RunError(f"{results} holds no finished run of {what}: train it with 02_train or `make reproduce`")
+    return max(folders, key=lambda f: (f / METRICS).stat().st_mtime)
+
+
+def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:
+    """What a run ran on: versions, device, precision, threads, processes, git commit."""
     import torch
 
     packages = (
@@ -89,6 +119,7 @@ def environment(device: str, precision: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"CPU, {platform.machine()}",
         "precision": precision,
         "threads": torch.get_num_threads(),
+        "processes": processes,
         "python": platform.python_version(),
         "packages": versions,
         "commit": _commit(),
@@ -122,13 +153,16 @@ class Run:
 
 
 def finished(folder: Path) -> bool:
-    """Whether a run has ended: its metrics are written last."""
-    return (folder / METRICS).is_file()
+    """Whether a run has ended and its weights are here: the metrics are written last.
+
+    A run whose weights were left out, as in a clone of this repository, can be loaded but is trained again.
+    """
+    return (folder / METRICS).is_file() and (folder / WEIGHTS).is_file()
 
 
 def load(folder: Path) -> Run:
-    """Read a finished run; raises `RunError` where it is unfinished or a file is missing or damaged."""
-    if not finished(folder):
+    """Read the results of a finished run; raises `RunError` where it is unfinished or a file is missing or damaged."""
+    if not (folder / METRICS).is_file():
         raise RunError(f"{folder} holds no finished run: run it again and it goes on from its last epoch")
     try:
         with np.load(folder / PREDICTIONS, allow_pickle=False) as held:
@@ -148,7 +182,7 @@ def table(results: Path) -> pd.DataFrame:
         if (folder / SETTINGS).is_file():
             settings = read_json(folder / SETTINGS)
             row = {k: settings[k] for k in ("dataset", "model", "protocol", "split", "seed")}
-            metrics = read_json(folder / METRICS) if finished(folder) else {}
+            metrics = read_json(folder / METRICS) if (folder / METRICS).is_file() else {}
             rows.append(row | {k: metrics.get(k) for k in _COLUMNS} | {"run": folder.name})
     return pd.DataFrame(rows, columns=["dataset", "model", "protocol", "split", "seed", *_COLUMNS, "run"])
 

@@ -73,7 +73,9 @@ class Settings:
     # where and how it runs, not what it is: no part of a run's name
     device: str = field(default="auto", metadata={"identity": False})  # auto, cpu, cuda, cuda:1
     workers: int = field(default=0, metadata={"identity": False})  # processes that decode; 0 is one a core
-    threads: int = field(default=0, metadata={"identity": False})  # of torch on the CPU; 0 is torch's choice
+    threads: int = field(default=0, metadata={"identity": False})  # of torch on the CPU, a process; 0 is torch's choice
+    processes: int = field(default=1, metadata={"identity": False})  # that share each batch, on one machine
+    nodes: int = field(default=1, metadata={"identity": False})  # machines with so many processes each; needs SLURM
 
     def __post_init__(self) -> None:
         for key, kind in typing.get_type_hints(type(self)).items():
@@ -151,7 +153,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "lr": (1e-12, 10), "weight_decay": (0, 10), "warmup_epochs": (0, _MANY), "label_smoothing": (0, 0.99),
     "clip_norm": (1e-9, _MANY), "val_fraction": (0.01, 0.5),
     "flip": (0, 1), "rotate": (0, 180), "shift": (0, 1), "zoom": (0, 0.9), "jitter": (0, 0.99), "noise": (0, 1),
-    "workers": (0, 1024), "threads": (0, 1024),
+    "workers": (0, 1024), "threads": (0, 1024), "processes": (1, 1024), "nodes": (1, 1024),
 }  # fmt: skip
 
 

@@ -1,14 +1,14 @@
-"""One run: from an index to a finished run folder, on the CPU or one GPU."""
+"""One run: from recordings to a finished run folder, on the CPU, one GPU or several processes."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,15 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from wtmr_core import datasets, runs
-from wtmr_core.datasets import augment
-from wtmr_core.datasets.clips import Cache, ClipFormat, cached
-from wtmr_core.datasets.splits import corrected_parts, published_parts
+from wtmr_core import batches, processes, runs
+from wtmr_core.batches import Batches, Data, Share, inputs
 from wtmr_core.models.released import build
 from wtmr_core.settings import Settings, SettingsError
 
@@ -35,57 +33,6 @@ log = logging.getLogger(__name__)
 
 class NotFinite(ArithmeticError):
     """The loss is not a finite number; the message names the step and its clips."""
-
-
-# -- data -----------------------------------------------------------------------------------------------------
-
-
-def clip_format(settings: Settings) -> ClipFormat:
-    """How the cache holds the clips of a run."""
-    reader = settings.protocol if settings.dataset == "ntu60" else "corrected"  # only there the paper's reading differs
-    if settings.dataset == "ntu60":
-        return ClipFormat(settings.stored_frames, bodies=1 if reader == "published" else 2, reader=reader)
-    rgb = settings.dataset == "svideoqa"
-    return ClipFormat(settings.stored_frames, settings.size, 3 if rgb else 1, choice="flow" if rgb else "uniform")
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a run reads: the cached clips, the rows of each part, and how validation was cut, in words."""
-
-    cache: Cache
-    parts: dict[str, np.ndarray]
-    validation: str
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(b,) class numbers of all kept clips."""
-        return self.cache.index.samples.label.to_numpy()
-
-
-def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
-    """The same settings with `auto` as split replaced by the first that can be read below the data set's root."""
-    if settings.split != "auto":
-        return settings
-    reader = datasets.module(settings.dataset)
-    available = reader.splits(datasets.find(settings.dataset, root, scale=settings.scale))
-    return replace(settings, split=next(iter(available), reader.SPLITS[0]))
-
-
-def prepare(settings: Settings, root: str | Path | None = None) -> Data:
-    """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
-    settings = resolve(settings, root)
-    with torch.device("meta"):
-        network(settings, classes=2)  # sizes that do not fit are said before anything is decoded
-    found = datasets.find(settings.dataset, root, scale=settings.scale)
-    index = datasets.open_index(settings.dataset, found, settings.split, protocol=settings.protocol)
-    read = datasets.module(settings.dataset).read
-    cache = cached(index, read, clip_format(settings), datasets.cache_home(), workers=settings.workers or None)
-    if settings.protocol == "published":
-        parts, said = published_parts(len(cache.index), settings.seed), "20 % of all clips, drawn by clip"
-    else:
-        parts, said = corrected_parts(cache.index.samples, settings.val_fraction, settings.seed)
-    return Data(cache, parts, said)
 
 
 def network(settings: Settings, classes: int) -> nn.Module:
@@ -99,35 +46,12 @@ def network(settings: Settings, classes: int) -> nn.Module:
         raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
 
 
-class _Batches(Dataset):
-    """Whole batches by their row numbers, straight from the memory-mapped cache."""
-
-    def __init__(self, data: Data):
-        self.clips, self.labels = data.cache.clips, torch.from_numpy(data.labels)
-
-    def __getitem__(self, rows: np.ndarray) -> tuple[Tensor, Tensor, np.ndarray]:
-        return torch.from_numpy(np.ascontiguousarray(self.clips[rows])), self.labels[rows], rows
-
-
-def inputs(clips: Tensor, settings: Settings, generator: torch.Generator | None, *, augmented: bool) -> Tensor:
-    """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints.
-
-    `augmented`: with numbers drawn from `generator`; otherwise nothing is random.
-    """
-    published = settings.protocol == "published"
-    draw = None
-    if augmented:
-        strengths = {k: getattr(settings, k) for k in ("flip", "rotate", "shift", "zoom", "jitter", "noise")}
-        draw = augment.Draw(generator, per_frame=published, **strengths)
-    chosen = augment.pick(clips.shape[1], settings.frames, len(clips), generator if augmented else None)
-    if clips.shape[1] != settings.frames:
-        clips = clips[torch.arange(len(clips))[:, None], chosen]
-    if settings.dataset == "ntu60":  # the released networks take one body
-        return augment.joints(clips, draw, centred=not published)[:, :, 0]
-    return augment.frames(clips, draw)
-
-
-# -- one run --------------------------------------------------------------------------------------------------
+def prepare(settings: Settings, root: str | Path | None = None) -> Data:
+    """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done, and
+    `SettingsError` before anything is decoded where the network's sizes do not fit."""
+    with torch.device("meta"):
+        network(settings, classes=2)
+    return batches.prepare(settings, root)
 
 
 def run(settings: Settings, results: Path, root: str | Path | None = None) -> Path:
@@ -137,24 +61,35 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     the numbers of one that was never stopped. Published: the last epoch counts, train accuracy is the
     running one, and what is called test is the validation part, as in the paper. Corrected: the epoch with
     the best validation accuracy (then the lower loss), and test is read once, at the end.
-    Raises `DataError`, `RunError`, `NotFinite`.
+
+    More than one process are started with torchrun, after the clips were prepared here.
+    Raises `DataError`, `NotFinite`, and `RunError`, as where another process trains this run.
     """
+    settings = batches.resolve(settings, root)
+    data = prepare(settings, root)
+    folder = runs.folder(results, settings, data.cache.index.fingerprint())
+    if runs.finished(folder):
+        (folder / runs.STATE).unlink(missing_ok=True)
+        return folder
+    if settings.processes * settings.nodes > 1 and not processes.started_by_torchrun():
+        processes.launch(settings, results, root)
+        return folder
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    settings = resolve(settings, root)
-    data = prepare(settings, root)
-    folder = runs.open_folder(results, settings, data.cache.index.fingerprint())
-    if not runs.finished(folder):
-        _keep_memory()
-        _Run(settings, data, folder).to_the_end()
-    (folder / runs.STATE).unlink(missing_ok=True)
+    _keep_memory()
+    worker = accelerator(settings)
+    mine = runs.opened(folder, settings, data.cache.index.fingerprint()) if worker.is_main_process else nullcontext()
+    with mine:
+        worker.wait_for_everyone()
+        if not runs.finished(folder):
+            _Run(settings, data, folder, worker).to_the_end()
     return folder
 
 
 def _keep_memory() -> None:
     """Ask glibc to keep freed memory for the next step: on the CPU, fetching each large tensor's pages anew from
     the system took a third of the time of a step (see benchmarks). Elsewhere than on glibc nothing happens."""
-    with contextlib.suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: freed memory is not given back
@@ -166,14 +101,16 @@ def accelerator(settings: Settings) -> Accelerator:
     `auto` precision: fp32 on the CPU; on a GPU bf16 where it is built in, else fp16 with a scaled loss;
     the published protocol takes fp16 on any GPU, as the paper did.
     """
-    # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
-    AcceleratorState._reset_state(reset_partial_state=True)
+    several = processes.started_by_torchrun()
+    if not several:  # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
+        AcceleratorState._reset_state(reset_partial_state=True)
     cpu = settings.device == "cpu" or not torch.cuda.is_available()
     number = int(settings.device.partition(":")[2] or 0)
     if settings.device.startswith("cuda") and (cpu or number >= torch.cuda.device_count()):
         raise runs.RunError(f"device is {settings.device}, but torch sees {torch.cuda.device_count()} GPUs: use auto")
     if not cpu:
-        torch.cuda.set_device(number)
+        if not several:  # torchrun's processes each take their own
+            torch.cuda.set_device(number)
         torch.backends.cudnn.deterministic = True
     precision = settings.precision
     if precision == "auto":
@@ -181,7 +118,9 @@ def accelerator(settings: Settings) -> Accelerator:
         precision = "fp32" if cpu else "bf16" if built_in and settings.protocol == "corrected" else "fp16"
     if precision == "fp16" and cpu:
         raise runs.RunError("precision is fp16, which needs a GPU: use auto, fp32 or bf16")
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu)
+    # what BatchNorm keeps is the same everywhere already, see `processes.SyncedBatchNorm`
+    handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu, kwargs_handlers=handlers)
 
 
 def learning_rate(settings: Settings, epoch: float) -> float:
@@ -209,32 +148,35 @@ class _Progress:
 class _Run:
     """The state of a run in the making."""
 
-    def __init__(self, settings: Settings, data: Data, folder: Path):
-        self.settings, self.data, self.folder = settings, data, folder
+    def __init__(self, settings: Settings, data: Data, folder: Path, worker: Accelerator):
+        self.settings, self.data, self.folder, self.accelerator = settings, data, folder, worker
         self.identity = runs.read_json(folder / runs.SETTINGS)
         self.published = settings.protocol == "published"
-        self.accelerator = accelerator(settings)
         torch.manual_seed(settings.seed)
         fresh = network(settings, len(data.cache.index.classes))
+        self.norms = processes.synced(fresh) if worker.num_processes > 1 else []
         optimizer = torch.optim.AdamW(fresh.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         self.network, self.optimizer = self.accelerator.prepare(fresh, optimizer)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)
         self.progress, self.chosen = _Progress(), {}
         self.steps = math.ceil(len(data.parts["train"]) / settings.batch_size)
-        runs.write_json(
-            folder / runs.ENVIRONMENT,
-            runs.environment(str(self.accelerator.device), self.accelerator.mixed_precision.replace("no", "fp32")),
-        )
 
     def to_the_end(self) -> None:
+        if self.accelerator.is_main_process:
+            for name in (runs.METRICS, runs.PREDICTIONS, runs.WEIGHTS):  # of a record without weights, or damaged
+                (self.folder / name).unlink(missing_ok=True)
+            precision = self.accelerator.mixed_precision.replace("no", "fp32")
+            known = runs.environment(str(self.accelerator.device), precision, self.accelerator.num_processes)
+            runs.write_json(self.folder / runs.ENVIRONMENT, known)
         self._resume()
         total = self.settings.epochs * self.steps
         with tqdm(total=total, initial=self.progress.epoch * self.steps, desc=self.folder.name.rsplit("-", 1)[0],
-                  unit="step", mininterval=1.0) as bar:  # fmt: skip
+                  unit="step", mininterval=1.0, disable=not self.accelerator.is_main_process) as bar:  # fmt: skip
             while self.progress.epoch < self.settings.epochs:
                 self._epoch(bar)
                 self._save()
         self._finish()
+        self.accelerator.wait_for_everyone()
 
     # -- one epoch
 
@@ -242,37 +184,44 @@ class _Run:
         number, began = self.progress.epoch, time.perf_counter()
         # every epoch has its own seed, so one that begins after a kill draws what it would have drawn
         seed = self._seed(number)
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + self.accelerator.process_index)  # dropout is each process's own
         generator = torch.Generator().manual_seed(seed)
         train = self.data.parts["train"][torch.randperm(len(self.data.parts["train"]), generator=generator).numpy()]
         rate = self.optimizer.param_groups[0]["lr"]
-        loss, correct, waiting = 0.0, 0, []
+        loss, correct, counted, waiting = 0.0, 0, 0, []
         self.network.train()
-        for step, (clips, labels, rows) in enumerate(self._batches(train)):
+        for step, (clips, labels, rows, share) in enumerate(self._batches(train)):
             if self.settings.schedule != "plateau":
                 rate = learning_rate(self.settings, number + step / self.steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-            x = inputs(clips, self.settings, generator, augmented=True)  # in full precision
-            with self.accelerator.autocast():
-                logits = self.network(x)
-            each = F.cross_entropy(
-                logits.float(), labels, label_smoothing=self.settings.label_smoothing, reduction="none"
-            )
-            self.accelerator.backward(each.mean() / self._together(step))
-            if (step + 1) % self.settings.accumulate == 0 or step + 1 == self.steps:
+            for norm in self.norms:
+                norm.together = not share.alone
+            last = (step + 1) % self.settings.accumulate == 0 or step + 1 == self.steps
+            x = inputs(clips, self.settings, generator, augmented=True, share=share)  # in full precision
+            with nullcontext() if last else self.accelerator.no_sync(self.network):
+                with self.accelerator.autocast():
+                    logits = self.network(x)
+                each = F.cross_entropy(
+                    logits.float(), labels, label_smoothing=self.settings.label_smoothing, reduction="none"
+                )
+                # DDP takes the mean of the processes' gradients: together they are those of the whole batch's mean
+                mean = each.mean() if share.alone else each.sum() * self.accelerator.num_processes / share.whole
+                self.accelerator.backward(mean / self._together(step))
+            if last:
                 self._step()
-            waiting.append((step, rows, each.detach(), (logits.argmax(1) == labels).sum()))
+            waiting.append((step, rows, each.detach(), (logits.argmax(1) == labels).sum(), share.counted))
             if len(waiting) == 16 or step + 1 == self.steps:  # the device is waited for now and then only
-                added, right = self._checked(waiting, number)
-                loss, correct, waiting = loss + added, correct + right, []
+                added, right, clips_seen = self._checked(waiting, number)
+                loss, correct, counted, waiting = loss + added, correct + right, counted + clips_seen, []
                 done = min((step + 1) * self.settings.batch_size, len(train))
                 pace = done / (time.perf_counter() - began)
                 bar.set_postfix(
-                    epoch=number + 1, loss=f"{loss / done:.3f}", accuracy=f"{correct / done:.3f}",
+                    epoch=number + 1, loss=f"{loss / max(counted, 1):.3f}", accuracy=f"{correct / max(counted, 1):.3f}",
                     clips_s=f"{pace:.0f}", refresh=False,
                 )  # fmt: skip
             bar.update()
+        loss, correct = self._summed(torch.tensor([loss, correct], dtype=torch.float64)).tolist()
         trained = time.perf_counter() - began
         val_logits, val_labels = self.evaluate("val", seed)
         if not (finite := torch.isfinite(val_logits).all(dim=1)).all():
@@ -318,48 +267,63 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def _checked(self, waiting: list, epoch: int) -> tuple[float, int]:
-        """The summed loss and right answers of the steps `waiting`; raises `NotFinite` naming the first bad one."""
-        for step, rows, each, _ in waiting:
+    def _checked(self, waiting: list, epoch: int) -> tuple[float, int, int]:
+        """Summed loss, right answers and clips of the steps `waiting`; raises `NotFinite` naming the first bad one."""
+        for step, rows, each, *_ in waiting:
             if not torch.isfinite(each).all():
                 names = self.data.cache.index.samples.name.iloc[rows[~torch.isfinite(each).cpu().numpy()]]
                 raise NotFinite(
                     f"the loss is not finite at step {step + 1} of epoch {epoch + 1}; clips: {', '.join(names)}. "
                     "Lower lr, or look at these clips; the last whole epoch is kept"
                 )
-        return sum(float(w[2].sum()) for w in waiting), sum(int(w[3]) for w in waiting)
+        mine = [w for w in waiting if w[4]]
+        return sum(float(w[2].sum()) for w in mine), sum(int(w[3]) for w in mine), sum(len(w[1]) for w in mine)
 
-    def _batches(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor, np.ndarray]]:
-        cut = [rows[i : i + self.settings.batch_size] for i in range(0, len(rows), self.settings.batch_size)]
+    def _summed(self, values: Tensor) -> Tensor:
+        """The sum of `values`, on the CPU, over all processes: the same in each of them."""
+        if self.accelerator.num_processes == 1:
+            return values
+        return self.accelerator.reduce(values.to(self.accelerator.device), reduction="sum").cpu()
+
+    def _batches(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor, np.ndarray, Share]]:
+        """Clips, labels and row numbers of this process's share of each batch, and which share that is."""
+        size, here, of = self.settings.batch_size, self.accelerator.process_index, self.accelerator.num_processes
+        whole = [rows[i : i + size] for i in range(0, len(rows), size)]
+        shares = [Share.of(len(batch), here, of) for batch in whole]
+        mine = [batch[share.slice] for batch, share in zip(whole, shares, strict=True)]
         # no worker processes: a batch is one copy out of the memory map, and they would need as much shared memory
-        loader = DataLoader(
-            _Batches(self.data), sampler=cut, batch_size=None, pin_memory=self.accelerator.device.type == "cuda"
-        )
-        for clips, labels, numbers in loader:
-            numbers = np.asarray(numbers)
+        on_gpu = self.accelerator.device.type == "cuda"
+        loader = DataLoader(Batches(self.data), sampler=mine, batch_size=None, pin_memory=on_gpu)
+        for (clips, labels, numbers), share in zip(loader, shares, strict=True):
             yield (clips.to(self.accelerator.device, non_blocking=True),
-                   labels.to(self.accelerator.device, non_blocking=True), numbers)  # fmt: skip
+                   labels.to(self.accelerator.device, non_blocking=True), np.asarray(numbers), share)  # fmt: skip
 
     @torch.inference_mode()
     def evaluate(self, part: str, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Logits (b, k) and labels (b,) of a part, on the CPU: nothing random, but as published, where
         evaluation goes through the augmenting transform, drawn from `seed`."""
-        self.network.eval()
+        network = self.accelerator.unwrap_model(self.network).eval()
         generator = torch.Generator().manual_seed(seed)
-        logits, labels = [], []
-        for clips, answers, _ in self._batches(self.data.parts[part]):
-            x = inputs(clips, self.settings, generator, augmented=self.published)
-            with self.accelerator.autocast():
-                out = self.network(x)
-            logits.append(out.float().cpu())
-            labels.append(answers.cpu())
-        return torch.cat(logits), torch.cat(labels)
+        rows, done = self.data.parts[part], 0
+        logits = torch.zeros(len(rows), len(self.data.cache.index.classes))
+        for clips, _, _, share in self._batches(rows):
+            if share.counted:  # what other processes work on stays zero here
+                x = inputs(clips, self.settings, generator, augmented=self.published, share=share)
+                with self.accelerator.autocast():
+                    out = network(x)
+                logits[done + share.first : done + share.behind] = out.float().cpu()
+            done += share.whole
+        return self._summed(logits), torch.from_numpy(self.data.labels[rows])
 
     # -- keeping it
 
     def _save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
         history = pd.DataFrame(self.progress.history)
-        runs.write(self.folder / runs.HISTORY, lambda p: history.to_csv(p, index=False))
+        times = ["seconds", "clips_per_second"]
+        runs.write(self.folder / runs.HISTORY, lambda p: history.drop(columns=times).to_csv(p, index=False))
+        runs.write(self.folder / runs.TIMING, lambda p: history[["epoch", *times]].to_csv(p, index=False))
         scaler = self.accelerator.scaler
         state = {
             "settings": self.identity,
@@ -397,6 +361,8 @@ class _Run:
         chosen = history[self.progress.best - 1]
         logits, labels = self.evaluate("test", self._seed(self.progress.best - 1))
         train = chosen["train_accuracy"] if self.published else accuracy(*self.evaluate("train"))
+        if not self.accelerator.is_main_process:
+            return
         test = chosen["val_accuracy"] if self.published else accuracy(logits, labels)
         index = self.data.cache.index
         metrics = {
@@ -423,6 +389,7 @@ class _Run:
         runs.write(self.folder / runs.WEIGHTS, lambda p: save_file(self.chosen, p))
         runs.write(self.folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
         runs.write_json(self.folder / runs.METRICS, metrics)
+        (self.folder / runs.STATE).unlink(missing_ok=True)
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:

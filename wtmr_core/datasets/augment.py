@@ -7,6 +7,7 @@ has no randomness at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,8 @@ MIRROR = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 
 class Draw:
     """How strongly to augment, and from which generator (on the CPU, so that every device draws alike).
 
-    Units as in `settings.Settings`. `per_frame`: the published way.
+    Units as in `settings.Settings`. `per_frame`: the published way. `share`: the clips to augment are those from
+    the first number up to the second of a batch of as many as the third; the numbers are drawn for all of them.
     """
 
     generator: torch.Generator
@@ -36,14 +38,22 @@ class Draw:
     jitter: float = 0.0
     noise: float = 0.0
     per_frame: bool = False
+    share: tuple[int, int, int] | None = None
+
+    def drawn(self, draw: Callable, shape: Sequence[int]) -> Tensor:
+        """This share of the numbers that `draw` gives for the batch; the first axis of `shape` is clips, or
+        frames of clips."""
+        first, behind, whole = self.share or (0, shape[0], shape[0])
+        rows = shape[0] // (behind - first)  # of a clip
+        return draw((whole * rows, *shape[1:]), generator=self.generator)[first * rows : behind * rows]
 
     def uniform(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
         """Numbers between `low` and `high`."""
-        return torch.rand(shape, generator=self.generator) * (high - low) + low
+        return self.drawn(torch.rand, shape) * (high - low) + low
 
     def mirrored(self, count: int) -> Tensor:
         """(count,) bool, true with probability `flip`."""
-        return torch.rand(count, generator=self.generator) < self.flip
+        return self.drawn(torch.rand, (count,)) < self.flip
 
 
 def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None = None) -> Tensor:
@@ -129,5 +139,5 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
     ).to(clips.device)  # b 3 3, about y
     clips = torch.einsum("btmjx,byx->btmjy", clips, turn)
     if draw.noise:
-        clips = clips + draw.noise * torch.randn(clips.shape, generator=draw.generator).to(clips.device)
+        clips = clips + draw.noise * draw.drawn(torch.randn, clips.shape).to(clips.device)
     return torch.where(seen, clips, torch.zeros_like(clips))

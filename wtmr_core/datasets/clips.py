@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from tqdm import tqdm
 
 from wtmr_core.datasets.index import Index, Unreadable
@@ -229,8 +230,11 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
     """
     folder = home / f"{index.dataset}-{_key(index, form)}"
     if not (folder / "complete.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            _fill(folder, index, read, form, workers)
+            with FileLock(folder / ".lock"):  # another process that wants the same cache waits here
+                if not (folder / "complete.json").is_file():
+                    _fill(folder, index, read, form, workers)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, None):  # numpy's full disk has no number
                 raise
@@ -280,7 +284,6 @@ def _bytes(index: Index, form: ClipFormat) -> int:
 
 
 def _fill(folder: Path, index: Index, read: Callable, form: ClipFormat, workers: int | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     done_file, clips_file = folder / "checksums.npy", folder / "clips.npy"
     shape = (len(index), *form.shape)
     step = int(np.prod(form.shape)) * form.dtype.itemsize

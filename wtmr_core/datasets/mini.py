@@ -13,6 +13,7 @@ import json
 import math
 import multiprocessing
 import os
+import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,11 +21,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 import xlwt
+from filelock import FileLock
 from tqdm.auto import tqdm
 
 from wtmr_core.datasets import body
@@ -94,15 +95,19 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, worke
     if root.exists() and _mark(root) is None and any(root.iterdir()):
         raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
     root.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
-        new = Path(beside, "new")
-        new.mkdir()
-        write(new, seed, size, workers)
-        (new / "mini.json").write_text(json.dumps(mark) + "\n")
-        if _mark(root) != mark:  # else another process was faster
-            if root.exists():
-                root.rename(Path(beside, "old"))
-            new.rename(root)
+    beside = root.with_name(f".{root.name}.part")
+    with FileLock(root.with_name(f".{root.name}.lock")):  # another process that wants the same set waits here
+        if _mark(root) != mark:
+            shutil.rmtree(beside, ignore_errors=True)  # of one that was killed
+            (new := beside / "new").mkdir(parents=True)
+            try:
+                write(new, seed, size, workers)
+                (new / "mini.json").write_text(json.dumps(mark) + "\n")
+                if root.exists():
+                    root.rename(beside / "old")
+                new.rename(root)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
     return root
 
 

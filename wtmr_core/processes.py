@@ -1,0 +1,138 @@
+"""One run over several processes, each on a GPU of its own where there are some, and on several machines.
+
+The processes are started by `torchrun` on the `wtmr train` command, never forked from a kernel. Each works on its
+share of every batch and the gradients are averaged (DDP), so that together they do what one process does with the
+same batch size: a run's name and numbers do not depend on how many they were, up to the order of sums and to
+dropout, which each process draws for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed
+import torch.distributed.nn.functional
+from torch import Tensor, nn
+
+from wtmr_core.runs import RunError
+from wtmr_core.settings import Settings
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when the one that started it dies, so that a killed run leaves nothing at
+    work that would be in the way of the next. On other systems nothing happens."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def started_by_torchrun() -> bool:
+    """Whether this process is one of several that work on a run."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def check(settings: Settings, gpus: int) -> None:
+    """Raise `RunError` where a run asks for more processes than there are GPUs, or than clips in a batch."""
+    if settings.device.startswith("cuda:") and settings.processes > 1:
+        raise RunError(f"device is {settings.device}, one GPU, and processes is {settings.processes}: use device=cuda")
+    if settings.device != "cpu" and gpus and settings.processes > gpus:
+        raise RunError(f"processes is {settings.processes}, but there are {gpus} GPUs: lower it, or use device=cpu")
+    together = settings.processes * settings.nodes
+    if settings.batch_size < together:
+        raise RunError(f"batch_size is {settings.batch_size}, less than the {together} processes that share a batch")
+
+
+def command(settings: Settings, results: Path, root: str | Path | None) -> list[str]:
+    """The command that trains `settings` over their processes; on several machines through SLURM's `srun`.
+
+    Raises `RunError` where several machines are asked for outside of a SLURM job.
+    """
+    given = {k: v for k, v in settings.asdict().items() if v is not None}
+    pairs = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in given.items()]
+    train = ["-m", "wtmr_core", "train", *pairs, "--results", str(results), *(["--root", str(root)] if root else [])]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={settings.processes}"]
+    if settings.nodes == 1:
+        return [*torchrun, "--standalone", *train]
+    if not (job := os.environ.get("SLURM_JOB_ID")):
+        raise RunError(f"nodes is {settings.nodes}, which needs a SLURM job; elsewhere start torchrun on each machine "
+                       "(see README.md)")  # fmt: skip
+    hosts = subprocess.run(
+        ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]], capture_output=True, text=True, check=True
+    ).stdout.split()
+    port = 20000 + int(job) % 20000  # two jobs on one machine must not meet
+    return [
+        "srun", f"--nodes={settings.nodes}", f"--ntasks={settings.nodes}", "--ntasks-per-node=1", "--overlap",
+        *torchrun, f"--nnodes={settings.nodes}", "--rdzv-backend=c10d", f"--rdzv-id={job}",
+        f"--rdzv-endpoint={hosts[0]}:{port}", *train,
+    ]  # fmt: skip
+
+
+def launch(settings: Settings, results: Path, root: str | Path | None = None) -> None:
+    """Start the processes of a run and wait for their end, passing on what they say.
+
+    Raises `RunError` with the last thing that the processes said where they fail.
+    """
+    check(settings, torch.cuda.device_count())
+    threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.processes)
+    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=environment, preexec_fn=die_with_parent
+    )
+    said = ""
+    with process:
+        try:
+            # by hand, since a progress bar ends its lines with \r
+            while chunk := process.stderr.read1().decode(errors="replace"):
+                sys.stderr.write(chunk)
+                said = (said + chunk)[-20000:]
+        except BaseException:  # an interrupt too: nothing is left at work
+            process.terminate()
+            raise
+    if process.returncode:
+        own = [line for line in said.replace("\r", "\n").splitlines() if line.startswith("wtmr: ")]
+        why = own[0].removeprefix("wtmr: ") if own else f"exit status {process.returncode}; see the lines above"
+        raise RunError(f"the run over {settings.processes * settings.nodes} processes failed: {why}")
+
+
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """BatchNorm whose mean and variance are those of the whole batch, wherever its clips are.
+
+    As `torch.nn.SyncBatchNorm`, which has no CPU. Not `together`: every process has the same, whole batch.
+    """
+
+    together = True
+
+    def forward(self, x: Tensor) -> Tensor:  # (n, c, h, w)
+        if not (self.training and self.together):
+            return super().forward(x)
+        wide = x.float()
+        count, total = _summed(torch.stack([wide.new_tensor(x[:, 0].numel()).expand(x.shape[1]), wide.sum((0, 2, 3))]))
+        mean = total / count
+        centred = wide - mean[:, None, None]
+        (squares,) = _summed(centred.square().sum((0, 2, 3))[None])
+        with torch.no_grad():  # the running variance is the unbiased one
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(squares / (count - 1), self.momentum)
+            self.num_batches_tracked.add_(1)
+        scale = self.weight * (squares / count + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+
+def _summed(values: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients flow."""
+    return torch.distributed.nn.functional.all_reduce(values)
+
+
+def synced(network: nn.Module) -> list[SyncedBatchNorm]:
+    """Let every BatchNorm2d of `network` see the whole batch; the layers that do so now."""
+    layers = [layer for layer in network.modules() if type(layer) is nn.BatchNorm2d]
+    for layer in layers:
+        layer.__class__ = SyncedBatchNorm  # same parameters, same names
+    return layers
