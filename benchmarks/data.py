@@ -18,7 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
-import wtmr_core  # noqa: F401, I001  (first: its guard makes torchvision importable)
+import wtmr_core.operators  # noqa: F401, I001  (first: it makes torchvision importable)
 import cv2
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torchvision import transforms
 
-from wtmr_core import training
+from wtmr_core import batches
 from wtmr_core.datasets import hmdb51, mini, ntu60
 from wtmr_core.datasets.clips import cached
 from wtmr_core.models.released import build
@@ -91,13 +91,13 @@ def epochs(root: Path, frames: Path, clips: int) -> None:
     """An epoch's clips at 16×224×224, ready for the network, from the cache and as published."""
     settings = Settings.of({"dataset": "hmdb51", "scale": "full"})
     index = hmdb51.index(root, "1")
-    cache = cached(index, hmdb51.read, training.clip_format(settings), root.parent / "cache")
+    cache = cached(index, hmdb51.read, batches.clip_format(settings), root.parent / "cache")
     generator = torch.Generator().manual_seed(0)
     rows = [np.arange(i, min(i + 4, clips)) for i in range(0, clips, 4)]
 
     def from_cache(augmented: bool):
         for r in rows:
-            training.inputs(
+            batches.inputs(
                 torch.from_numpy(np.ascontiguousarray(cache.clips[r])),
                 settings,
                 generator,
@@ -121,7 +121,7 @@ def steps(root: Path, frames: Path, clips: int) -> None:
     torch.manual_seed(0)
     network = build("hmdb51", "released-wtmr", classes=8, **sizes)
     optimizer = torch.optim.AdamW(network.parameters())
-    cache = cached(hmdb51.index(root, "1"), hmdb51.read, training.clip_format(settings), root.parent / "cache")
+    cache = cached(hmdb51.index(root, "1"), hmdb51.read, batches.clip_format(settings), root.parent / "cache")
     transform = transforms.Compose([transforms.Resize((64, 64)), *PUBLISHED.transforms[1:]])
     generator, folders = torch.Generator().manual_seed(0), sorted(frames.iterdir())[:clips]
 
@@ -136,7 +136,7 @@ def steps(root: Path, frames: Path, clips: int) -> None:
 
     def ours():
         for i in range(0, clips, 4):
-            step(training.inputs(torch.from_numpy(np.ascontiguousarray(cache.clips[i : i + 4])), settings, generator,
+            step(batches.inputs(torch.from_numpy(np.ascontiguousarray(cache.clips[i : i + 4])), settings, generator,
                                  augmented=True))  # fmt: skip
 
     slow, fast = median(published, 1), median(ours, 3)

@@ -79,7 +79,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, dataset, changes):
 GRADIENTS = """
 import sys, torch
 from accelerate import Accelerator
-from wtmr_core import processes
+from wtmr_core.models.synced import synced
 from wtmr_core.batches import Share
 torch.manual_seed(0)
 network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU(), torch.nn.Flatten(),
@@ -87,7 +87,7 @@ network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3),
 x, y = torch.randn(7, 2, 6, 5), torch.arange(7) % 4
 network(x)
 worker = Accelerator(cpu=True)
-processes.synced(network)
+synced(network)
 share = Share.of(7, worker.process_index, worker.num_processes)
 wrapped = worker.prepare(network)
 each = torch.nn.functional.cross_entropy(wrapped(x[share.slice]), y[share.slice], reduction="none")

@@ -1,4 +1,4 @@
-"""The torchvision guard of `wtmr_core/__init__.py`, each case in a process of its own."""
+"""The torchvision guard of `wtmr_core/operators.py`, each case in a process of its own."""
 
 import os
 import subprocess
@@ -44,15 +44,17 @@ def fake(tmp_path):
 
 
 def test_torchvision_and_timm_can_be_imported():
-    done = python("import wtmr_core, torchvision.transforms.v2; from timm.models.vision_transformer import Block")
+    done = python(
+        "import wtmr_core.operators, torchvision.transforms.v2; from timm.models.vision_transformer import Block"
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_the_missing_operator_is_declared_and_the_import_done_again(fake):
     path = fake(INCOMPATIBLE)
     done = python(
-        "import wtmr_core, torchvision, torch\n"
-        "assert wtmr_core._torchvision_operators is not None\n"
+        "import wtmr_core.operators, torchvision, torch\n"
+        "assert wtmr_core.operators.declared is not None\n"
         "print(torch.ops.torchvision.nms.default._schema)",
         path,
     )
@@ -72,9 +74,9 @@ def test_the_missing_operator_is_declared_and_the_import_done_again(fake):
 )
 def test_another_error_is_left_to_where_torchvision_is_used(fake, statement):
     path = fake(statement)
-    done = python("import wtmr_core; assert wtmr_core._torchvision_operators is None", path)
+    done = python("import wtmr_core.operators; assert wtmr_core.operators.declared is None", path)
     assert done.returncode == 0, done.stderr
-    done = python("import wtmr_core, torchvision", path)
+    done = python("import wtmr_core.operators, torchvision", path)
     assert done.returncode != 0
     assert statement.split("'")[1] in done.stderr.splitlines()[-1]
 
@@ -83,11 +85,11 @@ def test_another_error_is_left_to_where_torchvision_is_used(fake, statement):
 def test_nothing_is_done_where_there_is_nothing_to_do(fake, case):
     path = fake("" if case == "works" else "raise ModuleNotFoundError(name='torchvision')")
     done = python(
-        "import sys, wtmr_core\nassert wtmr_core._torchvision_operators is None\nprint('torch' in sys.modules)",
+        "import sys, wtmr_core.operators\nassert wtmr_core.operators.declared is None\nprint('torch' in sys.modules)",
         path,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["False"]  # importing the package costs no more than torchvision does
+    assert done.stdout.split() == ["False"]  # it costs no more than torchvision does
 
 
 def test_the_version_is_the_installed_one():

@@ -1,4 +1,4 @@
-"""The `wtmr` command: check data, make the miniature sets, train one run, count networks, list runs."""
+"""The `wtmr` command: check data, make the miniature sets, train one run, make a suite, count networks, list runs."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--root", type=Path)
     train.add_argument("--results", type=Path, default=Path("results"))
     train.set_defaults(run=train_one)
+
+    suite = commands.add_parser("reproduce", help="make a whole suite, or go on with it")
+    suite.add_argument("suite", nargs="?", default="mini", help="mini, published, corrected, or a YAML file")
+    suite.add_argument("--data", type=Path, help="a data set or a folder of sets; without it as for data check")
+    suite.add_argument("--results", type=Path, help="results/SUITE without it")
+    suite.add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
+    suite.add_argument("--gpus", type=int, help="how many to use; all that are there without it")
+    suite.add_argument("--dry", action="store_true", help="list what it would run")
+    suite.set_defaults(run=reproduce)
+
+    notebook = commands.add_parser("notebook", help="run one notebook through papermill (what a suite does)")
+    notebook.add_argument("source", type=Path)
+    notebook.add_argument("made", type=Path)
+    notebook.add_argument("--parameters", type=json.loads, default={}, help="JSON")
+    notebook.add_argument("--log", type=Path, required=True)
+    notebook.add_argument("--gpus", type=int, default=0, help="free ones to take")
+    notebook.set_defaults(run=one_notebook)
 
     profile = commands.add_parser("profile", help="parameters and GMACs of the nine released networks")
     profile.add_argument("--as", dest="counting", choices=("published", "complete"), default="complete")
@@ -170,6 +187,28 @@ def train_one(options: argparse.Namespace) -> int:
     metrics = runs.load(folder).metrics
     shown = ("train_accuracy", "val_accuracy", "test_accuracy", "epochs", "seconds", "clips_per_second")
     print(folder, *(f"{key} {metrics[key]:.4g}" for key in shown), sep="\n")
+    return 0
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """`wtmr reproduce`."""
+    from wtmr_core import batch
+
+    made = batch.plan(options.suite, data=options.data, results=options.results, gpus=options.gpus)
+    if not options.dry:
+        return batch.reproduce(made, options.profile)
+    jobs = batch.pending(made)
+    print(f"{made.suite.name}: {len(jobs) or 'no'} notebooks to make in {made.results}", *jobs, sep="\n  ")
+    for run, why in made.left_out.items():
+        print(f"left out: {run}: {why}")
+    return 0
+
+
+def one_notebook(options: argparse.Namespace) -> int:
+    """`wtmr notebook`."""
+    from wtmr_core.execution import notebook
+
+    notebook(options.source, options.made, options.parameters, options.log, options.gpus)
     return 0
 
 

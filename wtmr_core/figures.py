@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
@@ -82,4 +84,129 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
     axes[1].legend(frameon=False, fontsize=9)
     fig.suptitle(title)
     fig.tight_layout()
+    return fig
+
+
+def png(fig: Figure, dpi: int = 90) -> bytes:
+    """The figure as a PNG file, the same bytes whenever it is drawn again with the same matplotlib."""
+    file = io.BytesIO()
+    fig.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    return file.getvalue()
+
+
+def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
+    """Confusion matrices side by side: title -> clips, true classes in rows, predicted ones in columns.
+
+    Colour is the share of its row (a row without clips is white), so that rare classes are seen; numbers are
+    clips, and are left away where there are more than 12 classes.
+    """
+    sizes = [2.2 + (0.42 if len(m) <= 12 else 0.17) * len(m) for m in matrices.values()]
+    fig, axes = plt.subplots(1, len(matrices), figsize=(sum(sizes), max(sizes) - 0.4), squeeze=False,
+                             width_ratios=sizes)  # fmt: skip
+    for ax, (title, counts) in zip(axes[0], matrices.items(), strict=True):
+        shares = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
+        few = len(counts) <= 12
+        sns.heatmap(shares, ax=ax, cmap="Blues", vmin=0, vmax=1, square=True, cbar=False, linewidths=0.4 if few else 0,
+                    annot=counts if few else False, fmt="d", annot_kws={"fontsize": 9},
+                    xticklabels=True, yticklabels=True)  # fmt: skip
+        ax.set_title(title, fontsize=10)
+        ax.tick_params(labelsize=9 if few else 6)
+        ax.set_xticklabels(ax.get_xticklabels(), rotation=90)
+        ax.set_yticklabels(ax.get_yticklabels(), rotation=0)
+    fig.tight_layout()
+    return fig
+
+
+def ablation(table: pd.DataFrame) -> Figure:
+    """Bars of training loss (above) and of accuracy (below), a column a data set, a group of bars a network.
+
+    `table` has a row for each network: dataset, model, runs, train_loss, train_accuracy and test_accuracy (0-1),
+    each with …_low and …_high for the whiskers of several runs, published_train_loss, published_train_accuracy,
+    published_val_accuracy. Hatched bars are published; a cross stands where a published bar is not there (NaN).
+    """
+    sets = {name: rows for name, rows in table.groupby("dataset", sort=False)}
+    widths = [1.2 + 1.0 * len(rows) for rows in sets.values()]
+    fig, axes = plt.subplots(2, len(sets), figsize=(max(sum(widths), 7), 6), squeeze=False, width_ratios=widths,
+                             sharex="col", sharey="row")  # fmt: skip
+    for column, (dataset, rows) in zip(axes.T, sets.items(), strict=True):
+        names = [
+            "\n".join([*row.model.split(), *([f"mean of {row.runs}"] if row.runs > 1 else [])])
+            for row in rows.itertuples()
+        ]
+        _bars(column[0], rows, names, _LOSS_BARS)
+        _bars(column[1], rows, names, _ACCURACY_BARS)
+        column[0].set_title(dataset)
+        column[1].tick_params(axis="x", labelsize=9, rotation=30)
+        plt.setp(column[1].get_xticklabels(), ha="right", rotation_mode="anchor")
+    axes[0, 0].set(ylabel="training loss")
+    axes[1, 0].set(ylabel="accuracy", ylim=(0, 1))
+    handles = axes[1, 0].get_legend_handles_labels()[0]
+    handles += [plt.Line2D([], [], marker="x", color="grey", ls="", label="not published")]
+    fig.legend(handles=handles, ncols=5, loc="upper center", frameon=False, fontsize=9)
+    fig.tight_layout(rect=(0, 0, 1, 0.95))
+    return fig
+
+
+#: column, label, colour, published
+_LOSS_BARS = (
+    ("train_loss", "train, these runs", "C0", False),
+    ("published_train_loss", "train, published", "C0", True),
+)
+_ACCURACY_BARS = (
+    ("train_accuracy", "train, these runs", "C0", False),
+    ("test_accuracy", "test, these runs", "C1", False),
+    ("published_train_accuracy", "train, published", "C0", True),
+    ("published_val_accuracy", "validation, published", "C1", True),
+)
+
+
+def _bars(ax: Axes, rows: pd.DataFrame, names: Sequence[str], bars: Sequence[tuple[str, str, str, bool]]) -> None:
+    places, width = np.arange(len(rows)), 0.8 / len(bars)
+    for i, (column, label, colour, is_published) in enumerate(bars):
+        heights, x = rows[column].to_numpy(float), places + (i - (len(bars) - 1) / 2) * width
+        look = {"alpha": 0.45, "hatch": "///"} if is_published else {}
+        ax.bar(x, heights, width, label=label, color=colour, edgecolor="white", **look)
+        ax.scatter(x[np.isnan(heights)], np.zeros(np.isnan(heights).sum()), marker="x", s=18, color=colour, zorder=3,
+                   clip_on=False)  # fmt: skip
+        if not is_published and (several := rows.runs.to_numpy() > 1).any():
+            ends = rows[[f"{column}_low", f"{column}_high"]].to_numpy(float).T
+            ax.errorbar(x[several], heights[several], np.abs(ends - heights)[:, several], fmt="none", ecolor="black",
+                        capsize=3, lw=1)  # fmt: skip
+    ax.set_xticks(places, names)
+    ax.grid(axis="x", visible=False)
+
+
+def accuracy_cost(table: pd.DataFrame) -> Figure:
+    """Accuracy against multiply-accumulates (log axis), a panel a data set, a colour a network.
+
+    Networks of like cost would hide each other, so each colour is shifted sideways by some points.
+
+    `table` has dataset, model, complete_gmacs (10⁹) and the accuracies (0-1, NaN for none)
+    published_train_accuracy, published_val_accuracy, measured_test_accuracy, each with a marker of its own.
+    """
+    sets, models = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.model))
+    marks = {
+        "published_train_accuracy": ("^", "published training"),
+        "published_val_accuracy": ("s", "published validation"),
+        "measured_test_accuracy": ("o", "measured test"),
+    }
+    fig, axes = plt.subplots(1, len(sets), figsize=(max(3.7 * len(sets), 7), 4.4), squeeze=False, sharey=True)
+    for ax, name in zip(axes[0], sets, strict=True):
+        rows = table[table.dataset == name]
+        ax.set(title=name, xscale="log", xlim=(rows.complete_gmacs.min() / 2, rows.complete_gmacs.max() * 2))
+        ax.set(xlabel="GMACs a clip, complete", ylim=(0, 1.02))
+        for row in rows.itertuples():
+            i = models.index(row.model)
+            beside = ScaledTranslation((i - (len(models) - 1) / 2) * 7 / 72, 0, fig.dpi_scale_trans)
+            look = {"color": f"C{i}", "transform": ax.transData + beside}
+            found = [y for column in marks if not np.isnan(y := getattr(row, column))]
+            ax.plot([row.complete_gmacs] * len(found), found, lw=1, alpha=0.5, **look)
+            for column, (marker, _) in marks.items():
+                ax.scatter(row.complete_gmacs, getattr(row, column), marker=marker, s=45, zorder=3, **look)
+    axes[0, 0].set_ylabel("accuracy")
+    kinds = [plt.Line2D([], [], marker=m, color="grey", ls="", label=text) for m, text in marks.values()]
+    networks = [plt.Line2D([], [], color=f"C{i}", lw=4, label=model) for i, model in enumerate(models)]
+    for handles, y in ((kinds, 0.06), (networks, 0.0)):
+        fig.legend(handles=handles, ncols=3, loc="lower center", bbox_to_anchor=(0.5, y), frameon=False, fontsize=9)
+    fig.tight_layout(rect=(0, 0.14, 1, 1))
     return fig

@@ -17,11 +17,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
-import torch.distributed
-import torch.distributed.nn.functional
-from torch import Tensor, nn
-
 from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
 
@@ -79,6 +74,8 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
 
     Raises `RunError` with the last thing that the processes said where they fail.
     """
+    import torch
+
     check(settings, torch.cuda.device_count())
     threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.processes)
     environment = {"OMP_NUM_THREADS": str(threads)} | os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -99,40 +96,3 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
         own = [line for line in said.replace("\r", "\n").splitlines() if line.startswith("wtmr: ")]
         why = own[0].removeprefix("wtmr: ") if own else f"exit status {process.returncode}; see the lines above"
         raise RunError(f"the run over {settings.processes * settings.nodes} processes failed: {why}")
-
-
-class SyncedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm whose mean and variance are those of the whole batch, wherever its clips are.
-
-    As `torch.nn.SyncBatchNorm`, which has no CPU. Not `together`: every process has the same, whole batch.
-    """
-
-    together = True
-
-    def forward(self, x: Tensor) -> Tensor:  # (n, c, h, w)
-        if not (self.training and self.together):
-            return super().forward(x)
-        wide = x.float()
-        count, total = _summed(torch.stack([wide.new_tensor(x[:, 0].numel()).expand(x.shape[1]), wide.sum((0, 2, 3))]))
-        mean = total / count
-        centred = wide - mean[:, None, None]
-        (squares,) = _summed(centred.square().sum((0, 2, 3))[None])
-        with torch.no_grad():  # the running variance is the unbiased one
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(squares / (count - 1), self.momentum)
-            self.num_batches_tracked.add_(1)
-        scale = self.weight * (squares / count + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
-
-
-def _summed(values: Tensor) -> Tensor:
-    """The sum over all processes, through which gradients flow."""
-    return torch.distributed.nn.functional.all_reduce(values)
-
-
-def synced(network: nn.Module) -> list[SyncedBatchNorm]:
-    """Let every BatchNorm2d of `network` see the whole batch; the layers that do so now."""
-    layers = [layer for layer in network.modules() if type(layer) is nn.BatchNorm2d]
-    for layer in layers:
-        layer.__class__ = SyncedBatchNorm  # same parameters, same names
-    return layers

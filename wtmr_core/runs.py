@@ -78,21 +78,22 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
         yield
 
 
-def find(results: Path, settings: Settings) -> Path:
+def find(results: Path, settings: Settings, holding: str = METRICS) -> Path:
     """The folder below `results` of a run of `settings`, whatever clips it had; the last one made, of several.
 
-    A split of `auto` is any. Raises `RunError` where there is none with results.
+    A split of `auto` is any. Only folders that hold the file `holding` count, by default those with results.
+    Raises `RunError` where there is none.
     """
     identity = {k: v for k, v in settings.identity().items() if (k, v) != ("split", "auto")}
     folders = [
         f.parent
-        for f in results.glob(f"runs/{settings.name('')[:-8]}*/{METRICS}")
+        for f in results.glob(f"runs/{settings.name('')[:-8]}*/{holding}")
         if identity.items() <= read_json(f.parent / SETTINGS).items()
     ]
     if not folders:
         what = f"{settings.model} on {settings.dataset}, {settings.protocol}, with these settings"
         raise RunError(f"{results} holds no finished run of {what}: train it with 02_train or `make reproduce`")
-    return max(folders, key=lambda f: (f / METRICS).stat().st_mtime)
+    return max(folders, key=lambda f: (f / holding).stat().st_mtime)
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class Suite:
     runs: dict[str, Entry]
 
 
+def find(name: str, folder: Path) -> Path:
+    """The file of a suite: `name` where it is the path of a YAML file, else that of its name in `folder`."""
+    return Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
+
+
 def load(file: Path) -> Suite:
     """Read a suite: `all`, the settings that its runs share, and `runs`, a name and its settings each.
 

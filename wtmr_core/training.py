@@ -26,6 +26,7 @@ from tqdm import tqdm
 from wtmr_core import batches, processes, runs
 from wtmr_core.batches import Batches, Data, Share, inputs
 from wtmr_core.models.released import build
+from wtmr_core.models.synced import synced
 from wtmr_core.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def accelerator(settings: Settings) -> Accelerator:
         precision = "fp32" if cpu else "bf16" if built_in and settings.protocol == "corrected" else "fp16"
     if precision == "fp16" and cpu:
         raise runs.RunError("precision is fp16, which needs a GPU: use auto, fp32 or bf16")
-    # what BatchNorm keeps is the same everywhere already, see `processes.SyncedBatchNorm`
+    # what BatchNorm keeps is the same everywhere already, see `models.synced`
     handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
     return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu, kwargs_handlers=handlers)
 
@@ -154,7 +155,7 @@ class _Run:
         self.published = settings.protocol == "published"
         torch.manual_seed(settings.seed)
         fresh = network(settings, len(data.cache.index.classes))
-        self.norms = processes.synced(fresh) if worker.num_processes > 1 else []
+        self.norms = synced(fresh) if worker.num_processes > 1 else []
         optimizer = torch.optim.AdamW(fresh.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         self.network, self.optimizer = self.accelerator.prepare(fresh, optimizer)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-__all__ = ["confusion", "epochs", "profile", "table"]
+__all__ = ["ablation", "classes", "confusion", "epochs", "profile", "table"]
 
 DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
@@ -61,6 +61,34 @@ def confusion(dataset: str) -> pd.DataFrame:
     """
     counts = _read(f"confusion_{_known('data set', dataset, DATASETS)}").set_index("true")
     return counts.rename_axis(columns="predicted")
+
+
+def classes(dataset: str) -> dict[str, str]:
+    """The classes of the published confusion matrix of `dataset`, without "others": the paper's name -> the set's own.
+
+    Raises `ValueError` for an unknown data set.
+    """
+    names = _read("classes")
+    names = names[names.dataset == _known("data set", dataset, DATASETS)]
+    return dict(zip(names.published, names["class"], strict=True))
+
+
+def ablation() -> pd.DataFrame:
+    """The bars of the paper's ablation, as it names them, and the validation accuracy that the logs add.
+
+    Columns: dataset, model, train_loss, train_accuracy, val_accuracy (accuracies 0-1), and for each of the
+    three its source: `log` (last epoch), `table` (the README's) or `chart` (read off, so two digits). NaN is
+    not published. A row for each of the nine networks, in the order of the profile. On svideoqa the bars of
+    WTMR-Net and WMRC-Net bear each other's name (the log of WTMR-Net ends where WMRC-Net's bar does).
+    """
+    wide = _read("ablation").pivot_table(
+        index=["dataset", "model"], columns="what", values=["value", "source"], aggfunc="first"
+    )
+    rows = pd.MultiIndex.from_frame(_read("profile")[["dataset", "model"]])
+    values, sources = (wide[part].reindex(rows) for part in ("value", "source"))
+    bars = ["train_loss", "train_accuracy", "val_accuracy"]
+    table = values[bars].astype(float).join(sources[bars].fillna("").add_suffix("_source"))
+    return table.rename_axis(columns=None).reset_index()
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -1,0 +1,166 @@
+"""Which notebook makes which result of a suite. `wtmr reproduce` starts it and writes its config; by hand:
+
+    snakemake --cores 2 --config suite=experiments/mini.yaml results=results/mini
+
+Every job is one notebook through papermill in a process of its own. It is done when its mark in `.done/` is newer
+than what it needs: executed notebooks, tables and figures of the mini suite are part of the repository, marks are not,
+so that a fresh clone makes everything anew.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from wtmr_core import suite
+
+FILE = config.get("suite", "experiments/mini.yaml")
+SUITE = suite.load(Path(FILE))
+RESULTS = config.get("results", f"results/{SUITE.name}")
+CORES, GPUS = int(config.get("cores", 2)), int(config.get("gpus", 0))
+LEFT_OUT = config.get("left_out") or {}  # run -> why
+ROOTS = config.get("roots") or {}  # run -> folder of its recordings
+RUNS = {name: entry.settings for name, entry in SUITE.runs.items() if name not in LEFT_OUT}
+DATASETS = {run.dataset: name for name, run in reversed(RUNS.items())}  # -> its first run
+
+DONE = f"{RESULTS}/.done"
+NOTEBOOK = f"exec {sys.executable} -m wtmr_core notebook {{input.source}} {{output.notebook}} --log {{log}}"
+NOTEBOOK += " --gpus {resources.gpu} --parameters {params.given:q}"
+
+
+def given(**parameters) -> str:
+    """The parameters of a notebook; a change of them makes it anew."""
+    return json.dumps({k: v for k, v in parameters.items() if v is not None}, sort_keys=True)
+
+
+def of_run(wildcards) -> str:
+    shared = {"results": RESULTS, "root": ROOTS.get(wildcards.name)}
+    return given(**{k: v for k, v in RUNS[wildcards.name].asdict().items() if v is not None} | shared)
+
+
+def of_data(wildcards) -> str:
+    name = DATASETS[wildcards.dataset]
+    return given(dataset=wildcards.dataset, scale=RUNS[name].scale, results=RESULTS, root=ROOTS.get(name))
+
+
+NAME = SUITE.name if FILE == f"experiments/{SUITE.name}.yaml" else FILE
+of_suite = given(suite=NAME, results=RESULTS, left_out=LEFT_OUT or None)
+
+
+report: "experiments/report.rst"
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    name="|".join(RUNS),
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        expand(f"{DONE}/01_data-{{dataset}}", dataset=DATASETS),
+        expand(f"{DONE}/03_confusion_matrix-{{name}}", name=RUNS),
+        f"{DONE}/04_ablation",
+        f"{DONE}/05_performance_table",
+
+
+rule data:
+    input:
+        source="notebooks/01_data.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/01_data-{{dataset}}.ipynb",
+        done=touch(f"{DONE}/01_data-{{dataset}}"),
+    params:
+        given=of_data,
+    log:
+        f"{RESULTS}/logs/01_data-{{dataset}}.log",
+    resources:
+        gpu=0,
+    priority: 1000
+    shell:
+        NOTEBOOK
+
+
+rule train:
+    input:
+        source="notebooks/02_train.ipynb",
+        # its clips must have been read, but a run whose clips are the same stays what it is
+        data=lambda wildcards: ancient(f"{DONE}/01_data-{RUNS[wildcards.name].dataset}"),
+    output:
+        notebook=f"{RESULTS}/notebooks/02_train-{{name}}.ipynb",
+        done=touch(f"{DONE}/02_train-{{name}}"),
+    params:
+        given=of_run,
+    log:
+        f"{RESULTS}/logs/02_train-{{name}}.log",
+    threads: lambda wildcards: RUNS[wildcards.name].threads or (max(1, CORES // GPUS) if GPUS else CORES)
+    resources:
+        gpu=lambda wildcards: RUNS[wildcards.name].processes if GPUS else 0,
+        nodes=lambda wildcards: RUNS[wildcards.name].nodes,
+    priority: lambda wildcards: 500 - list(RUNS).index(wildcards.name)  # in the order of the suite: longest first
+    shell:
+        NOTEBOOK
+
+
+rule confusion_matrix:
+    input:
+        source="notebooks/03_confusion_matrix.ipynb",
+        run=f"{DONE}/02_train-{{name}}",
+    output:
+        notebook=f"{RESULTS}/notebooks/03_confusion_matrix-{{name}}.ipynb",
+        done=touch(f"{DONE}/03_confusion_matrix-{{name}}"),
+        whole=report(
+            f"{RESULTS}/figures/03_confusion_matrix-{{name}}.png", category="Confusion matrices", subcategory="{name}"
+        ),
+        reduced=report(f"{RESULTS}/figures/03_reduced-{{name}}.png", category="Confusion matrices", subcategory="{name}"),
+    params:
+        given=lambda wildcards: given(**json.loads(of_suite) | {"name": wildcards.name, "left_out": None}),
+    log:
+        f"{RESULTS}/logs/03_confusion_matrix-{{name}}.log",
+    resources:
+        gpu=0,
+    shell:
+        NOTEBOOK
+
+
+rule ablation:
+    input:
+        source="notebooks/04_ablation.ipynb",
+        runs=expand(f"{DONE}/02_train-{{name}}", name=RUNS),
+    output:
+        notebook=f"{RESULTS}/notebooks/04_ablation.ipynb",
+        done=touch(f"{DONE}/04_ablation"),
+        table=report(f"{RESULTS}/tables/04_ablation.csv", category="Ablation"),
+        figure=report(f"{RESULTS}/figures/04_ablation.png", category="Ablation"),
+    params:
+        given=of_suite,
+    log:
+        f"{RESULTS}/logs/04_ablation.log",
+    resources:
+        gpu=0,
+    shell:
+        NOTEBOOK
+
+
+rule performance_table:
+    input:
+        source="notebooks/05_performance_table.ipynb",
+        runs=expand(f"{DONE}/02_train-{{name}}", name=RUNS),
+    output:
+        notebook=f"{RESULTS}/notebooks/05_performance_table.ipynb",
+        done=touch(f"{DONE}/05_performance_table"),
+        table=report(f"{RESULTS}/performance_table.csv", category="Performance"),
+        runs=report(f"{RESULTS}/tables/05_runs.csv", category="Performance"),
+        times=report(f"{RESULTS}/tables/05_times.csv", category="Performance"),
+        figure=report(f"{RESULTS}/figures/05_accuracy_cost.png", category="Performance"),
+    params:
+        given=of_suite,
+    log:
+        f"{RESULTS}/logs/05_performance_table.log",
+    threads: CORES  # it measures times
+    resources:
+        gpu=1 if GPUS else 0,
+    shell:
+        NOTEBOOK

@@ -1,0 +1,206 @@
+"""A whole suite: its notebooks in the order that Snakemake gives them, one report at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from wtmr_core import datasets, processes, runs, suite
+from wtmr_core.progress import View
+
+
+@dataclass
+class Plan:
+    """A suite, what of it can be made here, and how."""
+
+    suite: suite.Suite
+    file: Path
+    results: Path
+    gpus: int
+    cores: int
+    roots: dict[str, str] = field(default_factory=dict)  # run -> folder of its recordings
+    left_out: dict[str, str] = field(default_factory=dict)  # run -> why
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the Snakefile is told. Folders are named from where it runs, so that results name no machine."""
+        home = datasets.home()
+        return {
+            "suite": _from(self.file, home), "results": _from(self.results, home), "gpus": self.gpus,
+            "cores": self.cores, "roots": self.roots, "left_out": self.left_out,
+            "scale": "mini" if all(e.settings.scale == "mini" for e in self.suite.runs.values()) else "full",
+        }  # fmt: skip
+
+
+def plan(name: str, *, data: Path | None = None, results: Path | None = None, gpus: int | None = None) -> Plan:
+    """Read a suite (its name, or a YAML file) and see which of its runs have their recordings here.
+
+    `data` is the data set, or a folder of sets. Raises `SettingsError` for what the suite has wrong, `DataError`
+    where there is no folder `data` or no run has its recordings, `RunError` for more processes than GPUs.
+    """
+    home = datasets.home()
+    file = suite.find(name, home / "experiments")
+    found = suite.load(file)
+    if data is not None:
+        if not data.is_dir():
+            raise datasets.DataError(f"there is no folder {data}: give the data set, or a folder of sets, as DATA")
+        os.environ["WTMR_DATA"] = str(data.resolve())
+    made = Plan(found, file.resolve(), (results or home / "results" / found.name).resolve(),
+                _gpus() if gpus is None else gpus, os.cpu_count() or 1)  # fmt: skip
+    absent: dict[tuple, str] = {}
+    for run, entry in found.runs.items():
+        where = (entry.settings.dataset, entry.settings.scale, entry.root)
+        try:
+            processes.check(entry.settings, made.gpus)
+            if where in absent:
+                made.left_out[run] = absent[where]
+            elif entry.settings.scale == "full" or entry.root:
+                made.roots[run] = str(datasets.find(entry.settings.dataset, entry.root))
+        except datasets.DataError as error:
+            made.left_out[run] = absent[where] = str(error)
+        except runs.RunError as error:
+            raise runs.RunError(f"{file}, run {run}: {error}") from error
+    if len(made.left_out) == len(found.runs):
+        whys = "; ".join(dict.fromkeys(made.left_out.values()))
+        raise datasets.DataError(f"no run of {file.stem} has its recordings here: {whys}")
+    return made
+
+
+def _from(path: Path, home: Path) -> str:
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def pending(made: Plan) -> list[str]:
+    """The notebooks of a plan that are still to be made, or made anew, by the names of their results."""
+    with _config(made) as file:
+        said = _snakemake(made, file, "--summary", capture_output=True, text=True)
+    if said.returncode:
+        raise runs.RunError(f"Snakemake cannot plan the suite:\n{said.stderr}")
+    lines = [line.split("\t") for line in said.stdout.splitlines() if "\t" in line]
+    return sorted({Path(line[0]).name for line in lines[1:] if "/.done/" in line[0] and line[-1] != "no update"})
+
+
+def reproduce(made: Plan, profile: str = "local") -> int:
+    """Make what is to be made of a plan, go on with what is half done, and print the performance table.
+
+    A failed notebook does not stop the others; what can be made without a failed run is then made without it.
+    Returns 0, or 1 where something failed. Raises `RunError` where another batch works in the results folder.
+    """
+    made.results.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(made.results / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise runs.RunError(f"another batch works in {made.results}: wait for its end, or stop it") from None
+    with lock:
+        failed: dict[str, str] = {}
+        report = made.results / "report.html"
+        jobs = pending(made)
+        if jobs:
+            report.unlink(missing_ok=True)
+            failed = _made(made, jobs, profile)
+            lost = {job.split("-", 1)[1]: why for job, why in failed.items() if job.startswith("02_train-")}
+            unread = {job.split("-", 1)[1]: why for job, why in failed.items() if job.startswith("01_data-")}
+            lost |= {
+                run: unread[e.settings.dataset] for run, e in made.suite.runs.items() if e.settings.dataset in unread
+            }
+            if lost and len(made.left_out | lost) < len(made.suite.runs):
+                made.left_out |= {run: f"failed: {why}" for run, why in lost.items()}
+                print(f"Without {', '.join(lost)}:", flush=True)
+                failed |= _made(made, pending(made), profile)
+        else:
+            print(f"{made.suite.name}: everything is made already")
+        if not report.is_file():
+            _report(made, report)
+        conclude(made, failed)
+    return 1 if failed else 0
+
+
+def conclude(made: Plan, failed: dict[str, str]) -> None:
+    """Print what was made: the performance table, what was left out and what failed, where to look."""
+    table = made.results / "performance_table.csv"
+    if table.is_file():
+        print(f"\nPerformance table, {made.suite.name} suite ({table}):")
+        print(pd.read_csv(table).to_string(index=False, float_format="%.2f".__mod__, na_rep="-"))
+    if made.config["scale"] == "mini":
+        print("Measured on miniature data with scaled-down networks: they say nothing about real people (README.md).")
+    for run, why in made.left_out.items():
+        print(f"left out: {run}: {why}")
+    for job, why in failed.items():
+        print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
+    if (made.results / "report.html").is_file():
+        print(f"Report: {made.results / 'report.html'}")
+
+
+@contextlib.contextmanager
+def _config(made: Plan) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "config.json")
+        file.write_text(json.dumps(made.config))
+        yield file
+
+
+def _snakemake(made: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
+    home = datasets.home()
+    # our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile"), "--directory", str(home),
+               "--nolock", "--configfile", str(config), *arguments]  # fmt: skip
+    return run(command, preexec_fn=processes.die_with_parent, **how)
+
+
+def _made(made: Plan, jobs: list[str], profile: str) -> dict[str, str]:
+    """Let Snakemake make `jobs` and show how far it is; what failed, and why."""
+    logs = made.results / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        (logs / f"{job}.json").unlink(missing_ok=True)
+    arguments = ["--workflow-profile", str(datasets.home() / "profiles" / profile)]
+    if profile == "local":
+        arguments += ["--cores", str(made.cores), "--resources", f"gpu={made.gpus}"]
+    view = View(made.suite, made.results, jobs)
+    with _config(made) as config, (logs / "snakemake.log").open("w") as log:
+        process = _snakemake(made, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
+        try:
+            while process.poll() is None:
+                view.show()
+                time.sleep(0.5)
+        except BaseException:  # an interrupt too: Snakemake stops its jobs
+            process.terminate()
+            process.wait()
+            raise
+        view.show(end=True)
+    states = view.states()
+    failed = {job: states[job]["error"] for job in jobs if states[job]["state"] == "failed"}
+    killed = {job: "it was killed" for job in jobs if states[job]["state"] == "running"}
+    if process.returncode and not failed and not killed:
+        raise runs.RunError(f"Snakemake stopped: see {logs / 'snakemake.log'}")
+    return failed | killed
+
+
+def _report(made: Plan, report: Path) -> None:
+    with _config(made) as config:
+        said = _snakemake(made, config, "--report", str(report.with_name(".report.part.html")), capture_output=True)
+    part = report.with_name(".report.part.html")
+    if said.returncode or not part.is_file():
+        print("no report: not everything it shows has been made", file=sys.stderr)
+        part.unlink(missing_ok=True)
+    else:
+        part.replace(report)

@@ -1,0 +1,44 @@
+"""BatchNorm over the clips of all processes of a run."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed.nn.functional
+from torch import Tensor, nn
+
+
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """BatchNorm whose mean and variance are those of the whole batch, wherever its clips are.
+
+    As `torch.nn.SyncBatchNorm`, which has no CPU. Not `together`: every process has the same, whole batch.
+    """
+
+    together = True
+
+    def forward(self, x: Tensor) -> Tensor:  # (n, c, h, w)
+        if not (self.training and self.together):
+            return super().forward(x)
+        wide = x.float()
+        count, total = _summed(torch.stack([wide.new_tensor(x[:, 0].numel()).expand(x.shape[1]), wide.sum((0, 2, 3))]))
+        mean = total / count
+        centred = wide - mean[:, None, None]
+        (squares,) = _summed(centred.square().sum((0, 2, 3))[None])
+        with torch.no_grad():  # the running variance is the unbiased one
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(squares / (count - 1), self.momentum)
+            self.num_batches_tracked.add_(1)
+        scale = self.weight * (squares / count + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+
+def _summed(values: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients flow."""
+    return torch.distributed.nn.functional.all_reduce(values)
+
+
+def synced(network: nn.Module) -> list[SyncedBatchNorm]:
+    """Let every BatchNorm2d of `network` see the whole batch; the layers that do so now."""
+    layers = [layer for layer in network.modules() if type(layer) is nn.BatchNorm2d]
+    for layer in layers:
+        layer.__class__ = SyncedBatchNorm  # same parameters, same names
+    return layers
