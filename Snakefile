@@ -42,6 +42,21 @@ def of_data(wildcards) -> str:
     return given(dataset=wildcards.dataset, scale=RUNS[name].scale, results=RESULTS, root=ROOTS.get(name))
 
 
+def gpus_of(run) -> int:
+    """On each of its machines."""
+    return run.processes if GPUS and run.device != "cpu" else 0
+
+
+def threads_of(run) -> int:
+    """On each of its machines."""
+    return run.threads * run.processes or (max(1, CORES // GPUS) * run.processes if gpus_of(run) else CORES)
+
+
+def several(value):
+    """A resource of runs on several machines; others do not have it."""
+    return lambda wildcards: value(RUNS[wildcards.name]) if RUNS[wildcards.name].nodes > 1 else None
+
+
 NAME = SUITE.name if FILE == f"experiments/{SUITE.name}.yaml" else FILE
 of_suite = given(suite=NAME, results=RESULTS, left_out=LEFT_OUT or None)
 
@@ -95,10 +110,15 @@ rule train:
         given=of_run,
     log:
         f"{RESULTS}/logs/02_train-{{name}}.log",
-    threads: lambda wildcards: RUNS[wildcards.name].threads or (max(1, CORES // GPUS) if GPUS else CORES)
+    threads: lambda wildcards: threads_of(RUNS[wildcards.name])
     resources:
-        gpu=lambda wildcards: RUNS[wildcards.name].processes if GPUS else 0,
-        nodes=lambda wildcards: RUNS[wildcards.name].nodes,
+        gpu=lambda wildcards: gpus_of(RUNS[wildcards.name]) if RUNS[wildcards.name].nodes == 1 else 0,
+        # on several machines: no step of its own ("mpi") but the run's `srun`, a task and `gres` on each machine
+        nodes=several(lambda run: run.nodes),
+        mpi=several(lambda run: "srun"),
+        tasks=several(lambda run: run.nodes),
+        tasks_per_gpu=several(lambda run: 0),
+        gres=several(lambda run: f"gpu:{gpus_of(run)}" if gpus_of(run) else None),
     priority: lambda wildcards: 500 - list(RUNS).index(wildcards.name)  # in the order of the suite: longest first
     shell:
         NOTEBOOK

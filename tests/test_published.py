@@ -1,8 +1,10 @@
 """The paper's figures: names, shapes, and some facts that the figures must agree with among themselves."""
 
+import numpy as np
 import pytest
 
 from wtmr_core import published
+from wtmr_core.datasets import mini, ntu60
 from wtmr_core.models import released
 
 NETWORKS = {(dataset, model) for dataset in released.DATASETS for model in released.MODELS}
@@ -64,10 +66,39 @@ def test_confusion_matrices_are_square_and_hold_the_validation_clips(dataset, cl
     assert counts.to_numpy().sum() == clips
 
 
+def test_the_bars_agree_with_logs_and_table():
+    bars = published.ablation().set_index(["dataset", "model"])
+    assert bars.index.tolist() == list(published.profile()[["dataset", "model"]].itertuples(index=False, name=None))
+    for network, log in published.epochs().groupby(["dataset", "model"]):
+        for what in ("train_loss", "train_accuracy", "val_accuracy"):
+            if bars.loc[network, f"{what}_source"] == "log":
+                assert bars.loc[network, what] == log.iloc[-1][what]
+        assert bars.loc[network, "val_accuracy_source"] == "log"
+    table = published.table().set_index(["dataset", "model"])
+    np.testing.assert_allclose(bars.train_accuracy[table.index], table.train_accuracy_pct / 100)
+    assert bars.loc[("hmdb51", "released-wmrc"), "train_loss":"val_accuracy"].isna().all()
+    assert (bars.filter(like="source") == "").to_numpy().sum() == bars.isna().to_numpy().sum()
+
+
+def test_the_swapped_bar_is_the_end_of_the_other_log():
+    bar = published.ablation().set_index(["dataset", "model"]).loc[("svideoqa", "released-wmrc")]
+    end = published.epochs("svideoqa", "released-wtmr").iloc[-1]
+    assert (round(end.train_loss, 2), round(end.train_accuracy, 3)) == (bar.train_loss, bar.train_accuracy)
+
+
+@pytest.mark.parametrize("dataset", published.DATASETS)
+def test_the_classes_of_the_matrices_have_the_data_sets_names(dataset):
+    own = published.classes(dataset)
+    assert [*own, "others"] == published.confusion(dataset).index.tolist()
+    known = {"ntu60": ntu60.ACTIONS, "svideoqa": mini.SVIDEOQA_WORDS}.get(dataset)
+    assert set(own.values()) <= set(known) if known else own.keys() - {"smile"} <= set(mini.HMDB51_CLASSES)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: published.confusion("kinetics"), "no data set 'kinetics'.*hmdb51, ntu60, svideoqa"),
+        (lambda: published.classes("kinetics"), "no data set 'kinetics'"),
         (lambda: published.epochs("kinetics"), "no data set 'kinetics'"),
         (lambda: published.epochs(model="wtmr"), "no model 'wtmr'.*released-wtmr"),
         (lambda: published.epochs("ntu60", "released-wmrc"), "no training log of released-wmrc on ntu60"),

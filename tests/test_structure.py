@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -96,7 +97,6 @@ def test_the_training_notebook_takes_every_setting():
 
 
 def project() -> dict:
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no TOML reader")
     return tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 
 

@@ -181,9 +181,10 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
 
     Networks of like cost would hide each other, so each colour is shifted sideways by some points.
 
-    `table` has dataset, model, complete_gmacs (10⁹) and the accuracies (0-1, NaN for none)
+    `table` has dataset, model, complete_gmacs (10⁹; a row without is not drawn) and the accuracies (0-1, NaN for none)
     published_train_accuracy, published_val_accuracy, measured_test_accuracy, each with a marker of its own.
     """
+    table = table.dropna(subset="complete_gmacs")
     sets, models = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.model))
     marks = {
         "published_train_accuracy": ("^", "published training"),

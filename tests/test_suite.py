@@ -1,0 +1,79 @@
+"""A suite is read strictly: what is wrong is named with its file and its run."""
+
+import pytest
+
+from tests.conftest import PROJECT
+from wtmr_core import published, suite
+from wtmr_core.settings import SettingsError
+
+EXPERIMENTS = PROJECT / "experiments"
+
+
+def read(tmp_path, text):
+    file = tmp_path / "trial.yaml"
+    file.write_text(text)
+    return suite.load(file)
+
+
+def test_a_run_has_what_all_share_and_its_own(tmp_path):
+    held = read(tmp_path, "all: {scale: mini, epochs: 3}\nruns:\n  one: {dataset: ntu60, lr: 1e-3, root: /there}\n"
+                          "  two: {dataset: ntu60, epochs: 4}\n")  # fmt: skip
+    assert held.name == "trial"
+    assert list(held.runs) == ["one", "two"]
+    assert (held.runs["one"].settings.epochs, held.runs["two"].settings.epochs) == (3, 4)
+    assert held.runs["one"].settings.lr == 0.001  # YAML 1.1 alone takes 1e-3 for a word
+    assert (held.runs["one"].root, held.runs["two"].root) == ("/there", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("runs: {a: {dataset: hmbd51}}", "trial.yaml, run a: dataset is 'hmbd51'; it can be hmdb51, ntu60, svideoqa"),
+        ("runs: {a: {dataset: ntu60, model: wtmrr}}", "run a: model is 'wtmrr'; it can be released-wtmr"),
+        ("runs: {a: {dataset: ntu60, epoch: 3}}", "run a: there is no setting 'epoch'; did you mean epochs"),
+        ("all: {epoch: 3}\nruns: {a: {dataset: ntu60}}", "there is no setting 'epoch'; did you mean epochs"),
+        ("runs: {a: {dataset: ntu60, 3: 4}}", "there is no setting '3'"),
+        ("runs: {a: {dataset: ntu60, epochs: 0}}", "run a: epochs is 0; it must lie between 1"),
+        ("runs: {a: {}}", "run a: dataset is not given"),
+        ("runs: {a: }", "run a: it needs settings"),
+        ("runs: {a/b: {dataset: ntu60}}", "run a/b: a name has small letters"),
+        ("runs: {a: {dataset: ntu60}, a: {dataset: hmdb51}}", "a is given twice"),
+        ("runs: {a: {dataset: ntu60, seed: 1, seed: 2}}", "seed is given twice"),
+        ("runs: {a: {dataset: ntu60}, b: {dataset: ntu60, threads: 2}}", "a and b are the same run"),
+        ("run: {a: {dataset: ntu60}}", "trial.yaml has no runs"),
+        ("runs: {}", "trial.yaml has no runs"),
+        ("run: {}\nruns: {a: {dataset: ntu60}}", "has run; a suite has all and runs"),
+        ("runs: [", "trial.yaml is not YAML"),
+        ("", "trial.yaml has no runs"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, said):
+    with pytest.raises(SettingsError) as error:
+        read(tmp_path, text)
+    assert said in str(error.value)
+
+
+def test_an_unknown_suite_names_those_there_are():
+    with pytest.raises(SettingsError, match=r"no suite .*minni\.yaml; there are .*corrected, mini, published"):
+        suite.load(suite.find("minni", EXPERIMENTS))
+
+
+@pytest.mark.parametrize(("name", "protocol"), [("mini", "corrected"), ("published", "published"),
+                                                ("corrected", "corrected")])  # fmt: skip
+def test_every_suite_has_the_nine_networks(name, protocol):
+    entries = suite.load(suite.find(name, EXPERIMENTS)).runs.values()
+    nine = {(row.dataset, row.model) for row in published.profile().itertuples()}
+    assert {(e.settings.dataset, e.settings.model) for e in entries} == nine
+    assert {e.settings.protocol for e in entries} == {protocol}
+
+
+def test_the_published_suite_takes_the_longest_first():
+    """By the published hours, so that two GPUs with a run each end within a few per cent of each other."""
+    hours = published.profile().set_index(["dataset", "model"]).training_hours
+    entries = suite.load(suite.find("published", EXPERIMENTS)).runs.values()
+    order = [hours[e.settings.dataset, e.settings.model] for e in entries]
+    assert order == sorted(order, reverse=True)
+    busy = [0.0, 0.0]
+    for took in order:
+        busy[busy.index(min(busy))] += took
+    assert max(busy) / (sum(order) / 2) < 1.05
