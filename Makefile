@@ -2,7 +2,7 @@
 #   make reproduce                                    the paper in miniature
 #   make reproduce SUITE=published DATA=/path         the real thing; or SUITE=corrected
 #   make reproduce SUITE=published DATA=/path DRY=1   what that would run
-#   make reproduce ... PROFILE=slurm                  on a cluster, see profiles/slurm
+#   make reproduce ... PROFILE=slurm GPUS=2           on a cluster, see profiles/slurm
 PYTHON ?= $(firstword $(foreach v,3.11 3.12,$(shell python$(v) -c 'print("python$(v)")' 2>/dev/null)) python3)
 BIN := .venv/bin
 SUITE ?= mini
@@ -19,7 +19,7 @@ setup: .venv/.installed
 	touch $@
 
 reproduce: setup
-	$(BIN)/wtmr reproduce $(SUITE) $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(if $(DRY),--dry)
+	$(BIN)/wtmr reproduce $(SUITE) $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(if $(GPUS),--gpus $(GPUS)) $(if $(DRY),--dry)
 
 test: setup
 	$(BIN)/ruff check .

@@ -61,6 +61,9 @@ NAME = SUITE.name if FILE == f"experiments/{SUITE.name}.yaml" else FILE
 of_suite = given(suite=NAME, results=RESULTS, left_out=LEFT_OUT or None)
 
 
+TIMED_ON_GPU = {"batch_sizes": [1, 8], "precisions": ["fp32", "fp16", "bf16"], "repeats": 20}
+
+
 report: "experiments/report.rst"
 
 
@@ -176,7 +179,7 @@ rule performance_table:
         times=report(f"{RESULTS}/tables/05_times.csv", category="Performance"),
         figure=report(f"{RESULTS}/figures/05_accuracy_cost.png", category="Performance"),
     params:
-        given=of_suite,
+        given=given(**json.loads(of_suite) | (TIMED_ON_GPU if GPUS and config.get("scale") == "full" else {})),
     log:
         f"{RESULTS}/logs/05_performance_table.log",
     threads: CORES  # it measures times

@@ -86,6 +86,9 @@ def test_roots_are_found(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("wtmr_core.datasets.roots.KAGGLE", tmp_path / "input")
     write_hmdb51(tmp_path / "input" / "some-upload" / "hmdb")
     assert check(capsys, "hmdb51", "--json")[0] == 0
+    (tmp_path / "input" / "datasets").mkdir()
+    (tmp_path / "input" / "some-upload").rename(tmp_path / "input" / "datasets" / "somebody")
+    assert check(capsys, "hmdb51", "--json")[0] == 0
 
 
 def test_profile_as_published_is_the_papers_table(capsys):

@@ -181,11 +181,11 @@ def test_hmdb51_films_never_cross_a_split(hmdb51):
 
 
 def test_at_full_size_every_split_is_about_70_30_with_a_few_unused():
-    shots = list(mini._shots(0, 30))
-    assert len({s.name for s in shots}) == len(shots) == 240
+    shots = list(mini._shots(0, 60))
+    assert len({s.name for s in shots}) == len(shots) == 480
     tested = []
     for split in (1, 2, 3):
-        sides = mini._sides(0, 30, split)
+        sides = mini._sides(0, 60, split)
         counts = np.bincount([sides[s.film] for s in shots]) / len(shots)
         assert counts[2] == pytest.approx(0.3, abs=0.06)
         assert 0 < counts[0] < 0.1

@@ -109,6 +109,9 @@ def test_a_run_that_is_not_there(nine):
         tables.performance(suite, results / "elsewhere")
 
 
+NINE = list(published.profile()[["dataset", "model"]].itertuples(index=False, name=None))
+
+
 def test_times_of_all_nine(monkeypatch):
     """Full networks take a minute, so only what is timed is checked: names, inputs, batches."""
     from wtmr_core import profiling
@@ -121,18 +124,19 @@ def test_times_of_all_nine(monkeypatch):
 
     monkeypatch.setattr(profiling, "time_forward", time_forward)
     monkeypatch.setattr("wtmr_core.models.released.build", lambda *_, **__: None)
-    found = tables.times([1, 2], ["fp32", "bf16"], "cpu", repeats=1)
+    found = tables.times(NINE, [1, 2], ["fp32", "bf16"], "cpu", repeats=1)
     assert len(found) == 10 * 4
     assert found.seconds_per_clip.tolist() == [0.5, 0.5, 0.25, 0.25] * 10
     twice = found[(found.dataset == "svideoqa") & (found.model == "released-wtmr")]
     assert twice.input.unique().tolist() == ["16×3×56×56", "16×3×224×224"]
     assert twice.published_seconds_per_clip.isna().tolist() == [False] * 4 + [True] * 4
     assert {given["warmup"] for _, given in asked} == {0}
-    tables.times([1], ["fp32"], "cpu", repeats=20)
+    found = tables.times(NINE[:1], [1], ["fp32"], "cpu", repeats=20)
     assert asked[-1][1]["warmup"] == 3
+    assert found[["dataset", "model"]].values.tolist() == [list(NINE[0])]
 
 
 def test_no_gpu_says_so(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="finds no GPU here, so give cpu or auto"):
-        tables.times(device="cuda")
+        tables.times(NINE, device="cuda")

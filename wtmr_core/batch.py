@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,6 +114,7 @@ def reproduce(made: Plan, profile: str = "local") -> int:
     except Timeout:
         raise runs.RunError(f"another batch works in {made.results}: wait for its end, or stop it") from None
     with lock:
+        _end_leftovers(made.results / "logs" / "snakemake.log")
         failed: dict[str, str] = {}
         report = made.results / "report.html"
         jobs = pending(made)
@@ -176,15 +180,21 @@ def _made(made: Plan, jobs: list[str], profile: str) -> dict[str, str]:
     if profile == "local":
         arguments += ["--cores", str(made.cores), "--resources", f"gpu={made.gpus}"]
     view = View(made.suite, made.results, jobs)
-    with _config(made) as config, (logs / "snakemake.log").open("w") as log:
+    config = made.results / ".config.json"  # where other machines see it too
+    runs.write_json(config, made.config)
+    with (logs / "snakemake.log").open("w") as log:
         process = _snakemake(made, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
         try:
             while process.poll() is None:
                 view.show()
                 time.sleep(0.5)
-        except BaseException:  # an interrupt too: Snakemake stops its jobs
-            process.terminate()
-            process.wait()
+        except BaseException:  # an interrupt too
+            process.send_signal(signal.SIGINT)  # Snakemake stops its jobs; at SIGTERM it would wait for their end
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # minutes, until it looks at SLURM the next time
+                process.kill()
+            _end_leftovers(logs / "snakemake.log")
             raise
         view.show(end=True)
     states = view.states()
@@ -193,6 +203,23 @@ def _made(made: Plan, jobs: list[str], profile: str) -> dict[str, str]:
     if process.returncode and not failed and not killed:
         raise runs.RunError(f"Snakemake stopped: see {logs / 'snakemake.log'}")
     return failed | killed
+
+
+def _end_leftovers(log: Path) -> None:
+    """Cancel the jobs that a stopped batch, whose log this is, left in SLURM, and wait for their end: they would keep
+    the next batch from their runs. What they trained so far is gone on with."""
+    said = log.read_text(errors="replace") if log.is_file() else ""
+    name = re.search(r"^SLURM run ID: (\S+)", said, re.MULTILINE)
+    if not name or not shutil.which("squeue"):
+        return
+    told = False
+    while left := subprocess.run(["squeue", "--noheader", "--format=%i", f"--name={name[1]}"],
+                                 capture_output=True, text=True).stdout.split():  # fmt: skip
+        if not told:
+            print(f"cancelling {len(left)} SLURM jobs of a batch that was stopped", flush=True)
+            subprocess.run(["scancel", f"--name={name[1]}"])
+        told = True
+        time.sleep(1)
 
 
 def _report(made: Plan, report: Path) -> None:

@@ -118,9 +118,11 @@ def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | No
 
 
 def times(
-    batch_sizes: Iterable[int] = (1,), precisions: Iterable[str] = ("fp32",), device: str = "auto", repeats: int = 1
-) -> pd.DataFrame:
-    """Time one forward pass of the nine networks at full size, with random weights on random clips.
+    networks: Iterable[tuple[str, str]], batch_sizes: Iterable[int] = (1,), precisions: Iterable[str] = ("fp32",),
+    device: str = "auto", repeats: int = 1,
+) -> pd.DataFrame:  # fmt: skip
+    """Time one forward pass of the paper's `networks`, (data set, model) each, at full size, with random weights
+    on random clips.
 
     `device` auto is cuda where there is one, else cpu. With one repeat nothing is warmed up but PyTorch
     itself; with more, up to 3 passes go uncounted. SVideoQA's WTMR-Net stands twice: as the paper timed it,
@@ -140,9 +142,11 @@ def times(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device is {device}; PyTorch finds no GPU here, so give cpu or auto")
-    batch_sizes, precisions, rows = list(batch_sizes), list(precisions), []
+    networks, batch_sizes, precisions, rows = set(networks), list(batch_sizes), list(precisions), []
     torch.nn.functional.linear(torch.ones(256, 256, device=device), torch.ones(256, 256, device=device))
     for paper in published.profile().itertuples():
+        if (paper.dataset, paper.model) not in networks:
+            continue
         shape = tuple(int(length) for length in paper.profiled_input.split("x")[1:])
         variants = [(shape, paper.seconds_per_clip, False)]
         if shape[-1] == 56:  # the one that was profiled on smaller pictures

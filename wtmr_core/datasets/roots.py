@@ -40,7 +40,7 @@ def find_root(dataset: str, locate, given: str | Path | None = None) -> Path:
         places += [Path(base) / dataset, Path(base)]
     places.append(home() / "data" / dataset)
     if KAGGLE.is_dir():
-        places += sorted(KAGGLE.iterdir())
+        places += [*sorted(KAGGLE.glob("datasets/*/*")), *sorted(KAGGLE.iterdir())]  # its newer and its older layout
     for place in places:
         if place.is_dir() and locate(place) is not None:
             return place.resolve()

@@ -1,0 +1,69 @@
+"""The committed results of the mini suite: whole, small, better than chance, and rebuilt from the run folders alone."""
+
+import re
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+
+from tests.conftest import PROJECT
+from wtmr_core import runs, suite, tables
+
+RESULTS = PROJECT / "results" / "mini"
+MINI = suite.load(suite.find("mini", PROJECT / "experiments"))
+
+
+@pytest.fixture(scope="module")
+def found():
+    return tables.find_runs(MINI, RESULTS)
+
+
+def test_the_performance_table_has_its_columns_and_is_that_of_the_runs():
+    kept = pd.read_csv(RESULTS / "performance_table.csv")
+    assert list(kept.columns) == tables.PERFORMANCE
+    made = tables.performance(MINI, RESULTS)
+    pd.testing.assert_frame_equal(kept, made.round(4), check_dtype=False)
+
+
+def test_the_published_counts_come_out_to_two_decimals():
+    table = pd.read_csv(RESULTS / "performance_table.csv")
+    for what in ("params_m", "gmacs"):
+        np.testing.assert_array_equal(table[f"reproduced_{what}"].round(2), table[f"published_{what}"])
+
+
+@pytest.mark.parametrize("name", MINI.runs)
+def test_no_model_is_at_chance(found, name):
+    """So many right answers come to somebody who always names one class in less than one of a hundred tries."""
+    run = found[name]
+    chance = np.bincount(run.labels).max() / len(run.labels)
+    right = int((run.logits.argmax(1) == run.labels).sum())
+    assert binom.sf(right - 1, len(run.labels), chance) < 0.01
+
+
+def test_a_run_folder_holds_what_its_metrics_say(found):
+    for name, run in found.items():
+        assert (run.logits.argmax(1) == run.labels).mean() == pytest.approx(run.metrics["test_accuracy"]), name
+        assert len(run.history) == run.metrics["epochs"]
+
+
+def test_what_is_committed_is_small_and_names_no_machine():
+    said = subprocess.run(["git", "ls-files", "results"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    files = [PROJECT / line for line in said.stdout.splitlines()]
+    if not files:
+        pytest.skip("not a checkout: git lists no files of results/")
+    assert not [f for f in files if f.suffix in {".safetensors", ".pt", ".npy", ".avi"}]
+    assert sum(f.stat().st_size for f in files) < 10e6
+    for file in files:
+        if file.suffix in {".ipynb", ".json", ".csv"}:
+            assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", file.read_text()), file
+
+
+def test_every_run_of_the_suite_has_its_notebooks():
+    held = {f.stem for f in (RESULTS / "notebooks").glob("*.ipynb")}
+    wanted = {f"{kind}-{name}" for kind in ("02_train", "03_confusion_matrix") for name in MINI.runs}
+    wanted |= {f"01_data-{entry.settings.dataset}" for entry in MINI.runs.values()}
+    assert held == wanted | {"04_ablation", "05_performance_table"}
+    folders = {f.name for f in (RESULTS / "runs").iterdir() if (f / runs.METRICS).is_file()}
+    assert len(folders) == len(MINI.runs)  # and nothing of suites that were
