@@ -1,7 +1,11 @@
 """Two processes do what one does: same gradients, same numbers, no clip lost or counted twice."""
 
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -12,9 +16,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_hmdb51, write_ntu60
-from tests.test_training import small
-from wtmr_core import runs, training
+from tests.test_training import same_outcome, small
+from wtmr_core import processes, runs, training
 from wtmr_core.batches import Share, inputs
+from wtmr_core.runs import RunError
 
 QUIET = {"dropout": 0.0, "device": "cpu", "epochs": 2}  # dropout is each process's own
 
@@ -112,3 +117,71 @@ def test_the_gradients_are_those_of_the_whole_batch(tmp_path):
     got = torch.load(tmp_path / "got.pt", weights_only=True)
     for key, value in wanted.items():
         torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6)
+
+
+def test_killed_at_twenty_moments_two_processes_end_as_if_undisturbed(root, tmp_path):
+    """SIGKILL for the command alone, whose processes then end by themselves, or for all of them at once."""
+    settings = small(epochs=60, processes=2, batch_size=16)
+    pairs = [f"{k}={list(v) if isinstance(v, tuple) else v}" for k, v in settings.asdict().items() if v is not None]
+    train = [sys.executable, "-m", "wtmr_core", "train", *pairs, "--root", str(root), "--results"]
+
+    def start(results):
+        return subprocess.Popen([*train, str(results)], cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                start_new_session=True)  # fmt: skip
+
+    began = time.monotonic()
+    undisturbed = start(tmp_path / "whole")
+    assert undisturbed.wait(300) == 0, undisturbed.stderr.read().decode()
+    took = time.monotonic() - began
+    rng, half_done = random.Random(1), 0
+    for kill in range(20):
+        process = start(tmp_path / "torn")
+        time.sleep(rng.uniform(0, 0.7 * took))
+        (os.kill if kill % 2 else os.killpg)(process.pid, signal.SIGKILL)
+        process.wait()
+        half_done += len(list((tmp_path / "torn").glob(f"runs/*/{runs.STATE}"))) > 0
+    assert half_done  # some of it was killed in the middle of training
+    assert start(tmp_path / "torn").wait(300) == 0
+    (whole,), (torn,) = ([*(tmp_path / name / "runs").iterdir()] for name in ("whole", "torn"))
+    same_outcome(torn, whole)
+    assert not list(torn.glob("*.part*")) + list(torn.glob(".*.part*"))
+
+
+def test_what_a_failing_process_says_is_what_is_said(root, tmp_path):
+    settings = small(processes=2, epochs=1, split="cross-subject")
+    folder = runs.folder(tmp_path, settings, training.prepare(settings, root).cache.index.fingerprint())
+    folder.mkdir(parents=True)
+    runs.write_json(folder / runs.SETTINGS, {})
+    with pytest.raises(RunError, match=r"the run over 2 processes failed: .* holds a run with another dataset"):
+        training.run(settings, tmp_path, root)
+
+
+def test_another_process_that_trains_the_run_is_said(root, tmp_path):
+    settings = small(epochs=1, split="cross-subject")
+    data = training.prepare(settings, root).cache.index.fingerprint()
+    folder = runs.folder(tmp_path, settings, data)
+    with (
+        runs.opened(folder, settings, data),
+        pytest.raises(RunError, match="another process trains ntu60-released-wtmr"),
+    ):
+        training.run(settings, tmp_path, root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gpus", "said"),
+    [
+        ({"processes": 4, "device": "cuda"}, 2, "processes is 4, but there are 2 GPUs"),
+        ({"processes": 2, "device": "cuda:1"}, 2, "device is cuda:1, one GPU, and processes is 2"),
+        ({"processes": 4, "nodes": 3}, 0, "batch_size is 8, less than the 12 processes"),
+    ],
+)
+def test_processes_that_cannot_be(changes, gpus, said):
+    with pytest.raises(RunError, match=said):
+        processes.check(small(**changes), gpus)
+
+
+def test_several_machines_need_slurm(monkeypatch, tmp_path):
+    settings = small(nodes=2)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(RunError, match="nodes is 2, which needs a SLURM job"):
+        processes.command(settings, tmp_path, None)

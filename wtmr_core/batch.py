@@ -110,7 +110,7 @@ def reproduce(made: Plan, profile: str = "local") -> int:
     made.results.mkdir(parents=True, exist_ok=True)
     lock = FileLock(made.results / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=3)  # a killed one may still be dying
     except Timeout:
         raise runs.RunError(f"another batch works in {made.results}: wait for its end, or stop it") from None
     with lock:
@@ -191,7 +191,7 @@ def _made(made: Plan, jobs: list[str], profile: str) -> dict[str, str]:
         except BaseException:  # an interrupt too
             process.send_signal(signal.SIGINT)  # Snakemake stops its jobs; at SIGTERM it would wait for their end
             try:
-                process.wait(10)
+                process.wait(5)
             except subprocess.TimeoutExpired:  # minutes, until it looks at SLURM the next time
                 process.kill()
             _end_leftovers(logs / "snakemake.log")

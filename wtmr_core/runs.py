@@ -63,7 +63,7 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(folder / LOCK).acquire(timeout=0)
+        lock = FileLock(folder / LOCK).acquire(timeout=3)  # a killed one may still be dying
     except Timeout:
         raise RunError(f"another process trains {folder.name}: wait for its end, or stop it") from None
     with lock:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -119,9 +119,7 @@ def accelerator(settings: Settings) -> Accelerator:
         precision = "fp32" if cpu else "bf16" if built_in and settings.protocol == "corrected" else "fp16"
     if precision == "fp16" and cpu:
         raise runs.RunError("precision is fp16, which needs a GPU: use auto, fp32 or bf16")
-    # what BatchNorm keeps is the same everywhere already, see `models.synced`
-    handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu, kwargs_handlers=handlers)
+    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu)
 
 
 def learning_rate(settings: Settings, epoch: float) -> float:
