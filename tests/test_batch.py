@@ -117,8 +117,9 @@ def test_a_suite_is_made_once_and_again_only_where_it_changed(project):
 
     write_suite(project, MODELS | {"b-wmrc": {"model": "released-wmrc", "seed": 1}}, **root_of(project))
     dry = reproduce(project, "--dry")
+    assert "02_train-b-wmrc: released-wmrc on ntu60, corrected, split auto, 8 epochs" in dry.stdout
     redone = {"02_train-b-wmrc", "03_confusion_matrix-b-wmrc", "04_ablation", "05_performance_table"}
-    assert set(re.findall(r"^  (\S+)$", dry.stdout, re.M)) == redone
+    assert set(re.findall(r"^  ([\w-]+)", dry.stdout, re.M)) == redone
     assert made(project) == before
     assert reproduce(project).returncode == 0
     assert {name for name, when in made(project).items() if when != before[name]} == redone
@@ -178,10 +179,16 @@ def test_a_data_set_that_is_absent_is_left_out(project, monkeypatch):
 
 
 def test_no_data_at_all_is_an_error(project, monkeypatch):
-    write_suite(project, {"a": {"dataset": "hmdb51", "scale": "full"}}, frames=4)
+    write_suite(project, {"a": {"dataset": "hmdb51", "scale": "full"}, "b": {"dataset": "hmdb51", "seed": 1}},
+                scale="full", frames=4)  # fmt: skip
     monkeypatch.chdir(project)
+    plan = batch.plan("tiny", gpus=0)
     with pytest.raises(DataError, match="no run of tiny has its recordings here: hmdb51 was not found"):
-        batch.plan("tiny", gpus=0)
+        batch.reproduce(plan)
+    # a dry run says the same, a line for each reason
+    assert re.fullmatch(
+        r"tiny: no notebooks to make in .*\nleft out: a, b: hmdb51 was not found in .*", batch.listing(plan)
+    )
     with pytest.raises(DataError, match="there is no folder nowhere"):
         batch.plan("tiny", data=Path("nowhere"), gpus=0)
 

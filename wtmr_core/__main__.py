@@ -197,10 +197,7 @@ def reproduce(options: argparse.Namespace) -> int:
     made = batch.plan(options.suite, data=options.data, results=options.results, gpus=options.gpus)
     if not options.dry:
         return batch.reproduce(made, options.profile)
-    jobs = batch.pending(made)
-    print(f"{made.suite.name}: {len(jobs) or 'no'} notebooks to make in {made.results}", *jobs, sep="\n  ")
-    for run, why in made.left_out.items():
-        print(f"left out: {run}: {why}")
+    print(batch.listing(made))
     return 0
 
 

@@ -51,7 +51,7 @@ def plan(name: str, *, data: Path | None = None, results: Path | None = None, gp
     """Read a suite (its name, or a YAML file) and see which of its runs have their recordings here.
 
     `data` is the data set, or a folder of sets. Raises `SettingsError` for what the suite has wrong, `DataError`
-    where there is no folder `data` or no run has its recordings, `RunError` for more processes than GPUs.
+    where there is no folder `data`, `RunError` for more processes than GPUs.
     """
     home = datasets.home()
     file = suite.find(name, home / "experiments")
@@ -75,9 +75,6 @@ def plan(name: str, *, data: Path | None = None, results: Path | None = None, gp
             made.left_out[run] = absent[where] = str(error)
         except runs.RunError as error:
             raise runs.RunError(f"{file}, run {run}: {error}") from error
-    if len(made.left_out) == len(found.runs):
-        whys = "; ".join(dict.fromkeys(made.left_out.values()))
-        raise datasets.DataError(f"no run of {file.stem} has its recordings here: {whys}")
     return made
 
 
@@ -93,6 +90,8 @@ def _gpus() -> int:
 
 def pending(made: Plan) -> list[str]:
     """The notebooks of a plan that are still to be made, or made anew, by the names of their results."""
+    if len(made.left_out) == len(made.suite.runs):
+        return []
     with _config(made) as file:
         said = _snakemake(made, file, "--summary", capture_output=True, text=True)
     if said.returncode:
@@ -105,8 +104,12 @@ def reproduce(made: Plan, profile: str = "local") -> int:
     """Make what is to be made of a plan, go on with what is half done, and print the performance table.
 
     A failed notebook does not stop the others; what can be made without a failed run is then made without it.
-    Returns 0, or 1 where something failed. Raises `RunError` where another batch works in the results folder.
+    Returns 0, or 1 where something failed. Raises `RunError` where another batch works in the results folder, and
+    `DataError` where no run has its recordings here.
     """
+    if len(made.left_out) == len(made.suite.runs):
+        whys = "; ".join(dict.fromkeys(made.left_out.values()))
+        raise datasets.DataError(f"no run of {made.suite.name} has its recordings here: {whys}")
     made.results.mkdir(parents=True, exist_ok=True)
     lock = FileLock(made.results / ".lock")
     try:
@@ -146,12 +149,32 @@ def conclude(made: Plan, failed: dict[str, str]) -> None:
         print(pd.read_csv(table).to_string(index=False, float_format="%.2f".__mod__, na_rep="-"))
     if made.config["scale"] == "mini":
         print("Measured on miniature data with scaled-down networks: they say nothing about real people (README.md).")
-    for run, why in made.left_out.items():
-        print(f"left out: {run}: {why}")
+    for line in left_out(made):
+        print(line)
     for job, why in failed.items():
         print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
     if (made.results / "report.html").is_file():
         print(f"Report: {made.results / 'report.html'}")
+
+
+def listing(made: Plan) -> str:
+    """What a plan would make, a notebook a line, and what it leaves out."""
+    jobs = pending(made)
+    lines = [f"{made.suite.name}: {len(jobs) or 'no'} notebooks to make in {made.results}"]
+    for job in jobs:
+        lines.append(f"  {job}")
+        if job.startswith("02_train-"):
+            run = made.suite.runs[job.removeprefix("02_train-")].settings
+            lines[-1] += f": {run.model} on {run.dataset}, {run.protocol}, split {run.split}, {run.epochs} epochs"
+    return "\n".join([*lines, *left_out(made)])
+
+
+def left_out(made: Plan) -> list[str]:
+    """A line for each reason why runs of a plan are left out, with their names."""
+    whys: dict[str, list[str]] = {}
+    for run, why in made.left_out.items():
+        whys.setdefault(why, []).append(run)
+    return [f"left out: {', '.join(names)}: {why}" for why, names in whys.items()]
 
 
 @contextlib.contextmanager
