@@ -6,8 +6,8 @@
 For WTMR-Net and TimeSformer at HMDB51's size (16×224×224): this project's step (clips from a uint8 array in memory,
 copied and augmented on the card, autocast) against the published loop on the same card in the same run (JPEG frames,
 each decoded and transformed by itself with torchvision in two worker processes, batch 4, fp16 with a scaled loss). The
-share is of the measured peak of a large bf16 matrix product; a step counts as three forward passes of complete MACs. The
-suite's time is worked out from a step of each of the nine networks with the published batch of 4.
+share is of the measured peak of a large bf16 matrix product; a step counts as three forward passes of complete MACs.
+The suite's time is worked out from a step of each of the nine networks with the published batch of 4.
 """
 
 import argparse

@@ -76,7 +76,7 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
 
     check(settings, torch.cuda.device_count())
     threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.processes)
-    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=environment, preexec_fn=die_with_parent
     )
