@@ -19,10 +19,11 @@ setup: .venv/.installed
 	touch $@
 
 reproduce: setup
-	$(BIN)/wtmr reproduce $(SUITE) $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(if $(GPUS),--gpus $(GPUS)) $(if $(DRY),--dry)
+	$(BIN)/wtmr reproduce $(SUITE) $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(if $(GPUS),--gpus $(GPUS)) $(if $(filter-out 0,$(DRY)),--dry)
 
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest --nbval --nbval-current-env notebooks
+	rm -rf build/nbval && mkdir -p build && cp -r results build/nbval # what notebooks write is not the committed results
+	WTMR_RESULTS=$(CURDIR)/build/nbval $(BIN)/python -m pytest --nbval --nbval-current-env notebooks

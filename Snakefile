@@ -1,6 +1,7 @@
-"""Which notebook makes which result of a suite. `wtmr reproduce` starts it and writes its config; by hand:
+"""Which notebook makes which result of a suite. `wtmr reproduce` starts it, writes its config, and sees to it that no
+other batch works in the same folder; by hand:
 
-    snakemake --cores 2 --config suite=experiments/mini.yaml results=results/mini
+    snakemake --cores 2 --rerun-triggers mtime params input --config suite=experiments/mini.yaml results=results/mini
 
 Every job is one notebook through papermill in a process of its own. It is done when its mark in `.done/` is newer
 than what it needs: executed notebooks, tables and figures of the mini suite are part of the repository, marks are not,
@@ -8,6 +9,7 @@ so that a fresh clone makes everything anew.
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -19,12 +21,14 @@ RESULTS = config.get("results", f"results/{SUITE.name}")
 CORES, GPUS = int(config.get("cores", 2)), int(config.get("gpus", 0))
 LEFT_OUT = config.get("left_out") or {}  # run -> why
 ROOTS = config.get("roots") or {}  # run -> folder of its recordings
+FAILED = config.get("failed") or {}  # notebook -> why; the report does without
 RUNS = {name: entry.settings for name, entry in SUITE.runs.items() if name not in LEFT_OUT}
 DATASETS = {run.dataset: name for name, run in reversed(RUNS.items())}  # -> its first run
 
 DONE = f"{RESULTS}/.done"
-NOTEBOOK = f"exec {sys.executable} -m wtmr_core notebook {{input.source}} {{output.notebook}} --log {{log}}"
-NOTEBOOK += " --gpus {resources.gpu} --parameters {params.given:q}"
+# `exec`, so that Snakemake itself is the notebook's parent, with whom it dies
+NOTEBOOK = f"exec {shlex.quote(sys.executable)} -m wtmr_core notebook --parent $PPID {{input.source:q}} {{output.notebook:q}}"
+NOTEBOOK += " --log {log:q} --parameters {params.given:q} --gpus " + ("{resources.gpu}" if config.get("local") else "0")
 
 
 def given(**parameters) -> str:
@@ -33,7 +37,7 @@ def given(**parameters) -> str:
 
 
 def of_run(wildcards) -> str:
-    shared = {"results": RESULTS, "root": ROOTS.get(wildcards.name)}
+    shared = {"results": RESULTS, "root": ROOTS.get(wildcards.name), "name": wildcards.name}
     return given(**{k: v for k, v in RUNS[wildcards.name].asdict().items() if v is not None} | shared)
 
 
@@ -76,12 +80,13 @@ localrules:
     all,
 
 
+JOBS = [*(f"01_data-{dataset}" for dataset in DATASETS), *(f"03_confusion_matrix-{name}" for name in RUNS)]
+JOBS += ["04_ablation", "05_performance_table"]
+
+
 rule all:
     input:
-        expand(f"{DONE}/01_data-{{dataset}}", dataset=DATASETS),
-        expand(f"{DONE}/03_confusion_matrix-{{name}}", name=RUNS),
-        f"{DONE}/04_ablation",
-        f"{DONE}/05_performance_table",
+        [f"{DONE}/{job}" for job in JOBS if job not in FAILED],
 
 
 rule data:

@@ -145,8 +145,12 @@ def main() -> None:
             theirs = waited(as_the_paper(settings, 51, device, folders), device, seconds)
             print(f"{model}: published loop {theirs:.1f} clips/s, {theirs * flops / best:.1%} of the peak")
             for batch in options.batch[:1] if options.tiny else options.batch:
-                step = ours(Settings.of(settings.asdict() | {"batch_size": batch}), 51, device, torch.bfloat16)
-                pace = waited(step, device, seconds)
+                try:
+                    step = ours(Settings.of(settings.asdict() | {"batch_size": batch}), 51, device, torch.bfloat16)
+                    pace = waited(step, device, seconds)
+                except torch.OutOfMemoryError:
+                    print(f"  here, batch {batch}: more than the card's memory")
+                    continue
                 print(f"  here, batch {batch}: {pace:.1f} clips/s, {pace / theirs:.1f}×, {pace * flops / best:.1%}")
     hours = 0.0
     for paper in published.profile().itertuples():

@@ -48,6 +48,7 @@ trap stop EXIT INT TERM
 
 # -- SLURM
 
+[[ -x $home/.venv/bin/wtmr ]] || wrong "there is no .venv: make setup"
 [[ $EUID == 0 ]] || left_out "only root can start its daemons"
 if ! command -v slurmctld slurmd munged srun >/dev/null; then
     command -v apt-get >/dev/null || left_out "it is not installed, and there is no apt-get"

@@ -24,6 +24,7 @@ from tests.conftest import PROJECT, write_ntu60
 from wtmr_core import batch, execution, progress, runs
 from wtmr_core.datasets import DataError
 from wtmr_core.runs import RunError
+from wtmr_core.settings import Settings, SettingsError
 from wtmr_core.suite import Entry, Suite
 
 TINY = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": [4, 8], "epochs": 8, "batch_size": 8,
@@ -135,19 +136,22 @@ def root_of(home: Path) -> dict:
 
 
 def test_killed_at_twenty_moments_a_suite_ends_as_if_undisturbed(project, tmp_path):
-    """SIGKILL for the command alone, or for it and all it started, at once or after up to most of the way."""
+    """SIGKILL for the command alone, or for it and Snakemake at once, while there is work to do."""
     whole = tmp_path / "whole"
     began = time.monotonic()
     assert reproduce(project, "--results", str(whole)).returncode == 0
     took = time.monotonic() - began
-    rng, results = random.Random(0), project / "results/tiny"
-    for kill in range(20):
+    rng, results, kills = random.Random(0), project / "results/tiny", 0
+    while kills < 20:
+        if (results / ".done/05_performance_table").is_file():  # nothing left to disturb
+            shutil.rmtree(results)
         process = subprocess.Popen(command(), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    start_new_session=True)  # fmt: skip
         time.sleep(rng.uniform(0, 0.6 * took))
-        (os.kill if kill % 2 else os.killpg)(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            kills += 1
+            (os.kill if kills % 2 else os.killpg)(process.pid, signal.SIGKILL)
         process.wait()
-        time.sleep(0.1)
         read_all(results)
     end = reproduce(project)
     assert end.returncode == 0, end.stdout + end.stderr
@@ -170,7 +174,8 @@ def test_a_failed_run_does_not_stop_the_others_and_is_named(project):
 
 
 def test_a_data_set_that_is_absent_is_left_out(project, monkeypatch):
-    write_suite(project, MODELS | {"c-films": {"dataset": "hmdb51", "root": None, "scale": "full"}}, **root_of(project))
+    films = {"dataset": "hmdb51", "root": None, "scale": "full", "frames": 4}
+    write_suite(project, MODELS | {"c-films": films}, **root_of(project))
     monkeypatch.chdir(project)
     plan = batch.plan("tiny", gpus=0)
     assert list(plan.left_out) == ["c-films"]
@@ -194,10 +199,34 @@ def test_no_data_at_all_is_an_error(project, monkeypatch):
 
 
 def test_more_processes_than_gpus_is_said_before_anything_runs(project, monkeypatch):
-    write_suite(project, {"a-wtmr": {"processes": 3, "device": "cuda"}}, **root_of(project))
     monkeypatch.chdir(project)
-    with pytest.raises(RunError, match=r"run a-wtmr: processes is 3, but there are 2 GPUs"):
-        batch.plan("tiny", gpus=2)
+    monkeypatch.setattr(batch, "_gpus", lambda: 2)
+    for changes, said in (
+        ({"processes": 3, "device": "cuda"}, "run a-wtmr: processes is 3, but there are 2 GPUs"),
+        ({"device": "cuda:1"}, "run a-wtmr: device is cuda:1; a suite gives out the GPUs itself"),
+    ):
+        write_suite(project, {"a-wtmr": changes}, **root_of(project))
+        with pytest.raises(RunError, match=said):
+            batch.plan("tiny")
+    with pytest.raises(RunError, match="3 GPUs are asked for, but there are 2"):
+        batch.plan("tiny", gpus=3)
+    with pytest.raises(SettingsError, match="there is no profile slurmm"):
+        batch.plan("tiny", profile="slurmm")
+    with pytest.raises(DataError, match="mini has its own recordings"):
+        batch.plan("mini", data=project)
+
+
+def test_a_notebook_that_fails_is_not_in_the_way_of_the_report(project):
+    """A matrix that cannot be drawn: all else is made, and table, report and exit status say what is missing."""
+    file = project / "notebooks/03_confusion_matrix.ipynb"
+    held = nbformat.read(file, as_version=4)
+    held.cells[-1].source = "if name == 'b-wmrc':\n    1 / 0\n" + held.cells[-1].source
+    nbformat.write(held, file)
+    end = reproduce(project)
+    assert end.returncode == 1
+    assert "FAILED: 03_confusion_matrix-b-wmrc: ZeroDivisionError: division by zero" in end.stdout
+    assert len(pd.read_csv(project / "results/tiny/performance_table.csv")) == 2
+    assert "03_confusion_matrix-b-wmrc" in (project / "results/tiny/report.html").read_text()
 
 
 def test_two_batches_in_one_folder(project, monkeypatch):
@@ -223,7 +252,6 @@ def test_a_failing_notebook_leaves_its_reason_and_no_result(tmp_path):
 def test_notebooks_take_gpus_that_no_other_has(tmp_path, monkeypatch):
     monkeypatch.setattr(execution.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with execution.free_gpus(1):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")  # another notebook sees all of them
@@ -231,11 +259,11 @@ def test_notebooks_take_gpus_that_no_other_has(tmp_path, monkeypatch):
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,6"
     with execution.free_gpus(1):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+    with pytest.raises(RunError, match="4 GPUs are asked for, but torch sees 4,5,6"), execution.free_gpus(4):
+        pass
 
 
 def test_the_view_tells_what_runs_and_how_long_is_left(tmp_path, capsys):
-    from wtmr_core.settings import Settings
-
     settings = Settings.of(TINY | {"epochs": 10})
     held = Suite("tiny", {name: Entry(settings) for name in ("a", "b")})
     view = progress.View(held, tmp_path, ["02_train-a", "02_train-b", "04_ablation"])

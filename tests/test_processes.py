@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tests.conftest import PROJECT, write_hmdb51, write_ntu60
-from tests.test_training import same_outcome, small
+from tests.conftest import PROJECT, write_ntu60
+from tests.test_training import WRITE, same_outcome, small
 from wtmr_core import processes, runs, training
 from wtmr_core.batches import Share, inputs
 from wtmr_core.runs import RunError
@@ -61,12 +62,13 @@ def test_each_clip_is_augmented_as_it_would_be_alone(dataset, protocol):
         ("ntu60", {"batch_size": 11, "accumulate": 2}),  # the last has one clip, which both work on
         ("ntu60", {"batch_size": 8, "protocol": "published"}),  # validation is drawn, too
         ("hmdb51", {"batch_size": 5, "model": "released-timesformer"}),
+        ("svideoqa", {"batch_size": 3}),
     ],
-    ids=["uneven", "fewer clips than processes", "published", "frames"],
+    ids=["uneven", "fewer clips than processes", "published", "frames", "coloured frames"],
 )
 def test_two_processes_give_the_numbers_of_one(tmp_path, dataset, changes):
     """The same batch size in all, half of it each: weights, history and test logits agree to rounding."""
-    root = {"ntu60": write_ntu60, "hmdb51": write_hmdb51}[dataset](tmp_path / "set")
+    root = WRITE[dataset](tmp_path / "set")
     one = training.run(small(dataset, **QUIET | changes), tmp_path / "one", root)
     two = training.run(small(dataset, **QUIET | changes, processes=2), tmp_path / "two", root)
     assert one.name == two.name  # how many processes is not what a run is
@@ -133,11 +135,15 @@ def test_killed_at_twenty_moments_two_processes_end_as_if_undisturbed(root, tmp_
     undisturbed = start(tmp_path / "whole")
     assert undisturbed.wait(300) == 0, undisturbed.stderr.read().decode()
     took = time.monotonic() - began
-    rng, half_done = random.Random(1), 0
-    for kill in range(20):
+    rng, half_done, kills = random.Random(1), 0, 0
+    while kills < 20:
+        if list((tmp_path / "torn").glob(f"runs/*/{runs.METRICS}")):  # nothing left to disturb
+            shutil.rmtree(tmp_path / "torn")
         process = start(tmp_path / "torn")
-        time.sleep(rng.uniform(0, 0.7 * took))
-        (os.kill if kill % 2 else os.killpg)(process.pid, signal.SIGKILL)
+        time.sleep(rng.uniform(0, 0.8 * took))
+        if process.poll() is None:
+            kills += 1
+            (os.kill if kills % 2 else os.killpg)(process.pid, signal.SIGKILL)
         process.wait()
         half_done += len(list((tmp_path / "torn").glob(f"runs/*/{runs.STATE}"))) > 0
     assert half_done  # some of it was killed in the middle of training

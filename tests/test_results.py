@@ -3,6 +3,7 @@
 import re
 import subprocess
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,9 +56,25 @@ def test_what_is_committed_is_small_and_names_no_machine():
         pytest.skip("not a checkout: git lists no files of results/")
     assert not [f for f in files if f.suffix in {".safetensors", ".pt", ".npy", ".avi"}]
     assert sum(f.stat().st_size for f in files) < 10e6
+    folders = {f.parent.name for f in files if f.name == runs.METRICS}
+    assert folders == {run.folder.name for run in tables.find_runs(MINI, RESULTS).values()}  # none of a suite that was
     for file in files:
         if file.suffix in {".ipynb", ".json", ".csv"}:
             assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", file.read_text()), file
+
+
+@pytest.mark.parametrize("path", sorted((RESULTS / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_notebooks_show_what_the_suite_made(path):
+    """The committed notebooks and their copies in the results print the same, in the cells that nbval compares."""
+    name = path.stem.split("-")[0]
+    if path.stem not in {"01_data-hmdb51", "02_train-hmdb51-wtmr", "03_confusion_matrix-hmdb51-wtmr", name}:
+        pytest.skip("the notebook's own defaults are another run")
+    said = []
+    for file in (path, PROJECT / "notebooks" / f"{name}.ipynb"):
+        cells = [c for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code"]
+        compared = [c for c in cells if "nbval-ignore-output" not in c.metadata.get("tags", [])]
+        said.append({c.id: o.text for c in compared for o in c.outputs if o.output_type == "stream"})
+    assert said[0] == said[1]
 
 
 def test_every_run_of_the_suite_has_its_notebooks():
@@ -65,5 +82,3 @@ def test_every_run_of_the_suite_has_its_notebooks():
     wanted = {f"{kind}-{name}" for kind in ("02_train", "03_confusion_matrix") for name in MINI.runs}
     wanted |= {f"01_data-{entry.settings.dataset}" for entry in MINI.runs.values()}
     assert held == wanted | {"04_ablation", "05_performance_table"}
-    folders = {f.name for f in (RESULTS / "runs").iterdir() if (f / runs.METRICS).is_file()}
-    assert len(folders) == len(MINI.runs)  # and nothing of suites that were

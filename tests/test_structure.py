@@ -32,9 +32,9 @@ ALLOWED = {
     "training": {"settings", "models", "runs", "batches", "processes"},
     "evaluation": set(),
     "tables": {"published", "profiling", "runs", "suite", "settings", "evaluation", "models"},
-    "execution": {"datasets", "processes", "runs"},
+    "execution": {"datasets", "runs"},
     "progress": {"runs", "suite"},
-    "batch": {"datasets", "processes", "progress", "runs", "suite"},
+    "batch": {"datasets", "processes", "progress", "runs", "settings", "suite"},
     "__main__": {"settings", "models", "datasets", "runs", "training", "profiling", "processes", "batch", "execution"},
     "__init__": set(),
 }

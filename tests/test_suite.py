@@ -16,13 +16,13 @@ def read(tmp_path, text):
 
 
 def test_a_run_has_what_all_share_and_its_own(tmp_path):
-    held = read(tmp_path, "all: {scale: mini, epochs: 3}\nruns:\n  one: {dataset: ntu60, lr: 1e-3, root: /there}\n"
+    held = read(tmp_path, "all: {scale: mini, epochs: 3, root: /there}\nruns:\n  one: {dataset: ntu60, lr: 1e-3}\n"
                           "  two: {dataset: ntu60, epochs: 4}\n")  # fmt: skip
     assert held.name == "trial"
     assert list(held.runs) == ["one", "two"]
     assert (held.runs["one"].settings.epochs, held.runs["two"].settings.epochs) == (3, 4)
     assert held.runs["one"].settings.lr == 0.001  # YAML 1.1 alone takes 1e-3 for a word
-    assert (held.runs["one"].root, held.runs["two"].root) == ("/there", None)
+    assert (held.runs["one"].root, held.runs["two"].root) == ("/there", "/there")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,13 @@ def test_a_run_has_what_all_share_and_its_own(tmp_path):
         ("runs: {a: {dataset: ntu60, epochs: 0}}", "run a: epochs is 0; it must lie between 1"),
         ("runs: {a: {}}", "run a: dataset is not given"),
         ("runs: {a: }", "run a: it needs settings"),
-        ("runs: {a/b: {dataset: ntu60}}", "run a/b: a name has small letters"),
+        ("runs: {1: {dataset: ntu60}}", "run 1: a name is text"),
+        ("runs: {a: {dataset: ntu60, root: 3}}", "run a: root is 3; it must be a folder"),
+        (
+            "runs: {a: {dataset: ntu60}, b: {dataset: ntu60, seed: 1, root: /x}}",
+            "run b: runs on ntu60 differ in scale or",
+        ),
+        ("runs: {a/b: {dataset: ntu60}}", "run a/b: a name is text of small letters"),
         ("runs: {a: {dataset: ntu60}, a: {dataset: hmdb51}}", "a is given twice"),
         ("runs: {a: {dataset: ntu60, seed: 1, seed: 2}}", "seed is given twice"),
         ("runs: {a: {dataset: ntu60}, b: {dataset: ntu60, threads: 2}}", "a and b are the same run"),

@@ -16,10 +16,11 @@ def suite_of(**own) -> Suite:
     return Suite("some", {name: Entry(Settings.of({"scale": "mini", **given})) for name, given in own.items()})
 
 
-def write_run(results, entry, *, train=0.8, test=0.5, loss=1.0, split="1"):
+def write_run(results, name, entry, *, train=0.8, test=0.5, loss=1.0, split="1"):
     """The folder of a finished run without weights, as the repository keeps it."""
     folder = runs.folder(results, entry.settings, "data")
     folder.mkdir(parents=True)
+    runs.name(results, name, folder)
     held = entry.settings.identity() | {"split": split, "data": "data"}
     metrics = {"train_accuracy": train, "val_accuracy": 0.6, "test_accuracy": test, "test_is": "split 1", "epochs": 2,
                "chosen_epoch": 1, "seconds": 7.0, "clips_per_second": 3.0}  # fmt: skip
@@ -35,8 +36,8 @@ def nine(tmp_path):
     """The nine networks as a suite, the last of the paper's table first, and their run folders."""
     names = published.profile()[tables.NETWORK].itertuples(index=False)
     suite = suite_of(**{f"{d}-{m}": {"dataset": d, "model": m} for d, m in reversed(list(names))})
-    for i, entry in enumerate(suite.runs.values()):
-        write_run(tmp_path, entry, test=i / 10)
+    for i, (name, entry) in enumerate(suite.runs.items()):
+        write_run(tmp_path, name, entry, test=i / 10)
     return suite, tmp_path
 
 
@@ -66,8 +67,8 @@ def test_what_is_left_out_is_in_no_table(nine):
 
 def test_splits_and_seeds_are_averaged(tmp_path):
     suite = suite_of(**{f"run-{s}": {"dataset": "hmdb51", "split": s, "seed": int(s)} for s in "123"})
-    for entry, test, loss in zip(suite.runs.values(), (0.2, 0.3, 0.7), (1, 2, 6), strict=True):
-        write_run(tmp_path, entry, test=test, loss=loss, split=entry.settings.split)
+    for (name, entry), test, loss in zip(suite.runs.items(), (0.2, 0.3, 0.7), (1, 2, 6), strict=True):
+        write_run(tmp_path, name, entry, test=test, loss=loss, split=entry.settings.split)
     (row,) = tables.ablation(suite, tmp_path).to_dict("records")
     assert (row["model"], row["runs"]) == ("released-wtmr", 3)
     found = [row[f"{what}{end}"] for what in ("test_accuracy", "train_loss") for end in ("", "_low", "_high")]
@@ -83,8 +84,8 @@ def test_splits_and_seeds_are_averaged(tmp_path):
 def test_variants_are_rows_of_their_own(tmp_path):
     given = {"dataset": "ntu60", "model": "released-wtmr"}
     suite = suite_of(whole=given, plain={**given, "flip": 0.0, "seed": 3}, other={"dataset": "svideoqa"})
-    for entry in suite.runs.values():
-        write_run(tmp_path, entry)
+    for name, entry in suite.runs.items():
+        write_run(tmp_path, name, entry)
     table = tables.ablation(suite, tmp_path)
     assert table.model.tolist() == ["released-wtmr flip=0.5", "released-wtmr flip=0.0", "released-wtmr"]
     assert (table.published_train_accuracy[:2] == 0.9859).all()
@@ -105,7 +106,7 @@ def test_a_run_that_is_not_there(nine):
         tables.find_run(suite, "nine", results)
     with pytest.raises(SettingsError, match="all runs of suite some are left out"):
         tables.ablation(suite, results, dict.fromkeys(suite.runs, "no time"))
-    with pytest.raises(runs.RunError, match="no finished run of released-timesformer on svideoqa"):
+    with pytest.raises(runs.RunError, match="holds no finished run svideoqa-released-timesformer"):
         tables.performance(suite, results / "elsewhere")
 
 
@@ -140,3 +141,14 @@ def test_no_gpu_says_so(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="finds no GPU here, so give cpu or auto"):
         tables.times(NINE, device="cuda")
+
+
+def test_a_name_is_its_own_run(tmp_path):
+    """Two runs of one network, and one trained with other settings since: no name gives another's numbers."""
+    suite = suite_of(one={"dataset": "hmdb51"}, two={"dataset": "hmdb51", "split": "2"})
+    for (name, entry), test in zip(suite.runs.items(), (0.1, 0.2), strict=True):
+        write_run(tmp_path, name, entry, test=test, split={"one": "1", "two": "2"}[name])
+    assert tables.every_run(suite, tmp_path).test_accuracy.tolist() == [0.1, 0.2]
+    changed = suite_of(one={"dataset": "hmdb51", "epochs": 3})
+    with pytest.raises(runs.RunError, match="one was trained with another epochs: make it again"):
+        tables.every_run(changed, tmp_path)

@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     notebook.add_argument("--parameters", type=json.loads, default={}, help="JSON")
     notebook.add_argument("--log", type=Path, required=True)
     notebook.add_argument("--gpus", type=int, default=0, help="free ones to take")
+    notebook.add_argument("--parent", type=int, help="number of the process to die with")
     notebook.set_defaults(run=one_notebook)
 
     profile = commands.add_parser("profile", help="parameters and GMACs of the nine released networks")
@@ -70,6 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
+    except KeyboardInterrupt:
+        print("wtmr: stopped; called again it goes on where it was", file=sys.stderr)
+        return 130
     except (ValueError, RuntimeError, ArithmeticError, OSError) as error:
         print(f"wtmr: {error}", file=sys.stderr)
         return 2
@@ -194,17 +198,22 @@ def reproduce(options: argparse.Namespace) -> int:
     """`wtmr reproduce`."""
     from wtmr_core import batch
 
-    made = batch.plan(options.suite, data=options.data, results=options.results, gpus=options.gpus)
+    made = batch.plan(
+        options.suite, data=options.data, results=options.results, gpus=options.gpus, profile=options.profile
+    )
     if not options.dry:
-        return batch.reproduce(made, options.profile)
+        return batch.reproduce(made)
     print(batch.listing(made))
     return 0
 
 
 def one_notebook(options: argparse.Namespace) -> int:
     """`wtmr notebook`."""
+    from wtmr_core import processes
     from wtmr_core.execution import notebook
 
+    if options.parent:
+        processes.die_with_parent(options.parent)
     notebook(options.source, options.made, options.parameters, options.log, options.gpus)
     return 0
 

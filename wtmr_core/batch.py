@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from wtmr_core import datasets, processes, runs, suite
 from wtmr_core.progress import View
+from wtmr_core.settings import SettingsError
 
 
 @dataclass
@@ -31,27 +32,33 @@ class Plan:
     suite: suite.Suite
     file: Path
     results: Path
+    profile: str
     gpus: int
     cores: int
     roots: dict[str, str] = field(default_factory=dict)  # run -> folder of its recordings
     left_out: dict[str, str] = field(default_factory=dict)  # run -> why
+    failed: dict[str, str] = field(default_factory=dict)  # notebook -> why
 
     @property
     def config(self) -> dict[str, Any]:
         """What the Snakefile is told. Folders are named from where it runs, so that results name no machine."""
         home = datasets.home()
         return {
-            "suite": _from(self.file, home), "results": _from(self.results, home), "gpus": self.gpus,
-            "cores": self.cores, "roots": self.roots, "left_out": self.left_out,
+            "name": self.suite.name, "suite": _from(self.file, home), "results": _from(self.results, home),
+            "local": self.profile == "local", "gpus": self.gpus, "cores": self.cores, "roots": self.roots,
+            "left_out": self.left_out, "failed": self.failed,
             "scale": "mini" if all(e.settings.scale == "mini" for e in self.suite.runs.values()) else "full",
         }  # fmt: skip
 
 
-def plan(name: str, *, data: Path | None = None, results: Path | None = None, gpus: int | None = None) -> Plan:
+def plan(
+    name: str, *, data: Path | None = None, results: Path | None = None, gpus: int | None = None, profile: str = "local"
+) -> Plan:
     """Read a suite (its name, or a YAML file) and see which of its runs have their recordings here.
 
-    `data` is the data set, or a folder of sets. Raises `SettingsError` for what the suite has wrong, `DataError`
-    where there is no folder `data`, `RunError` for more processes than GPUs.
+    `data` is the data set, or a folder of sets; `profile` a folder of profiles/. Raises `SettingsError` for what the
+    suite has wrong, `DataError` where there is no folder `data` or the suite has no use for it, `RunError` for
+    more processes than GPUs, or more GPUs than there are.
     """
     home = datasets.home()
     file = suite.find(name, home / "experiments")
@@ -59,14 +66,23 @@ def plan(name: str, *, data: Path | None = None, results: Path | None = None, gp
     if data is not None:
         if not data.is_dir():
             raise datasets.DataError(f"there is no folder {data}: give the data set, or a folder of sets, as DATA")
+        if all(entry.settings.scale == "mini" or entry.root for entry in found.runs.values()):
+            raise datasets.DataError(f"{found.name} has its own recordings: DATA is for suites such as published")
         os.environ["WTMR_DATA"] = str(data.resolve())
-    made = Plan(found, file.resolve(), (results or home / "results" / found.name).resolve(),
-                _gpus() if gpus is None else gpus, os.cpu_count() or 1)  # fmt: skip
+    if not (home / "profiles" / profile).is_dir():
+        raise SettingsError(f"there is no profile {profile} in {home / 'profiles'}")
+    here = _gpus() if profile == "local" and gpus != 0 else 0
+    if profile == "local" and (gpus or 0) > here:
+        raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
+    made = Plan(found, file.resolve(), (results or home / "results" / found.name).resolve(), profile,
+                here if gpus is None else gpus, processes.cores())  # fmt: skip
     absent: dict[tuple, str] = {}
     for run, entry in found.runs.items():
         where = (entry.settings.dataset, entry.settings.scale, entry.root)
         try:
             processes.check(entry.settings, made.gpus)
+            if entry.settings.device.startswith("cuda:"):
+                raise runs.RunError(f"device is {entry.settings.device}; a suite gives out the GPUs itself: use cuda")
             if where in absent:
                 made.left_out[run] = absent[where]
             elif entry.settings.scale == "full" or entry.root:
@@ -100,7 +116,7 @@ def pending(made: Plan) -> list[str]:
     return sorted({Path(line[0]).name for line in lines[1:] if "/.done/" in line[0] and line[-1] != "no update"})
 
 
-def reproduce(made: Plan, profile: str = "local") -> int:
+def reproduce(made: Plan) -> int:
     """Make what is to be made of a plan, go on with what is half done, and print the performance table.
 
     A failed notebook does not stop the others; what can be made without a failed run is then made without it.
@@ -117,41 +133,43 @@ def reproduce(made: Plan, profile: str = "local") -> int:
     except Timeout:
         raise runs.RunError(f"another batch works in {made.results}: wait for its end, or stop it") from None
     with lock:
-        _end_leftovers(made.results / "logs" / "snakemake.log")
-        failed: dict[str, str] = {}
+        log = made.results / "logs" / "snakemake.log"
+        _end_leftovers(log)
+        log.unlink(missing_ok=True)
         report = made.results / "report.html"
         jobs = pending(made)
         if jobs:
             report.unlink(missing_ok=True)
-            failed = _made(made, jobs, profile)
-            lost = {job.split("-", 1)[1]: why for job, why in failed.items() if job.startswith("02_train-")}
-            unread = {job.split("-", 1)[1]: why for job, why in failed.items() if job.startswith("01_data-")}
-            lost |= {
-                run: unread[e.settings.dataset] for run, e in made.suite.runs.items() if e.settings.dataset in unread
-            }
+            made.failed = _made(made, jobs)
+            lost = {}
+            for run, entry in made.suite.runs.items():
+                for job in (f"01_data-{entry.settings.dataset}", f"02_train-{run}"):
+                    if job in made.failed:
+                        lost[run] = made.failed[job]
             if lost and len(made.left_out | lost) < len(made.suite.runs):
                 made.left_out |= {run: f"failed: {why}" for run, why in lost.items()}
                 print(f"Without {', '.join(lost)}:", flush=True)
-                failed |= _made(made, pending(made), profile)
+                made.failed |= _made(made, pending(made))
         else:
             print(f"{made.suite.name}: everything is made already")
-        if not report.is_file():
-            _report(made, report)
-        conclude(made, failed)
-    return 1 if failed else 0
+        reported = report.is_file() or _report(made, report)
+        conclude(made)
+    return 1 if made.failed or not reported else 0
 
 
-def conclude(made: Plan, failed: dict[str, str]) -> None:
+def conclude(made: Plan) -> None:
     """Print what was made: the performance table, what was left out and what failed, where to look."""
     table = made.results / "performance_table.csv"
-    if table.is_file():
+    if (made.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in made.failed:
         print(f"\nPerformance table, {made.suite.name} suite ({table}):")
-        print(pd.read_csv(table).to_string(index=False, float_format="%.2f".__mod__, na_rep="-"))
-    if made.config["scale"] == "mini":
-        print("Measured on miniature data with scaled-down networks: they say nothing about real people (README.md).")
+        shown = pd.read_csv(table).set_index(["dataset", "model"])
+        shown.columns = shown.columns.str.removesuffix("_accuracy").str.split("_", n=1, expand=True)
+        print(shown.to_string(float_format="%.2f".__mod__, na_rep="-", sparsify=False))
+        if made.config["scale"] == "mini":
+            print("Measured on miniature data with scaled-down networks: nothing about real people (README.md).")
     for line in left_out(made):
         print(line)
-    for job, why in failed.items():
+    for job, why in made.failed.items():
         print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
     if (made.results / "report.html").is_file():
         print(f"Report: {made.results / 'report.html'}")
@@ -189,23 +207,26 @@ def _snakemake(made: Plan, config: Path, *arguments: str, run: Any = subprocess.
     home = datasets.home()
     # our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile"), "--directory", str(home),
-               "--nolock", "--configfile", str(config), *arguments]  # fmt: skip
-    return run(command, preexec_fn=processes.die_with_parent, **how)
+               "--rerun-triggers", "mtime", "params", "input", "--nolock", "--configfile", str(config),
+               *arguments]  # fmt: skip
+    # a GPU that is not to be used is not to be seen
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if made.profile == "local" and not made.gpus else {}
+    return run(command, env=os.environ | hidden, preexec_fn=processes.die_with_parent, **how)
 
 
-def _made(made: Plan, jobs: list[str], profile: str) -> dict[str, str]:
+def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
     """Let Snakemake make `jobs` and show how far it is; what failed, and why."""
     logs = made.results / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for job in jobs:
         (logs / f"{job}.json").unlink(missing_ok=True)
-    arguments = ["--workflow-profile", str(datasets.home() / "profiles" / profile)]
-    if profile == "local":
+    arguments = ["--workflow-profile", str(datasets.home() / "profiles" / made.profile)]
+    if made.profile == "local":
         arguments += ["--cores", str(made.cores), "--resources", f"gpu={made.gpus}"]
     view = View(made.suite, made.results, jobs)
     config = made.results / ".config.json"  # where other machines see it too
     runs.write_json(config, made.config)
-    with (logs / "snakemake.log").open("w") as log:
+    with (logs / "snakemake.log").open("a") as log:
         process = _snakemake(made, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
         try:
             while process.poll() is None:
@@ -232,25 +253,28 @@ def _end_leftovers(log: Path) -> None:
     """Cancel the jobs that a stopped batch, whose log this is, left in SLURM, and wait for their end: they would keep
     the next batch from their runs. What they trained so far is gone on with."""
     said = log.read_text(errors="replace") if log.is_file() else ""
-    name = re.search(r"^SLURM run ID: (\S+)", said, re.MULTILINE)
-    if not name or not shutil.which("squeue"):
+    names = re.findall(r"^SLURM run ID: (\S+)", said, re.MULTILINE)
+    if not names or not shutil.which("squeue"):
         return
+    name = ",".join(names)
     told = False
-    while left := subprocess.run(["squeue", "--noheader", "--format=%i", f"--name={name[1]}"],
+    while left := subprocess.run(["squeue", "--noheader", "--format=%i", f"--name={name}"],
                                  capture_output=True, text=True).stdout.split():  # fmt: skip
         if not told:
             print(f"cancelling {len(left)} SLURM jobs of a batch that was stopped", flush=True)
-            subprocess.run(["scancel", f"--name={name[1]}"])
+            subprocess.run(["scancel", f"--name={name}"])
         told = True
         time.sleep(1)
 
 
-def _report(made: Plan, report: Path) -> None:
-    with _config(made) as config:
-        said = _snakemake(made, config, "--report", str(report.with_name(".report.part.html")), capture_output=True)
-    part = report.with_name(".report.part.html")
-    if said.returncode or not part.is_file():
-        print("no report: not everything it shows has been made", file=sys.stderr)
-        part.unlink(missing_ok=True)
-    else:
+def _report(made: Plan, report: Path) -> bool:
+    """Let Snakemake write its report of what was made; False, with the reason, where it cannot."""
+    part, log = report.with_name(".report.part.html"), made.results / "logs" / "report.log"
+    with _config(made) as config, log.open("w") as said:
+        end = _snakemake(made, config, "--report", str(part), stdout=said, stderr=said)
+    if end.returncode == 0 and part.is_file():
         part.replace(report)
+        return True
+    part.unlink(missing_ok=True)
+    print(f"no report could be made: see {log}", file=sys.stderr)
+    return False

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from wtmr_core import datasets, processes, runs
+from wtmr_core import datasets, runs
 
 
 def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gpus: int = 0) -> None:
@@ -26,7 +26,6 @@ def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gp
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    processes.die_with_parent()
     status, began = log.with_suffix(".json"), time.time()
     part = log.with_suffix(".ipynb")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,21 +66,25 @@ def tidy(path: Path) -> None:
 
 @contextlib.contextmanager
 def free_gpus(count: int) -> Iterator[None]:
-    """Within it CUDA shows `count` GPUs that no other notebook of this machine has; the batch system's own choice
-    is left alone. Waits until so many are free."""
-    if not count or "SLURM_JOB_ID" in os.environ:
+    """Within it CUDA shows `count` GPUs that no other notebook of this user has. Waits until so many are free.
+
+    Raises `RunError` where there are not so many at all.
+    """
+    if not count:
         yield
         return
     import torch
 
     shown = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
+    if len(shown.split(",")) < count or not shown:
+        raise runs.RunError(f"{count} GPUs are asked for, but torch sees {shown or 'none'}: lower processes")
     with contextlib.ExitStack() as taken:
         mine: list[str] = []
         while len(mine) < count:
             for gpu in shown.split(","):
                 if len(mine) < count and gpu not in mine:
                     with contextlib.suppress(Timeout):
-                        lock = FileLock(Path(tempfile.gettempdir(), f"wtmr-gpu-{gpu}.lock"), mode=0o666)
+                        lock = FileLock(Path(tempfile.gettempdir(), f"wtmr-{os.getuid()}-gpu-{gpu}.lock"))
                         taken.enter_context(lock.acquire(timeout=0))
                         mine.append(gpu)
             time.sleep(0.0 if len(mine) == count else 1.0)

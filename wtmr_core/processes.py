@@ -8,6 +8,7 @@ dropout, which each process draws for itself.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
 import json
@@ -21,11 +22,19 @@ from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Ask Linux to kill this process when the one that started it dies, so that a killed run leaves nothing at
-    work that would be in the way of the next. On other systems nothing happens."""
+    work that would be in the way of the next. Ends at once where `parent`, its number, is dead already. On other
+    systems nothing happens."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if parent and os.getppid() != parent:
+            os._exit(1)
+
+
+def cores() -> int:
+    """CPU cores that this process may use: of a shared machine, its part."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def started_by_torchrun() -> bool:
@@ -75,16 +84,17 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
     import torch
 
     check(settings, torch.cuda.device_count())
-    threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.processes)
+    threads = settings.threads or max(1, cores() // settings.processes)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=environment, preexec_fn=die_with_parent
     )
-    said = ""
+    said, decoder = "", codecs.getincrementaldecoder("utf-8")(errors="replace")
     with process:
         try:
             # by hand, since a progress bar ends its lines with \r
-            while chunk := process.stderr.read1().decode(errors="replace"):
+            while raw := process.stderr.read1():
+                chunk = decoder.decode(raw)
                 sys.stderr.write(chunk)
                 said = (said + chunk)[-20000:]
         except BaseException:  # an interrupt too: nothing is left at work

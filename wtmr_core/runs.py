@@ -78,22 +78,25 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
         yield
 
 
-def find(results: Path, settings: Settings, holding: str = METRICS) -> Path:
-    """The folder below `results` of a run of `settings`, whatever clips it had; the last one made, of several.
+def name(results: Path, name: str, folder: Path) -> None:
+    """Note that the run `name` of a suite is the one in `folder`, below `results`."""
+    write(results / "runs" / f"{name}.txt", lambda p: p.write_text(folder.name + "\n"))
 
-    A split of `auto` is any. Only folders that hold the file `holding` count, by default those with results.
-    Raises `RunError` where there is none.
+
+def named(results: Path, name: str, settings: Settings) -> Path:
+    """The folder of the run `name` of a suite, which is one of `settings`; a split of `auto` is any.
+
+    Raises `RunError` where it has not been trained, or only with other settings.
     """
-    identity = {k: v for k, v in settings.identity().items() if (k, v) != ("split", "auto")}
-    folders = [
-        f.parent
-        for f in results.glob(f"runs/{settings.name('')[:-8]}*/{holding}")
-        if identity.items() <= read_json(f.parent / SETTINGS).items()
-    ]
-    if not folders:
-        what = f"{settings.model} on {settings.dataset}, {settings.protocol}, with these settings"
-        raise RunError(f"{results} holds no finished run of {what}: train it with 02_train or `make reproduce`")
-    return max(folders, key=lambda f: (f / holding).stat().st_mtime)
+    try:
+        folder = results / "runs" / (results / "runs" / f"{name}.txt").read_text().strip()
+    except OSError:
+        raise RunError(f"{results} holds no finished run {name}: make it with `make reproduce`") from None
+    held = read_json(folder / SETTINGS)
+    wanted = {k: v for k, v in settings.identity().items() if (k, v) != ("split", "auto")}
+    if different := [k for k, v in wanted.items() if held.get(k) != v]:
+        raise RunError(f"{name} was trained with another {different[0]}: make it again with `make reproduce`")
+    return folder
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:

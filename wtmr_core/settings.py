@@ -241,8 +241,8 @@ def unknown(key: str, known: typing.Iterable[str]) -> str:
     )
 
 
-#: what a training notebook takes: where the data and the results lie, and every setting
-PARAMETERS = frozenset({"root", "results"} | {f.name for f in fields(Settings)})
+#: what a training notebook takes: where data and results lie, the run's name in a suite, and every setting
+PARAMETERS = frozenset({"root", "results", "name"} | {f.name for f in fields(Settings)})
 _CHECKED = "_wtmr_parameters_checked"
 _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 _FLOATS = frozenset(f.name for f in fields(Settings) if "float" in str(f.type))

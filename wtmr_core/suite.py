@@ -60,16 +60,24 @@ def load(file: Path) -> Suite:
         for other, same in found.items():
             if other != name and (entry.settings.identity(), entry.root) == (same.settings.identity(), same.root):
                 raise SettingsError(f"{file}: {name} and {other} are the same run; change a setting, such as seed")
+    places: dict[str, tuple] = {}
+    for name, entry in found.items():
+        place = (entry.settings.scale, entry.root)
+        if places.setdefault(entry.settings.dataset, place) != place:
+            raise SettingsError(f"{file}, run {name}: runs on {entry.settings.dataset} differ in scale or root; "
+                                "make a suite of each")  # fmt: skip
     return Suite(file.stem, found)
 
 
 def _entry(name: Any, shared: Any, own: Any) -> Entry:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", str(name)):
-        raise SettingsError("a name has small letters, numbers, points and hyphens")
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        raise SettingsError("a name is text of small letters, numbers, points and hyphens")
     if not isinstance(own, dict) or not isinstance(shared, dict):
         raise SettingsError("it needs settings, such as {dataset: hmdb51, model: released-wtmr}")
     given = {**shared, **own}
     root = given.pop("root", None)
+    if not isinstance(root, str | None):
+        raise SettingsError(f"root is {root!r}; it must be a folder")
     for key in given:
         if not isinstance(key, str):
             raise SettingsError(unknown(str(key), Settings.__dataclass_fields__))

@@ -10,9 +10,20 @@ from types import ModuleType
 
 from wtmr_core.datasets import hmdb51, mini, ntu60, svideoqa
 from wtmr_core.datasets.index import DataError, Index, Unreadable
-from wtmr_core.datasets.roots import cache_home, find_root, home
+from wtmr_core.datasets.roots import cache_home, find_root, home, results_home
 
-__all__ = ["NAMES", "DataError", "Index", "Unreadable", "cache_home", "find", "home", "module", "open_index"]
+__all__ = [
+    "NAMES",
+    "DataError",
+    "Index",
+    "Unreadable",
+    "cache_home",
+    "find",
+    "home",
+    "module",
+    "open_index",
+    "results_home",
+]
 
 NAMES = ("hmdb51", "ntu60", "svideoqa")
 

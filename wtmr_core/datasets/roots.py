@@ -17,6 +17,11 @@ def home() -> Path:
     return next((d for d in (here, *here.parents) if (d / "notebooks").is_dir() and (d / "wtmr_core").is_dir()), here)
 
 
+def results_home(suite: str, given: str | Path | None = None) -> Path:
+    """Where the results of a suite lie: the folder `given`, or its own in `WTMR_RESULTS` or in `results`."""
+    return home() / given if given else Path(os.environ.get("WTMR_RESULTS") or home() / "results") / suite
+
+
 def cache_home() -> Path:
     """Where clip caches are made: `WTMR_CACHE`, or `data/cache`. It may be deleted at any time."""
     return Path(os.environ.get("WTMR_CACHE") or home() / "data" / "cache")
