@@ -29,6 +29,7 @@ ALLOWED = {
     "suite": {"settings"},
     "batches": {"settings", "datasets"},
     "processes": {"settings", "runs"},
+    "agent": {"processes"},
     "training": {"settings", "models", "runs", "batches", "processes"},
     "evaluation": set(),
     "tables": {"published", "profiling", "runs", "suite", "settings", "evaluation", "models"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -166,10 +167,10 @@ def train_one(options: argparse.Namespace) -> int:
 
     from wtmr_core import processes, runs
     from wtmr_core.settings import Settings, SettingsError
-    from wtmr_core.training import run
 
     if processes.started_by_torchrun():
-        processes.die_with_parent()
+        processes.die_with_parent(int(os.environ.get(processes.AGENT, 0)))
+    from wtmr_core.training import run
 
     given = {}
     for pair in options.settings:

@@ -211,7 +211,7 @@ def _snakemake(made: Plan, config: Path, *arguments: str, run: Any = subprocess.
                *arguments]  # fmt: skip
     # a GPU that is not to be used is not to be seen
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if made.profile == "local" and not made.gpus else {}
-    return run(command, env=os.environ | hidden, preexec_fn=processes.die_with_parent, **how)
+    return run(command, env=os.environ | hidden, preexec_fn=processes.with_me(), **how)
 
 
 def _made(made: Plan, jobs: list[str]) -> dict[str, str]:

@@ -11,15 +11,19 @@ from __future__ import annotations
 import codecs
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
+
+AGENT = "WTMR_AGENT"  # the environment's name for the number of the torchrun that started a process
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -30,6 +34,11 @@ def die_with_parent(parent: int | None = None) -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if parent and os.getppid() != parent:
             os._exit(1)
+
+
+def with_me() -> Callable[[], None]:
+    """What a new process is to call first, to die with this one."""
+    return functools.partial(die_with_parent, os.getpid())
 
 
 def cores() -> int:
@@ -61,7 +70,7 @@ def command(settings: Settings, results: Path, root: str | Path | None) -> list[
     given = {k: v for k, v in settings.asdict().items() if v is not None}
     pairs = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in given.items()]
     train = ["-m", "wtmr_core", "train", *pairs, "--results", str(results), *(["--root", str(root)] if root else [])]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={settings.processes}"]
+    torchrun = [sys.executable, "-m", "wtmr_core.agent", f"--nproc-per-node={settings.processes}"]
     if settings.nodes == 1:
         return [*torchrun, "--standalone", *train]
     if not (job := os.environ.get("SLURM_JOB_ID")):
@@ -87,7 +96,7 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
     threads = settings.threads or max(1, cores() // settings.processes)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=environment, preexec_fn=die_with_parent
+        command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=environment, preexec_fn=with_me()
     )
     said, decoder = "", codecs.getincrementaldecoder("utf-8")(errors="replace")
     with process:
