@@ -73,7 +73,7 @@ def test_the_notebooks_show_what_the_suite_made(path):
     for file in (path, PROJECT / "notebooks" / f"{name}.ipynb"):
         cells = [c for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code"]
         compared = [c for c in cells if "nbval-ignore-output" not in c.metadata.get("tags", [])]
-        said.append({c.id: o.text for c in compared for o in c.outputs if o.output_type == "stream"})
+        said.append({c.id: "".join(o.text for o in c.outputs if o.output_type == "stream") for c in compared})
     assert said[0] == said[1]
 
 

@@ -49,7 +49,7 @@ def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gp
 
 
 def tidy(path: Path) -> None:
-    """Drop from an executed notebook what differs each time: times, progress bars, papermill's random ids."""
+    """Drop from an executed notebook what differs each time: times, progress bars, random ids, cuts in a stream."""
     import nbformat
 
     held = nbformat.read(path, as_version=4)
@@ -60,7 +60,15 @@ def tidy(path: Path) -> None:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = f"given-{number}"
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            kept: list[Any] = []
+            for output in cell.outputs:
+                if output.get("name") == "stderr":
+                    continue
+                if kept and output.output_type == kept[-1].output_type == "stream":
+                    kept[-1].text += output.text  # where a stream is cut is chance
+                else:
+                    kept.append(output)
+            cell.outputs = kept
     nbformat.write(held, path)
 
 

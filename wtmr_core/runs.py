@@ -131,11 +131,13 @@ def environment(device: str, precision: str, processes: int = 1) -> dict[str, An
 
 
 def _commit() -> str | None:
-    """The commit of the checkout this package lies in, `+` where files differ from it."""
+    """The commit of the checkout this package lies in, `+` where the package differs from it."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno", "."], capture_output=True, text=True, check=True
+        )
         return commit.strip() + ("+" if changed.stdout.strip() else "")
     except (OSError, subprocess.CalledProcessError):
         return None
