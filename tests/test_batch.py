@@ -167,8 +167,9 @@ def root_of(home: Path) -> dict:
 def test_killed_at_twenty_moments_a_suite_ends_as_if_undisturbed(project, tmp_path):
     """SIGKILL for the command alone, or for it and Snakemake at once, while there is work to do.
 
-    The suite is short: real training, notebooks that only pass on what was trained."""
+    The suite is short: one real training, notebooks that only pass on what was trained."""
     shorten(project)
+    write_suite(project, {"a-wtmr": MODELS["a-wtmr"]}, **root_of(project))
     whole = tmp_path / "whole"
     began = time.monotonic()
     assert reproduce(project, "--results", str(whole)).returncode == 0
@@ -179,7 +180,7 @@ def test_killed_at_twenty_moments_a_suite_ends_as_if_undisturbed(project, tmp_pa
             shutil.rmtree(results)
         process = subprocess.Popen(command(), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    start_new_session=True)  # fmt: skip
-        time.sleep(rng.uniform(0, 0.6 * took))
+        time.sleep(rng.uniform(0, 0.5 * took))
         if process.poll() is None:
             kills += 1
             (os.kill if kills % 2 else os.killpg)(process.pid, signal.SIGKILL)
