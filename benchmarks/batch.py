@@ -18,7 +18,7 @@ import nbformat
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
-PARAMETERS = "results = suite = name = left_out = root = None"
+PARAMETERS = "results = suite = name = left_out = dataset = scale = root = None"
 MAKES = {
     "01_data": [],
     "02_train": [],
@@ -37,13 +37,18 @@ sys.exit(sum(process.wait() for process in made))
 """
 
 
-def stand_in(files: list[str]) -> nbformat.NotebookNode:
+def stand_in(code: str) -> nbformat.NotebookNode:
+    """A notebook that takes what the Snakefile gives any of the five, and runs `code`."""
+    cells = [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(code)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+
+
+def making(files: list[str]) -> str:
+    """Code that writes `files` below the results."""
     body = [f"    (Path(results) / {file!r}.format(name=name))," for file in files]
     make = ["    path.parent.mkdir(parents=True, exist_ok=True)", "    path.write_text('dataset,model,x\\na,b,1\\n')"]
-    code = "\n".join(["from pathlib import Path", "for path in [", *body, "]:", *make])
-    cells = [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(code)]
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "p",
-                                                                         "language": "python"}})  # fmt: skip
+    return "\n".join(["from pathlib import Path", "for path in [", *body, "]:", *make])
 
 
 def timed(command: list[str], home: Path) -> float:
@@ -64,7 +69,7 @@ def main() -> None:
         (home / "wtmr_core").symlink_to(PROJECT / "wtmr_core")
         (home / "notebooks").mkdir()
         for name, files in MAKES.items():
-            nbformat.write(stand_in(files), home / "notebooks" / f"{name}.ipynb")
+            nbformat.write(stand_in(making(files)), home / "notebooks" / f"{name}.ipynb")
         entries = {f"r{seed}": {"dataset": "ntu60", "seed": seed} for seed in range(count)}
         suite = {"all": {"scale": "mini", "threads": 1}, "runs": entries}
         (home / "experiments" / "empty.yaml").write_text(yaml.safe_dump(suite))

@@ -20,6 +20,7 @@ import yaml
 from filelock import FileLock
 from safetensors.torch import load_file
 
+from benchmarks.batch import MAKES, stand_in
 from tests.conftest import PROJECT, write_ntu60
 from wtmr_core import batch, execution, progress, runs
 from wtmr_core.datasets import DataError
@@ -54,14 +55,7 @@ def write_suite(home: Path, entries: dict, **shared) -> None:
     (home / "experiments" / "tiny.yaml").write_text(yaml.safe_dump({"all": TINY | shared, "runs": entries}))
 
 
-#: short notebooks in the place of all but 02_train: they read the runs and write what the Snakefile expects of them
-WRITES = {
-    "01_data": ["data/clips.csv"],
-    "03_confusion_matrix": ["figures/03_confusion_matrix-{name}.png", "figures/03_reduced-{name}.png"],
-    "04_ablation": ["tables/04_ablation.csv", "figures/04_ablation.png"],
-    "05_performance_table": ["performance_table.csv", "tables/05_runs.csv", "tables/05_times.csv",
-                             "figures/05_accuracy_cost.png"],
-}  # fmt: skip
+#: of a short notebook in the place of any but 02_train: it reads the runs and writes what the Snakefile expects
 SHORT = """
 import hashlib, pathlib
 held = sorted(pathlib.Path(results).glob("runs/*/predictions.npz")) if name or suite else []
@@ -75,12 +69,11 @@ for path in (pathlib.Path(results, file.format(name=name)) for file in FILES):
 
 
 def shorten(home: Path) -> None:
-    for name, files in WRITES.items():
-        cells = [nbformat.v4.new_code_cell("results = suite = name = left_out = dataset = scale = root = None",
-                                           metadata={"tags": ["parameters"]}),
-                 nbformat.v4.new_code_cell(SHORT.replace("FILES", repr(files)).strip())]  # fmt: skip
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "notebooks" / f"{name}.ipynb")
+    for name, files in MAKES.items():
+        if name == "02_train":
+            continue
+        held = stand_in(SHORT.replace("FILES", repr(files)).strip())
+        nbformat.write(held, home / "notebooks" / f"{name}.ipynb")
 
 
 def command(*arguments: str) -> list[str]:

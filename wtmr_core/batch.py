@@ -76,19 +76,19 @@ def plan(
         raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
     made = Plan(found, file.resolve(), (results or home / "results" / found.name).resolve(), profile,
                 here if gpus is None else gpus, processes.cores())  # fmt: skip
-    absent: dict[tuple, str] = {}
+    absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
     for run, entry in found.runs.items():
-        where = (entry.settings.dataset, entry.settings.scale, entry.root)
+        dataset = entry.settings.dataset
         try:
             processes.check(entry.settings, made.gpus)
             if entry.settings.device.startswith("cuda:"):
                 raise runs.RunError(f"device is {entry.settings.device}; a suite gives out the GPUs itself: use cuda")
-            if where in absent:
-                made.left_out[run] = absent[where]
+            if dataset in absent:
+                made.left_out[run] = absent[dataset]
             elif entry.settings.scale == "full" or entry.root:
-                made.roots[run] = str(datasets.find(entry.settings.dataset, entry.root))
+                made.roots[run] = str(datasets.find(dataset, entry.root))
         except datasets.DataError as error:
-            made.left_out[run] = absent[where] = str(error)
+            made.left_out[run] = absent[dataset] = str(error)
         except runs.RunError as error:
             raise runs.RunError(f"{file}, run {run}: {error}") from error
     return made

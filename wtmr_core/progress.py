@@ -84,10 +84,9 @@ class View:
         entry = self.suite.runs.get(job.removeprefix("02_train-"))
         if entry is None or not job.startswith("02_train-"):
             return 0, 0, 0.0
-        wanted = {k: v for k, v in entry.settings.identity().items() if (k, v) != ("split", "auto")}
         with contextlib.suppress(runs.RunError, OSError, ValueError):
             folders = [f.parent for f in self.results.glob(f"runs/{entry.settings.name('')[:-8]}*/{runs.TIMING}")]
-            folders = [f for f in folders if wanted.items() <= runs.read_json(f / runs.SETTINGS).items()]
+            folders = [f for f in folders if not runs.differences(f, entry.settings)]
             times = pd.read_csv(max(folders, key=lambda f: (f / runs.TIMING).stat().st_mtime) / runs.TIMING)
             if len(times) < entry.settings.epochs:
                 return len(times), entry.settings.epochs, float(times.seconds.median())

@@ -92,11 +92,15 @@ def named(results: Path, name: str, settings: Settings) -> Path:
         folder = results / "runs" / (results / "runs" / f"{name}.txt").read_text().strip()
     except OSError:
         raise RunError(f"{results} holds no finished run {name}: make it with `make reproduce`") from None
-    held = read_json(folder / SETTINGS)
-    wanted = {k: v for k, v in settings.identity().items() if (k, v) != ("split", "auto")}
-    if different := [k for k, v in wanted.items() if held.get(k) != v]:
+    if different := differences(folder, settings):
         raise RunError(f"{name} was trained with another {different[0]}: make it again with `make reproduce`")
     return folder
+
+
+def differences(folder: Path, settings: Settings) -> list[str]:
+    """The settings in which the run in `folder` is not one of `settings`, whatever its clips; `auto` is any split."""
+    held = read_json(folder / SETTINGS)
+    return [k for k, v in settings.identity().items() if held.get(k) != v and (k, v) != ("split", "auto")]
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:
