@@ -1,4 +1,4 @@
-"""Confusion matrices and the figures of a class: by hand, against scikit-learn, and what must always hold."""
+"""Confusion matrices and the figures of a run: by hand, against scikit-learn, and what must always hold."""
 
 import warnings
 
@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, classification_report, confusion_matrix
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    classification_report,
+    confusion_matrix,
+    f1_score,
+    top_k_accuracy_score,
+)
 
 from wtmr_core import evaluation, published
 
@@ -19,6 +27,7 @@ BY_HAND = pd.DataFrame(
 )
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3]
 GUESSES = [0, 0, 0, 1, 1, 1, 3, 3, 2, 2, 2, 2, 0]
+SURE = 1000.0  # a logit that leaves nothing to the other classes
 
 
 @st.composite
@@ -27,6 +36,15 @@ def predictions(draw):
     k, b = draw(st.integers(1, 7)), draw(st.integers(1, 40))
     numbers = st.lists(st.integers(0, k - 1), min_size=b, max_size=b)
     return draw(numbers), draw(numbers), k
+
+
+@st.composite
+def judged(draw, fewest=1):
+    """Labels (b,) and logits (b, k) in which no two of a clip are equal, b and k small."""
+    k, b = draw(st.integers(fewest, 7)), draw(st.integers(1, 20))
+    labels = draw(st.lists(st.integers(0, k - 1), min_size=b, max_size=b))
+    orders = draw(st.lists(st.permutations(range(k)), min_size=b, max_size=b))
+    return np.array(labels), np.array(orders) * draw(st.floats(0.01, 5))
 
 
 def test_a_matrix_by_hand():
@@ -96,6 +114,144 @@ def test_reducing_loses_no_clip_and_no_hit_of_a_class_kept(case, data):
     assert evaluation.accuracy(found) >= evaluation.accuracy(counts)  # collapsing never lowers it
 
 
+def test_probabilities_by_hand():
+    found = evaluation.probabilities([[0, np.log(3)], [5, 5]])
+    np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5]])
+    with np.errstate(over="raise", invalid="raise"):
+        np.testing.assert_allclose(evaluation.probabilities([[SURE, SURE + np.log(3)]]), found[:1])
+        assert evaluation.probabilities([[SURE, 0.0]]).tolist() == [[1, 0]]
+
+
+def test_topk_by_hand():
+    labels = [2, 0, 1, 1]
+    logits = [[1, 2, 3, 0], [1, 2, 3, 0], [9, 8, 7, 6], [-1, -4, -3, -2]]  # label comes 1st, 3rd, 2nd, 4th
+    assert [evaluation.topk(labels, logits, k) for k in (1, 2, 3, 4, 99)] == [1 / 4, 2 / 4, 3 / 4, 1, 1]
+
+
+def test_among_equal_logits_the_first_counts():
+    labels, logits = np.arange(4), np.zeros((4, 4))
+    assert [evaluation.topk(labels, logits, k) for k in (1, 2, 4)] == [1 / 4, 2 / 4, 1]
+    assert evaluation.accuracy(evaluation.confusion(labels, logits, CLASSES)) == 1 / 4
+
+
+def test_calibration_by_hand():
+    labels = [0, 0, 1, 1]
+    logits = [[0, 0], [SURE, 0], [SURE, 0], [0, np.log(1.5)]]  # confidence 0.5, 1, 1 and 0.6; only the third is wrong
+    found = evaluation.calibration(labels, logits, bins=4)
+    assert found.low.tolist() == [0, 0.25, 0.5, 0.75]
+    assert found.high.tolist() == [0.25, 0.5, 0.75, 1]
+    assert found.clips.tolist() == [0, 1, 1, 2]  # 0.5 lies in the bin that it ends, 1 in the last
+    np.testing.assert_allclose(found.confidence, [np.nan, 0.5, 0.6, 1])
+    np.testing.assert_allclose(found.accuracy, [np.nan, 1, 1, 0.5])
+    assert evaluation.calibration_error(labels, logits, bins=4) == pytest.approx((0.5 + 0.4 + 2 * 0.5) / 4)
+
+
+def test_a_run_always_sure_is_off_by_its_errors():
+    logits = np.eye(4)[GUESSES] * SURE
+    assert evaluation.calibration_error(LABELS, logits) == pytest.approx(4 / 13)
+    assert evaluation.calibration_error(LABELS, np.eye(4)[LABELS] * SURE) == 0
+
+
+def test_scores_by_hand():
+    found = evaluation.scores(LABELS, np.eye(4)[GUESSES] * SURE)
+    assert list(found) == list(evaluation.METRICS)
+    assert found == pytest.approx(
+        {
+            "top1": 9 / 13,
+            "top5": 1,
+            "mean_class_accuracy": (3 / 4 + 1 / 2 + 1 + 0) / 4,
+            "macro_f1": (3 / 4 + 4 / 7 + 1 + 0) / 4,
+            "calibration_error": 4 / 13,
+        }
+    )
+
+
+def test_a_class_without_clips_is_in_no_mean():
+    found = evaluation.scores([0, 0, 1], np.eye(3)[[0, 2, 1]])  # class 2 has none, but is guessed
+    assert found["mean_class_accuracy"] == (1 / 2 + 1) / 2
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+
+
+@given(judged(fewest=3))  # of two classes scikit-learn wants one score
+def test_scores_as_scikit_learn_has_them(case):
+    labels, logits = case
+    k, guesses = logits.shape[1], logits.argmax(axis=1)
+    found = evaluation.scores(labels, logits)
+    for n in range(1, k):
+        assert evaluation.topk(labels, logits, n) == pytest.approx(
+            top_k_accuracy_score(labels, logits, k=n, labels=range(k))
+        )
+    assert found["top1"] == pytest.approx(accuracy_score(labels, guesses))
+    assert found["top5"] == evaluation.topk(labels, logits, 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class that is guessed and has no clips
+        assert found["mean_class_accuracy"] == pytest.approx(balanced_accuracy_score(labels, guesses))
+    present = np.unique(labels)
+    assert found["macro_f1"] == pytest.approx(
+        f1_score(labels, guesses, labels=present, average="macro", zero_division=0)
+    )
+
+
+@given(judged(), st.integers(1, 20))
+def test_calibration_as_scikit_learn_has_it(case, bins):
+    labels, logits = case
+    right, confidence = logits.argmax(axis=1) == labels, evaluation.probabilities(logits).max(axis=1)
+    accuracies, confidences = calibration_curve([*right, True, False], [*confidence, 0, 0], n_bins=bins)
+    found = evaluation.calibration(labels, logits, bins)
+    assert found.clips.sum() == len(labels)
+    # scikit-learn wants a right and a wrong clip; both are added to the first bin, which is left out
+    seen = found[(found.clips > 0) & (found.index > 0)]
+    np.testing.assert_allclose(seen.accuracy, accuracies[len(accuracies) - len(seen) :])
+    np.testing.assert_allclose(seen.confidence, confidences[len(confidences) - len(seen) :])
+
+
+@given(judged(), st.integers(1, 20))
+def test_what_calibration_errors_must_keep_to(case, bins):
+    labels, logits = case
+    error, table = evaluation.calibration_error(labels, logits, bins), evaluation.calibration(labels, logits, bins)
+    assert 0 <= error <= 1
+    gaps = (table.accuracy - table.confidence).abs()
+    assert error == pytest.approx((gaps * table.clips).sum() / len(labels))
+    assert (
+        evaluation.calibration_error(labels, logits, 2 * bins) >= error - 1e-9
+    )  # halves cannot make up for each other
+    confidence = evaluation.probabilities(logits).max(axis=1).mean()
+    whole = evaluation.calibration_error(labels, logits, bins=1)
+    assert whole == pytest.approx(abs(evaluation.topk(labels, logits, 1) - confidence))
+
+
+@given(judged(), st.randoms(use_true_random=False))
+def test_the_order_of_clips_changes_no_score(case, random):
+    labels, logits = case
+    order = random.sample(range(len(labels)), len(labels))
+    assert evaluation.scores(labels[order], logits[order]) == pytest.approx(evaluation.scores(labels, logits))
+
+
+@given(judged())
+def test_topk_rises_to_one(case):
+    labels, logits = case
+    shares = [evaluation.topk(labels, logits, k + 1) for k in range(logits.shape[1])]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+@given(judged(), st.data())
+def test_a_weight_counts_a_clip_as_often(case, data):
+    labels, logits = case
+    size = len(labels)
+    weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size).filter(any)))
+    (run,) = evaluation.judge(labels, logits)
+    found = {metric: evaluation.measure(metric, run, weights) for metric in evaluation.METRICS}
+    again = np.repeat(np.arange(size), weights)
+    assert found == pytest.approx(evaluation.scores(labels[again], logits[again]))
+
+
+def test_several_runs_are_judged_one_by_one():
+    logits = np.array([np.eye(4)[GUESSES], np.eye(4)[LABELS]])
+    found = evaluation.judge(LABELS, logits, several=True)
+    assert [evaluation.measure("top1", run) for run in found] == [9 / 13, 1]
+
+
 @pytest.mark.parametrize(
     ("dataset", "accuracy"), [("hmdb51", 0.948), ("ntu60", 0.996), ("svideoqa", 0.479)]
 )  # as the audit quotes the first two
@@ -114,6 +270,22 @@ def test_the_accuracy_of_the_published_matrices(dataset, accuracy):
         (lambda: evaluation.confusion([0], [[0, np.nan, 0, 0]], CLASSES), "logits of 1 clips are not finite"),
         (lambda: evaluation.reduced(BY_HAND, ["smile"]), "no class 'smile'; it has clap, sit"),
         (lambda: evaluation.reduced(BY_HAND, ["sit", "sit"]), "must differ"),
+        (lambda: evaluation.probabilities([0, np.inf]), "not finite"),
+        (lambda: evaluation.topk([0], [[0, 1]], 0), "k is 0"),
+        (lambda: evaluation.topk([2], [[0, 1]], 1), "a label is 2; there are 2 classes"),
+        (lambda: evaluation.topk([-1], [[0, 1]], 1), "a label is -1"),
+        (lambda: evaluation.calibration([0], [[0, 1]], bins=0), "bins is 0"),
+        (lambda: evaluation.calibration_error([0.0], [[0, 1]]), "a label must be the number of a class"),
+        (lambda: evaluation.scores([], np.zeros((0, 3))), r"logits of the shape \(0, 3\) hold nothing"),
+        (lambda: evaluation.scores([0, 1], np.zeros((3, 2))), r"shape \(2,\) and logits \(3, 2\)"),
+        (lambda: evaluation.scores([0], [0]), r"must be \(b,\) and \(b, k\)$"),
+        (lambda: evaluation.scores([0], np.zeros((2, 1, 3))), r"must be \(b,\) and \(b, k\)$"),
+        (lambda: evaluation.scores([0, 0], [[0, np.nan], [0, 0]]), "logits of 1 clips are not finite"),
+        (
+            lambda: evaluation.judge([0], [[[0, 1]], [[0, np.inf]]], "logits", several=True),
+            r"logits\[1\] of 1 clips are not finite",
+        ),
+        (lambda: evaluation.measure("top2", evaluation.judge([0], [[0, 1]])[0]), "metric is 'top2'; give one of top1"),
     ],
 )
 def test_what_cannot_be_counted(call, message):

@@ -32,6 +32,7 @@ ALLOWED = {
     "agent": {"processes"},
     "training": {"settings", "models", "runs", "batches", "processes"},
     "evaluation": set(),
+    "intervals": {"evaluation"},
     "tables": {"published", "profiling", "runs", "suite", "settings", "evaluation", "models"},
     "execution": {"datasets", "runs"},
     "progress": {"runs", "suite"},
