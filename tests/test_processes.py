@@ -63,8 +63,9 @@ def test_each_clip_is_augmented_as_it_would_be_alone(dataset, protocol):
         ("ntu60", {"batch_size": 8, "protocol": "published"}),  # validation is drawn, too
         ("hmdb51", {"batch_size": 5, "model": "released-timesformer"}),
         ("svideoqa", {"batch_size": 3}),
+        ("ntu60", {"batch_size": 9, "mixup": 0.4, "average": 0.9, "stored_frames": 32, "views": 2}),
     ],
-    ids=["uneven", "fewer clips than processes", "published", "frames", "coloured frames"],
+    ids=["uneven", "fewer clips than processes", "published", "frames", "coloured frames", "recipe"],
 )
 def test_two_processes_give_the_numbers_of_one(tmp_path, dataset, changes):
     """The same batch size in all, half of it each: weights, history and test logits agree to rounding."""

@@ -1,14 +1,15 @@
 """Settings are read strictly, and their defaults are the paper's where the paper has them."""
 
+import inspect
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wtmr_core import datasets, settings
-from wtmr_core.models import released
-from wtmr_core.settings import Settings, SettingsError
+from wtmr_core import datasets, models, settings
+from wtmr_core.models import released, timesformer, wtmr
+from wtmr_core.settings import DESCRIBED, SIZES, Settings, SettingsError
 
 EVERY = [
     (d, m, p, s)
@@ -24,8 +25,13 @@ def of(**given) -> Settings:
 
 
 def test_names_agree_everywhere():
-    assert settings.DATASETS == datasets.NAMES == released.DATASETS
-    assert settings.MODELS == released.MODELS
+    assert settings.DATASETS == datasets.NAMES == released.DATASETS == tuple(wtmr.CLASSES)
+    assert settings.MODELS == models.MODELS == ("wtmr", *released.MODELS)
+    for key, allowed in (("kernels", wtmr.KERNELS), ("weights", wtmr.WEIGHTS), ("attention", timesformer.ATTENTION)):
+        assert settings.CHOICES[key] == allowed
+    of_wtmr, of_released = (set(inspect.signature(module.build).parameters) for module in (wtmr, released))
+    assert {*SIZES, *DESCRIBED, "size", "classes"} == of_wtmr - {"dataset"}
+    assert {*SIZES, "size", "classes"} == of_released - {"dataset", "model", "profiled"}
 
 
 @pytest.mark.parametrize(("dataset", "model", "protocol", "scale"), EVERY)
@@ -96,7 +102,7 @@ def test_an_int_serves_for_a_float_and_none_for_the_default():
 
 def test_name_changes_with_what_the_run_is_and_not_with_where_it_runs():
     name = of().name("d")
-    assert name.startswith("hmdb51-released-wtmr-corrected-s0-")
+    assert name.startswith("hmdb51-wtmr-corrected-s0-")
     assert of(workers=3, threads=1, device="cpu").name("d") == name
     assert of().name("other data") != name
     for change in ({"lr": 0.5}, {"seed": 1}, {"flip": 0.25}, {"dropout": 0.1}):

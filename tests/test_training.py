@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
 from wtmr_core import runs, training
+from wtmr_core.batches import inputs
 from wtmr_core.datasets import DataError
-from wtmr_core.settings import Settings, SettingsError
+from wtmr_core.evaluation import scores
+from wtmr_core.settings import MODELS, Settings, SettingsError
 
 SMALL = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": (4, 8), "epochs": 3, "device": "cpu",
          "workers": 1, "threads": 1, "batch_size": 8}  # fmt: skip
@@ -62,10 +64,12 @@ def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
     assert run.metrics["clips_per_second"] > 0
     assert run.logits.shape == (len(run.names), len(run.classes))
     assert run.metrics["test_accuracy"] == pytest.approx((run.logits.argmax(1) == run.labels).mean())
+    assert run.metrics["test"] == pytest.approx(scores(run.labels, run.logits))
+    assert len(run.groups) == len(run.names)
     assert training.run(settings, tmp_path / "results", tmp_path / "set") == folder
 
 
-@pytest.mark.parametrize("model", ["released-wtmr", "released-wmrc", "released-timesformer"])
+@pytest.mark.parametrize("model", MODELS)
 def test_every_network_overfits_a_few_clips(tmp_path, model):
     """Two well separated classes, no augmentation: what is trained on is learnt by heart."""
     root = write_ntu60(tmp_path / "set", actions=(1, 58))
@@ -87,9 +91,14 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("protocol", ["corrected", "published"])
-def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, protocol):
-    settings = small(protocol=protocol, epochs=4, accumulate=3, batch_size=5)
+#: all that a small-data recipe has
+RECIPE = {"average": 0.9, "mixup": 0.4, "drop_path": 0.2, "dropout": 0.2, "tilt": 10.0, "drop": 0.1, "frames": 8,
+          "stored_frames": 16, "views": 2}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{}, {"protocol": "published"}, RECIPE], ids=["corrected", "published", "recipe"])
+def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, changes):
+    settings = small(epochs=4, accumulate=3, batch_size=5, **changes)
     undisturbed = training.run(settings, tmp_path / "whole", root)
     epoch, calls = training._Run._epoch, []
 
@@ -201,9 +210,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
 def test_a_loss_that_is_not_finite_stops_and_names_its_clips(root, tmp_path, monkeypatch):
     inputs = training.inputs
 
-    def poisoned(clips, settings, generator, *, augmented, share):
-        x = inputs(clips, settings, generator, augmented=augmented, share=share)
-        x[0] = math.nan if augmented else x[0]
+    def poisoned(*arguments, **options):
+        x = inputs(*arguments, **options)
+        x[0] = math.nan if options["augmented"] else x[0]
         return x
 
     monkeypatch.setattr(training, "inputs", poisoned)
@@ -341,3 +350,64 @@ def test_cross_view_validates_on_other_performers(root, tmp_path):
     assert data.validation.startswith("by group")
     people = [set(samples.name.str[8:12].iloc[data.parts[part]]) for part in ("train", "val")]
     assert people[0].isdisjoint(people[1])
+
+
+def test_what_is_kept_is_the_moving_average(root, tmp_path, monkeypatch):
+    """Worked out beside the run: it begins at the start, moves by (1 - decay) towards the weights after each step, and
+    the decay rises as (1 + step) / (10 + step) up to the one set."""
+    follow, mean = training._Run._follow, {}
+
+    def watched(self):
+        if not mean:
+            mean.update({k: v.clone() for k, v in self.average.state_dict().items()})
+        decay = min(0.5, (1 + self.updates) / (10 + self.updates))
+        for name, now in self.accelerator.unwrap_model(self.network).state_dict().items():
+            mean[name] = decay * mean[name] + (1 - decay) * now if now.is_floating_point() else now.clone()
+        follow(self)
+
+    monkeypatch.setattr(training._Run, "_follow", watched)
+    folder = training.run(small(average=0.5, val_fraction=0, epochs=2), tmp_path, root)
+    kept = load_file(folder / runs.WEIGHTS)
+    for name, value in mean.items():
+        torch.testing.assert_close(kept[name], value)
+
+
+def test_without_a_validation_part_all_is_trained_on_and_the_last_epoch_counts(root, tmp_path):
+    whole, cut = (training.run(small(val_fraction=f), tmp_path, root) for f in (0, 0.25))
+    metrics = runs.load(whole).metrics
+    assert metrics["clips"]["val"] == 0
+    assert metrics["clips"]["train"] == sum(runs.load(cut).metrics["clips"][part] for part in ("train", "val"))
+    assert metrics["chosen_epoch"] == metrics["epochs"]
+    assert metrics["val_accuracy"] is None
+    assert runs.load(whole).history.val_accuracy.isna().all()
+
+
+def test_views_are_averaged_as_probabilities(root, tmp_path, monkeypatch):
+    settings = small(epochs=1, frames=4, stored_frames=8, views=2)
+    run = runs.load(training.run(settings, tmp_path, root))
+    data = training.prepare(settings, root)
+    network = training.network(settings, len(run.classes)).eval()
+    network.load_state_dict(load_file(run.folder / runs.WEIGHTS))
+    clips = torch.from_numpy(data.cache.clips[data.parts["test"]])
+    views = [inputs(clips, settings, None, augmented=False, view=v) for v in range(2)]
+    assert not torch.equal(*views)
+    with torch.inference_mode():
+        mean = torch.stack([network(view).softmax(dim=1) for view in views]).mean(dim=0)
+    np.testing.assert_allclose(np.exp(run.logits), mean.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_clip_that_may_not_be_mirrored_is_not():
+    settings = small("svideoqa", flip=1.0, rotate=0.0, shift=0.0, zoom=0.0, jitter=0.0)
+    clips = torch.randint(0, 255, (4, 4, 32, 32, 3), dtype=torch.uint8)
+    plain = inputs(clips, settings, None, augmented=False)
+    generator = torch.Generator().manual_seed(0)
+    mirrorable = torch.tensor([True, False, True, False])
+    mirrored = inputs(clips, settings, generator, augmented=True, mirrorable=mirrorable)
+    torch.testing.assert_close(mirrored[1::2], plain[1::2], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(mirrored[::2], plain[::2].flip(-1), atol=1e-4, rtol=1e-4)
+
+
+def test_the_described_network_sees_both_bodies_and_the_released_ones_one():
+    joints = torch.randn(2, 16, 2, 25, 3)
+    assert inputs(joints, small(), None, augmented=False).shape == (2, 16, 2, 25, 3)
+    assert inputs(joints, small(model="released-wtmr"), None, augmented=False).shape == (2, 16, 25, 3)

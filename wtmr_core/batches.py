@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from wtmr_core.datasets import augment
 from wtmr_core.datasets.clips import Cache, ClipFormat, cached
 from wtmr_core.datasets.splits import corrected_parts, published_parts
 from wtmr_core.settings import Settings
+
+#: the settings that say how strongly to augment
+STRENGTHS = ("flip", "rotate", "shift", "zoom", "jitter", "noise", "tilt", "drop")
 
 
 def clip_format(settings: Settings) -> ClipFormat:
@@ -38,6 +42,11 @@ class Data:
     def labels(self) -> np.ndarray:
         """(b,) class numbers of all kept clips."""
         return self.cache.index.samples.label.to_numpy()
+
+    @cached_property
+    def mirrorable(self) -> Tensor:
+        """(b,) bool: the clips that still show their class in a mirror."""
+        return augment.mirrorable(self.cache.index.classes)[torch.from_numpy(self.labels)]
 
 
 def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
@@ -101,21 +110,27 @@ class Share:
 
 
 def inputs(clips: Tensor, settings: Settings, generator: torch.Generator | None, *, augmented: bool,
-           share: Share | None = None) -> Tensor:  # fmt: skip
-    """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints.
+           share: Share | None = None, mirrorable: Tensor | None = None, view: int = 0) -> Tensor:  # fmt: skip
+    """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints, of which
+    `wtmr` takes (b, t, m, j, 3), those of both bodies.
 
-    `augmented`: with numbers drawn from `generator`; otherwise nothing is random. `share`: which part of a
-    batch `clips` are; the numbers are drawn for all of it, so that each clip gets those it would get alone.
+    `augmented`: with numbers drawn from `generator`; otherwise nothing is random and `view`, below `settings.views`,
+    says which frames are shown. `share`: which part of a batch `clips` are; the numbers are drawn for all of it, so
+    that each clip gets those it would get alone. `mirrorable` (b,) bool: the clips that flips do not spare.
     """
     share = share or Share(0, len(clips), len(clips))
     published = settings.protocol == "published"
     draw = None
     if augmented:
-        strengths = {k: getattr(settings, k) for k in ("flip", "rotate", "shift", "zoom", "jitter", "noise")}
-        draw = augment.Draw(generator, per_frame=published, share=(share.first, share.behind, share.whole), **strengths)
-    chosen = augment.pick(clips.shape[1], settings.frames, share.whole, generator if augmented else None)[share.slice]
+        draw = augment.Draw(
+            generator, per_frame=published, share=(share.first, share.behind, share.whole),
+            mirrorable=None if published else mirrorable, **{k: getattr(settings, k) for k in STRENGTHS},
+        )  # fmt: skip
+    chosen = augment.pick(clips.shape[1], settings.frames, share.whole, generator if augmented else None,
+                          view=(view, settings.views))[share.slice]  # fmt: skip
     if clips.shape[1] != settings.frames:
         clips = clips[torch.arange(len(clips))[:, None], chosen]
-    if settings.dataset == "ntu60":  # the released networks take one body
-        return augment.joints(clips, draw, centred=not published)[:, :, 0]
-    return augment.frames(clips, draw)
+    if settings.dataset != "ntu60":
+        return augment.frames(clips, draw)
+    bodies = augment.joints(clips, draw, centred=not published)
+    return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the released networks take one

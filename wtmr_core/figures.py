@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
+from numpy.typing import ArrayLike
 
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
@@ -52,13 +56,80 @@ def clips(pictures: np.ndarray, titles: Sequence[str]) -> Figure:
 
 
 def _skeleton(ax: Axes, bodies: np.ndarray, clip: np.ndarray) -> None:
-    seen = clip[(clip != 0).any(axis=(-1, -2))]  # n j 3
-    (left, low), (right, high) = seen[..., :2].min(axis=(0, 1)), seen[..., :2].max(axis=(0, 1))
     for m, joints in enumerate(bodies):
         if joints.any():
             for a, b in BONES:
                 ax.plot(*joints[[a, b], :2].T, color=f"C{m}", lw=1.5)
+    _fit(ax, clip)
+
+
+def _fit(ax: Axes, clip: np.ndarray) -> None:
+    """Limits in which every body of a clip (…, j, 3) that is there lies in every frame."""
+    seen = clip[(clip != 0).any(axis=(-1, -2))]  # n j 3
+    (left, low), (right, high) = seen[..., :2].min(axis=(0, 1)), seen[..., :2].max(axis=(0, 1))
     ax.set(xlim=(left - 0.1, right + 0.1), ylim=(low - 0.1, high + 0.1), aspect="equal")
+
+
+def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int]) -> Figure:
+    """A row of frames, each region tinted by its weight and the number in it.
+
+    frames (t, h, w) or (t, h, w, c), grey or RGB, uint8 or float 0-1; weights (t, r), a region each, row by row of
+    `grid` (down, across). Colours are centred on 1, the mean. Raises `ValueError` where shapes do not agree.
+    """
+    (t, h, w), (gh, gw) = frames.shape[:3], grid
+    if weights.shape != (t, gh * gw):
+        raise ValueError(f"weights have the shape {weights.shape}, expected ({t}, {gh * gw}): {t} frames of {gh}×{gw}")
+    colours = _around_one(weights)
+    fig, axes = plt.subplots(1, t, figsize=(1.7 * t + 1, 1.9), squeeze=False, layout="constrained")
+    for ax, frame, each in zip(axes[0], frames, weights.reshape(t, gh, gw), strict=True):
+        ax.imshow(frame.squeeze(), cmap="gray", vmin=0, vmax=255 if frame.dtype == np.uint8 else 1)
+        ax.imshow(each, cmap=colours.cmap, norm=colours.norm, alpha=0.4, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
+        for row, column in np.ndindex(gh, gw):
+            ax.text((column + 0.5) * w / gw - 0.5, (row + 0.5) * h / gh - 0.5, f"{each[row, column]:.2f}", ha="center",
+                    va="center", fontsize=9, path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+        ax.set_axis_off()
+    _colour_bar(fig, colours, alpha=0.4)
+    return fig
+
+
+def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Sequence[int]]) -> Figure:
+    """A row of one body's poses, the bones of each part in the colour of its weight; the means are in the legend.
+
+    joints (t, 25, 3); weights (t, r), a part each in the order of `parts`, name -> its joints; a bone belongs to the
+    part that both its ends do. Colours are centred on 1, the mean. Raises `ValueError` where shapes do not agree.
+    """
+    t = len(joints)
+    if weights.shape != (t, len(parts)):
+        raise ValueError(f"weights have the shape {weights.shape}, expected ({t}, {len(parts)}): frames and parts")
+    colours = _around_one(weights)
+    outline = {"path_effects": [withStroke(linewidth=5, foreground="0.3")], "solid_capstyle": "round"}
+    fig, axes = plt.subplots(1, t, figsize=(1.7 * t + 1, 3.2), squeeze=False, layout="constrained")
+    for ax, pose, each in zip(axes[0], joints, weights, strict=True):
+        for part, weight in zip(parts.values(), each, strict=True):
+            for bone in BONES:
+                if pose.any() and set(bone) <= set(part):
+                    ax.plot(*pose[list(bone), :2].T, color=colours.to_rgba(weight), lw=3, **outline)
+        _fit(ax, joints)
+        ax.set_axis_off()
+    _colour_bar(fig, colours)
+    handles = [
+        plt.Line2D([], [], color=colours.to_rgba(mean), lw=3, label=f"{name} {mean:.2f}", **outline)
+        for name, mean in zip(parts, weights.mean(axis=0), strict=True)
+    ]
+    fig.legend(handles=handles, title="mean over these frames", ncols=3, loc="outside lower center", frameon=False,
+               fontsize=9, title_fontsize=9)  # fmt: skip
+    return fig
+
+
+def _around_one(weights: np.ndarray) -> ScalarMappable:
+    """Colours of weights: 1 is grey, more is red, less is blue."""
+    farthest = max(float(np.abs(weights - 1).max()), 0.01)  # where all are 1, all are grey
+    return ScalarMappable(CenteredNorm(1, farthest), "coolwarm")
+
+
+def _colour_bar(fig: Figure, colours: ScalarMappable, alpha: float = 1.0) -> None:
+    bar = fig.colorbar(colours, ax=fig.axes, label="weight", alpha=alpha)
+    bar.ax.set_ylim(bottom=max(0, colours.norm.vmin))  # no weight is negative
 
 
 def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title: str, chance: float) -> Figure:
@@ -210,4 +281,25 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
     for handles, y in ((kinds, 0.06), (networks, 0.0)):
         fig.legend(handles=handles, ncols=3, loc="lower center", bbox_to_anchor=(0.5, y), frameon=False, fontsize=9)
     fig.tight_layout(rect=(0, 0.14, 1, 1))
+    return fig
+
+
+def intervals(
+    names: Sequence[str], values: ArrayLike, low: ArrayLike, high: ArrayLike, *,
+    reference: float | None = None, xlabel: str = "accuracy",
+) -> Figure:  # fmt: skip
+    """A dot with its interval for each of `names`, from top to bottom, and a dashed line at `reference`.
+
+    values, low and high have one number a name, NaN for none.
+    """
+    places = np.arange(len(names))
+    fig, ax = plt.subplots(figsize=(8, 1.1 + 0.32 * len(names)))
+    if reference is not None:
+        ax.axvline(reference, color="grey", lw=1, ls="--")
+    ax.hlines(places, low, high, color="C0", lw=2)
+    ax.plot(values, places, "o", color="C0", ms=6)
+    ax.set_yticks(places, names)
+    ax.set(xlabel=xlabel, ylim=(len(names) - 0.5, -0.5))
+    ax.grid(axis="y", visible=False)
+    fig.tight_layout()
     return fig

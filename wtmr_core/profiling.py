@@ -9,13 +9,15 @@ There are two countings, and each function says which it is:
 
 from __future__ import annotations
 
+import inspect
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -24,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from wtmr_core import published
-from wtmr_core.models.released import build
+from wtmr_core.models import build, released, wtmr
 
 COUNTINGS = ("published", "complete")
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -109,39 +111,61 @@ def count_complete(model: nn.Module, inputs: Tensor) -> Cost:
     return Cost(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
 
 
+def cost_of_run(settings: Mapping[str, Any], classes: int) -> Cost:
+    """The complete count of a run's network for one clip, at the sizes in its `settings` (those of a `Run`).
+
+    A clip of joints has one body here; `profile_table` counts `wtmr` with two. Weights from files are not read.
+    Raises `ValueError` for sizes that no network can have.
+    """
+    dataset, model = settings["dataset"], settings["model"]
+    builder = wtmr.build if model == "wtmr" else released.build
+    taken = [k for k, v in inspect.signature(builder).parameters.items() if v.kind is v.KEYWORD_ONLY and k in settings]
+    sizes = {k: settings[k] for k in taken if not k.endswith("_weights") and (k, settings[k]) != ("size", 0)}
+    shape = input_shape(dataset, model, settings["frames"], settings["size"], bodies=1)
+    with torch.device(_device(dataset, model)):
+        return count_complete(build(dataset, model, classes=classes, **sizes), torch.ones(1, *shape))
+
+
 def profile_table(counting: str) -> pd.DataFrame:
-    """Parameters and MACs of one clip for the nine networks as released, in the order of the paper's profile.
+    """Parameters and MACs of one clip for the nine networks as released, in the order of the paper's profile, and
+    after the three of each data set for `wtmr`, on joints with both bodies there; all at full size.
 
     Columns: dataset, model, params_m (10⁶), gmacs (10⁹), not rounded.
 
     `published` counts as the paper did, so that its figures come out: layers' parameters on HMDB51 and NTU
     but all of them on SVideoQA, layers' MACs, and SVideoQA's WTMR-Net in its profiled variant at 56×56
-    pixels. `complete` counts everything, each network at the input it is trained with.
-    Weights are on the meta device, which takes no memory. Raises `ValueError` for another counting.
+    pixels; of `wtmr`, layers' on all three. `complete` counts everything, each network at the input it is trained with.
+    Raises `ValueError` for another counting.
     """
     if counting not in COUNTINGS:
         raise ValueError(f"there is no counting {counting!r}; there are {', '.join(COUNTINGS)}")
+    count = count_published if counting == "published" else count_complete
+    counted_by = published.profile().set_index(["dataset", "model"]).params_counted_by
     rows = []
-    for figures in published.profile().itertuples():
-        profiled = counting == "published" and (figures.dataset, figures.model) == (
-            "svideoqa",
-            "released-wtmr",
-        )
-        shape = [int(length) for length in figures.profiled_input.split("x")]
-        if not profiled and figures.dataset != "ntu60":
-            shape[-2:] = [224, 224]
-        with torch.device("meta"):
-            model, inputs = build(figures.dataset, figures.model, profiled=profiled), torch.empty(shape)
-        if counting == "published":
-            cost = count_published(model, inputs)
+    for dataset in released.DATASETS:
+        for model in (*released.MODELS, "wtmr"):
+            profiled = counting == "published" and (dataset, model) == ("svideoqa", "released-wtmr")
+            sizes = {"profiled": True} if profiled else {}
+            with torch.device(_device(dataset, model)):
+                network = build(dataset, model, **sizes)
+                cost = count(network, torch.ones(1, *input_shape(dataset, model, size=56 if profiled else 224)))
             params = cost.params
-            if figures.params_counted_by == "all_parameters":
-                params = sum(p.numel() for p in model.parameters())
-        else:
-            cost = count_complete(model, inputs)
-            params = cost.params
-        rows.append((figures.dataset, figures.model, params / 1e6, cost.macs / 1e9))
+            if counting == "published" and counted_by.get((dataset, model)) == "all_parameters":
+                params = sum(p.numel() for p in network.parameters())
+            rows.append((dataset, model, params / 1e6, cost.macs / 1e9))
     return pd.DataFrame(rows, columns=["dataset", "model", "params_m", "gmacs"])
+
+
+def input_shape(dataset: str, model: str, frames: int = 16, size: int = 224, bodies: int = 2) -> tuple[int, ...]:
+    """The lengths of a clip's axes: (t, c, h, w) or, of joints, (t, j, 3), for `wtmr` (t, m, j, 3)."""
+    if dataset == "ntu60":
+        return (frames, bodies, released.JOINTS, 3) if model == "wtmr" else (frames, released.JOINTS, 3)
+    return (frames, released.CHANNELS[dataset], size, size)
+
+
+def _device(dataset: str, model: str) -> str:
+    """Where a network is counted: `meta` takes no memory, but has no zeros to tell which bodies are there."""
+    return "cpu" if (dataset, model) == ("ntu60", "wtmr") else "meta"
 
 
 def time_forward(

@@ -157,6 +157,7 @@ class Run:
     history: pd.DataFrame  # an epoch a row
     metrics: dict[str, Any]
     names: np.ndarray  # (b,) of the test clips
+    groups: np.ndarray  # (b,) what the clips have in common: film, performer or sequence
     labels: np.ndarray  # (b,)
     logits: np.ndarray  # (b, k)
     classes: tuple[str, ...]
@@ -176,7 +177,7 @@ def load(folder: Path) -> Run:
         raise RunError(f"{folder} holds no finished run: run it again and it goes on from its last epoch")
     try:
         with np.load(folder / PREDICTIONS, allow_pickle=False) as held:
-            predictions = {k: held[k] for k in ("names", "labels", "logits", "classes")}
+            predictions = {k: held[k] for k in ("names", "groups", "labels", "logits", "classes")}
         history = pd.read_csv(folder / HISTORY)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{folder} is damaged ({error}): delete the folder and run it again") from error

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 DATASETS = ("hmdb51", "ntu60", "svideoqa")
-MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
+MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer")
 PROTOCOLS = ("published", "corrected")
 SCALES = ("mini", "full")
 
@@ -30,7 +30,7 @@ class Settings:
     """
 
     dataset: str  # hmdb51, ntu60 or svideoqa
-    model: str  # released-wtmr, released-wmrc or released-timesformer
+    model: str  # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released
     protocol: str  # published: as the paper's notebooks did; corrected: official splits, honest measurement
     # hmdb51: 1, 2, 3, manifest; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none; auto: the first there
     split: str
@@ -42,12 +42,27 @@ class Settings:
     stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
     size: int  # height and width of a frame in pixels; joints have none: 0
 
-    # the network; None is as released
+    # the network; None is as released, of wtmr as described
     width: int | None
-    depth: int | None
+    depth: int | None  # attention blocks; of wtmr, 0 is none
     heads: int | None
     conv_channels: tuple[int, int] | None
     dropout: float | None
+    drop_path: float  # stochastic depth: how likely the last block is left out; it rises from 0 in the first
+
+    # of wtmr alone; the released networks have no such parts
+    cnn: bool  # false: no CNN, tokens straight from frames or joints
+    regions: tuple[int, int]  # the grid, down and across; joints have their five body parts
+    kernels: str  # own: of each region; shared: of all
+    weights: str  # learned: of each region in each frame, from region and context; uniform
+    context: bool  # the branch over the whole frame or body
+    motion: bool  # the difference to the frame before as input; of joints also their bones
+    patch: int | None  # side of a patch in cells of the map; of joints, frames of a body part; None is 8, of joints 2
+    time_encoding: bool
+    attention: str  # joint over space and time, divided, or over space alone
+    backbone: str | None  # a network of timm under the regions of frames
+    backbone_weights: str | None  # a local file in timm's layout; none: random
+    timesformer_weights: str | None  # a local file in Hugging Face's layout; none: random
 
     # training
     epochs: int
@@ -59,16 +74,21 @@ class Settings:
     warmup_epochs: int  # of linear warm-up, before cosine or constant
     label_smoothing: float
     clip_norm: float | None  # the largest norm of the gradient
-    val_fraction: float  # of train, cut off for choosing the epoch (corrected)
+    average: float  # of the weights over steps: decay of the moving average that is evaluated and kept; 0 is none
+    mixup: float  # Beta(mixup, mixup) says how two clips are blended; 0 is not at all
+    val_fraction: float  # of train, cut off for choosing the epoch (corrected); 0: none, and the last epoch counts
+    views: int  # of a clip in evaluation, other frames of it each; their probabilities are averaged
     precision: str  # auto: by hardware; fp32, bf16, fp16
 
     # augmentation; published draws it anew for each frame and validates through it, corrected once per clip
-    flip: float  # probability of a mirrored clip
+    flip: float  # probability of a mirrored clip; corrected spares classes that name left or right
     rotate: float  # largest angle in degrees; of joints, about the vertical axis
+    tilt: float  # largest angle in degrees about the camera's axis, of joints
     shift: float  # largest shift, in parts of the picture
     zoom: float  # largest magnification is 1 + zoom; joints are scaled by up to 1 ± zoom
     jitter: float  # brightness, contrast (and colour) by up to 1 ± jitter
     noise: float  # standard deviation added to joints, in metres
+    drop: float  # probability that a joint of a clip is dropped: it lies on the one it hangs on
 
     # where and how it runs, not what it is: no part of a run's name
     device: str = field(default="auto", metadata={"identity": False})  # auto, cpu, cuda, cuda:1
@@ -89,12 +109,19 @@ class Settings:
                 raise SettingsError(f"{key} is {value}; it must lie between {low:g} and {high:g}")
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise SettingsError(f"device is {self.device!r}; it can be auto, cpu, cuda or cuda:1")
+        if not self.val_fraction and self.schedule == "plateau":
+            raise SettingsError("val_fraction is 0; schedule plateau needs a validation part")
         if self.warmup_epochs and self.schedule == "plateau":
             raise SettingsError("warmup_epochs is not 0; schedule plateau has no warm-up")
         if self.protocol == "published" and self.val_fraction != 0.2:
             raise SettingsError(f"val_fraction is {self.val_fraction}; the published protocol draws 0.2")
         if self.stored_frames < self.frames:
             raise SettingsError(f"stored_frames is {self.stored_frames}, less than the {self.frames} frames")
+        if self.views > 1 and self.stored_frames < self.views * self.frames:
+            raise SettingsError(f"views is {self.views}; that many of {self.frames} frames need stored_frames of "
+                                f"{self.views * self.frames}, found {self.stored_frames}")  # fmt: skip
+        if self.protocol == "published" and (extra := [k for k in CORRECTED_ONLY if getattr(self, k)]):
+            raise SettingsError(f"{extra[0]} is {getattr(self, extra[0])}; the published protocol has none")
         if (self.dataset == "ntu60") != (self.size == 0):
             raise SettingsError(f"size is {self.size}; ntu60 has joints, so 0, the others pictures, so more")
 
@@ -112,7 +139,7 @@ class Settings:
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
         if _is_int(given.get("split")):  # a command line makes a number of split 1
             given["split"] = str(given["split"])
-        chosen = {"model": "released-wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
+        chosen = {"model": "wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
         if "dataset" not in chosen:
             raise SettingsError(f"dataset is not given; it can be {', '.join(DATASETS)}")
         for key in ("dataset", "model", "protocol", "scale"):
@@ -131,6 +158,11 @@ class Settings:
         """The settings that make a run what it is: all but where and how it runs."""
         return {f.name: self.asdict()[f.name] for f in fields(self) if f.metadata.get("identity", True)}
 
+    def sizes(self) -> dict[str, Any]:
+        """What `models.build` takes of these settings, by its own names."""
+        keys = (*SIZES, *(DESCRIBED if self.model == "wtmr" else ()), *(("size",) if self.size else ()))
+        return {key: getattr(self, key) for key in keys}
+
     def name(self, data: str) -> str:
         """The run's folder name; `data` is the fingerprint of the data it trains on (`Index.fingerprint`)."""
         digest = hashlib.sha256(json.dumps([self.identity(), data], sort_keys=True).encode()).hexdigest()[:8]
@@ -143,16 +175,27 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "protocol": PROTOCOLS,
     "scale": SCALES,
     "schedule": ("plateau", "cosine", "constant"),
+    "kernels": ("own", "shared"),
+    "weights": ("learned", "uniform"),
+    "attention": ("joint", "divided", "space"),
     "precision": ("auto", "fp32", "bf16", "fp16"),
 }
+#: what every network can be built with, and what the described one has beside
+SIZES = ("frames", "width", "depth", "heads", "conv_channels", "dropout", "drop_path")
+DESCRIBED = ("cnn", "regions", "kernels", "weights", "context", "motion", "patch", "time_encoding", "attention",
+             "backbone", "backbone_weights", "timesformer_weights")  # fmt: skip
+#: what the paper's notebooks did not do
+CORRECTED_ONLY = ("average", "mixup", "tilt", "drop")
 _MANY = 10**6
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1), "frames": (1, 1024), "stored_frames": (1, 1024), "size": (0, 4096),
-    "width": (1, 8192), "depth": (1, 256), "heads": (1, 256), "dropout": (0, 0.99),
+    "width": (1, 8192), "depth": (0, 256), "heads": (1, 256), "dropout": (0, 0.99), "drop_path": (0, 0.99),
+    "patch": (1, 1024), "average": (0, 0.999999), "mixup": (0, 10), "views": (1, 64),
     "epochs": (1, _MANY), "batch_size": (1, _MANY), "accumulate": (1, _MANY),
     "lr": (1e-12, 10), "weight_decay": (0, 10), "warmup_epochs": (0, _MANY), "label_smoothing": (0, 0.99),
-    "clip_norm": (1e-9, _MANY), "val_fraction": (0.01, 0.5),
+    "clip_norm": (1e-9, _MANY), "val_fraction": (0, 0.5),
     "flip": (0, 1), "rotate": (0, 180), "shift": (0, 1), "zoom": (0, 0.9), "jitter": (0, 0.99), "noise": (0, 1),
+    "tilt": (0, 180), "drop": (0, 0.9),
     "workers": (0, 1024), "threads": (0, 1024), "processes": (1, 1024), "nodes": (1, 1024),
 }  # fmt: skip
 
@@ -168,9 +211,13 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
         "split": "auto",
         "frames": 16, "stored_frames": 16, "size": 0 if joints else 224,
         "width": None, "depth": None, "heads": None, "conv_channels": None, "dropout": None,
+        "drop_path": 0.0, "cnn": True, "regions": (2, 2), "kernels": "own", "weights": "learned", "context": True,
+        "motion": True, "patch": None, "time_encoding": True, "attention": "joint",
+        "backbone": None, "backbone_weights": None, "timesformer_weights": None,
+        "average": 0.0, "mixup": 0.0, "views": 1,
         "batch_size": 4, "accumulate": 1, "warmup_epochs": 0, "label_smoothing": 0.0, "clip_norm": None,
         "val_fraction": 0.15, "precision": "auto",
-        "flip": 0.0, "rotate": 0.0, "shift": 0.0, "zoom": 0.0, "jitter": 0.0, "noise": 0.0,
+        "flip": 0.0, "rotate": 0.0, "shift": 0.0, "zoom": 0.0, "jitter": 0.0, "noise": 0.0, "tilt": 0.0, "drop": 0.0,
     }  # fmt: skip
     if protocol == "published":
         values |= {"schedule": "plateau", "split": "-", "val_fraction": 0.2}

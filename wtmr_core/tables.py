@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from wtmr_core import published, runs
-from wtmr_core.runs import Run
+from wtmr_core import evaluation, intervals, published, runs
+from wtmr_core.runs import Run, RunError
 from wtmr_core.settings import SettingsError
 from wtmr_core.suite import Suite
 
 NETWORK = ["dataset", "model"]
+#: in which tables have the networks of a data set: the paper's own, then what it describes
+MODELS = (*published.MODELS, "wtmr")
 ACCURACIES = ["train_accuracy", "val_accuracy", "test_accuracy"]
 PERFORMANCE = [
     *NETWORK, "published_params_m", "published_gmacs", "reproduced_params_m", "reproduced_gmacs", "complete_params_m",
     "complete_gmacs", "published_train_accuracy", "published_val_accuracy", "measured_train_accuracy",
     "measured_test_accuracy",
 ]  # fmt: skip
+COMPONENTS = [
+    *NETWORK, "label", "runs", "clips", "groups", "unit", "top1", "top1_low", "top1_high", "top5",
+    "mean_class_accuracy", "macro_f1", "calibration_error", "difference", "difference_low", "difference_high", "p",
+    "params_m", "gmacs", "epochs", "seconds",
+]  # fmt: skip
+LEAST = 5  # groups; an interval of fewer says nothing
 
 
 def find_run(suite: Suite, name: str, results: Path) -> Run:
@@ -43,6 +52,22 @@ def find_runs(suite: Suite, results: Path, left_out: Mapping[str, str] | None = 
     return {name: find_run(suite, name, results) for name in names}
 
 
+def labels(suite: Suite) -> dict[str, str]:
+    """What the network of each run of `suite` is called: run -> label.
+
+    The first run of a model on a data set is the base and bears the model's name alone; the others add, as
+    key=value, the settings in which they differ from it, but not split and seed.
+    """
+    bases, found = {}, {}
+    for name, entry in suite.runs.items():
+        mine = entry.settings.identity()
+        base = bases.setdefault((mine["dataset"], mine["model"]), mine)
+        varied = [k for k in mine if k not in ("split", "seed") and mine[k] != base[k]]
+        # without blanks in a value, such as [1, 1], so that a blank parts the settings
+        found[name] = " ".join([mine["model"], *(f"{k}={str(mine[k]).replace(' ', '')}" for k in varied)])
+    return found
+
+
 def every_run(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
     """A row for each run, in the order of the suite; raises as `find_runs`.
 
@@ -57,27 +82,27 @@ def every_run(suite: Suite, results: Path, left_out: Mapping[str, str] | None = 
 
 
 def ablation(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """A row for each network of the suite, with the paper's bars where it has some; raises as `find_runs`.
+    """A row for each base network (see `labels`), with the paper's bars where it has some; raises as `find_runs`.
 
     Runs that differ in nothing but split and seed are one row. Columns: dataset, model, runs (how many);
     train_loss, train_accuracy, test_accuracy, each the mean over these runs and, as …_low and …_high, their
     range; published_train_loss, published_train_accuracy, published_val_accuracy. Accuracies 0-1, NaN where
     not published. Train loss is that of the chosen epoch, measured while training (augmented, with dropout).
-    Where a suite has several runs of a model on a data set, `model` also names the settings they differ in.
     """
-    found = _measured(suite, results, left_out)
+    found = _bases(suite, results, left_out)
     whats = ["train_loss", "train_accuracy", "test_accuracy"]
-    groups = found.groupby(["dataset", "model", "label"], sort=False)
+    groups = found.groupby(NETWORK, sort=False)
     table = groups[whats].mean().join(groups.size().rename("runs"))
     for what in whats:
         table[f"{what}_low"], table[f"{what}_high"] = groups[what].min(), groups[what].max()
     table = table[["runs", *(f"{what}{end}" for what in whats for end in ("", "_low", "_high"))]]
     bars = published.ablation()[[*NETWORK, "train_loss", "train_accuracy", "val_accuracy"]]
-    return _labelled(table.reset_index().merge(_renamed(bars, "published"), "left", NETWORK))
+    return table.reset_index().merge(_renamed(bars, "published"), "left", NETWORK)
 
 
 def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """The paper's performance table: a row for each network of the suite, in the paper's order.
+    """The paper's performance table: a row for each base network (see `labels`), in the paper's order, `wtmr` last of
+    each data set.
 
     Columns `PERFORMANCE`. Parameters in 10⁶ and multiply-accumulates of one clip in 10⁹, all of the networks
     at full size whatever the runs' scale: as published, counted again in the paper's way (reproduced), and
@@ -86,11 +111,11 @@ def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None 
     each the mean over runs that differ in split and seed only. NaN is not published.
     Raises as `find_runs`.
     """
-    from wtmr_core import profiling  # takes torch, which no other table needs
+    from wtmr_core import profiling  # takes torch, which most other tables do not need
 
-    found = _measured(suite, results, left_out)
-    table = found.groupby(["dataset", "model", "label"], sort=False)[["train_accuracy", "test_accuracy"]].mean()
-    table = _renamed(table.reset_index(), "measured", keep=[*NETWORK, "label"])
+    found = _bases(suite, results, left_out)
+    table = found.groupby(NETWORK, sort=False)[["train_accuracy", "test_accuracy"]].mean()
+    table = _renamed(table.reset_index(), "measured")
     accuracies = published.ablation()[[*NETWORK, "train_accuracy", "val_accuracy"]]
     for name, figures in (
         ("published", published.profile()[[*NETWORK, "params_m", "gmacs"]]),
@@ -99,7 +124,49 @@ def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None 
         ("published", accuracies),
     ):
         table = table.merge(_renamed(figures, name), "left", NETWORK)
-    return _labelled(table)[PERFORMANCE]
+    return table[PERFORMANCE]
+
+
+def components(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """What each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
+
+    Columns `COMPONENTS`. runs, their test clips (of all splits) and the groups of these; top1 with its interval,
+    top5, mean_class_accuracy, macro_f1 and calibration_error (0-1) are means over seeds, each over the clips of all
+    splits. difference is this top1 less that of the base of `wtmr` on the same data set and the same clips, with its
+    interval and p; NaN for that base, and where it is not there. Intervals are those of `intervals.bootstrap` and
+    `intervals.compare`, with groups as units or, where there are fewer than `LEAST`, the clips (unit: group, clip).
+    params_m (10⁶) and gmacs (10⁹, one view of one clip, of joints one body): complete, at the sizes of the runs.
+    epochs; seconds, the mean training time of a run.
+    Raises as `find_runs`, and `RunError` where runs cannot be put side by side: splits with other numbers of
+    runs, seeds or networks with other test clips.
+    """
+    from wtmr_core import profiling
+
+    found: dict[tuple[str, str], list[Run]] = {}
+    for label, run in _labelled(suite, results, left_out):
+        found.setdefault((run.settings["dataset"], label), []).append(run)
+    pools = {key: _pooled(" on ".join(reversed(key)), alike) for key, alike in found.items()}
+    rows = []
+    for (dataset, label), alike in found.items():
+        clips, logits = pools[dataset, label]
+        unit = "group" if (groups := clips.group.nunique()) >= LEAST else "clip"
+        units = clips["group" if unit == "group" else "name"]
+        top1 = intervals.bootstrap(clips.label, logits, units)
+        scores = pd.DataFrame([evaluation.scores(clips.label, one) for one in logits]).mean()
+        cost = profiling.cost_of_run(alike[0].settings, len(alike[0].classes))
+        row = {"dataset": dataset, "model": alike[0].settings["model"], "label": label, "runs": len(alike),
+               "clips": len(clips), "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
+               "params_m": cost.params / 1e6, "gmacs": cost.macs / 1e9, "epochs": alike[0].metrics["epochs"],
+               "seconds": np.mean([run.metrics["seconds"] for run in alike])}  # fmt: skip
+        base = pools.get((dataset, "wtmr"))
+        if base is not None and label != "wtmr":
+            if not base[0].equals(clips):
+                raise RunError(f"{label} and wtmr on {dataset} were tested on other clips: give both the same splits")
+            against = intervals.compare(clips.label, logits, base[1], units)
+            row |= {"difference": against.difference, "difference_low": against.low, "difference_high": against.high,
+                    "p": against.p}  # fmt: skip
+        rows.append(row | scores.to_dict())
+    return pd.DataFrame(rows, columns=COMPONENTS)
 
 
 def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -121,22 +188,20 @@ def times(
     networks: Iterable[tuple[str, str]], batch_sizes: Iterable[int] = (1,), precisions: Iterable[str] = ("fp32",),
     device: str = "auto", repeats: int = 1,
 ) -> pd.DataFrame:  # fmt: skip
-    """Time one forward pass of the paper's `networks`, (data set, model) each, at full size, with random weights
-    on random clips.
+    """Time one forward pass of `networks`, (data set, model) each, at full size, with random weights on random clips.
 
     `device` auto is cuda where there is one, else cpu. Up to 3 passes go uncounted; with one repeat none does,
     but what takes less than half a second is then warmed up and repeated ten times. SVideoQA's WTMR-Net stands
-    twice: as the paper timed it, on 56×56 pixels, and at the 224×224 it is trained with.
+    twice: as the paper timed it, on 56×56 pixels, and at the 224×224 it is trained with. `wtmr` gets two bodies.
 
     Columns: dataset, model, input (lengths of a clip's axes), batch, precision, device, threads (of PyTorch,
     on the CPU), repeats, seconds_per_clip (median of the repeats), published_seconds_per_clip (batch 1, fp32,
-    T4; NaN for another input). Raises `ValueError` as `profiling.time_forward` does, and for a device that
-    is not there.
+    T4; NaN for another input, and where not published). Raises `ValueError` as `profiling.time_forward` does, and
+    for a device that is not there.
     """
     import torch
 
-    from wtmr_core import profiling
-    from wtmr_core.models.released import build
+    from wtmr_core import models, profiling
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -144,28 +209,27 @@ def times(
         raise ValueError(f"device is {device}; PyTorch finds no GPU here, so give cpu or auto")
     networks, batch_sizes, precisions, rows = set(networks), list(batch_sizes), list(precisions), []
     torch.nn.functional.linear(torch.ones(256, 256, device=device), torch.ones(256, 256, device=device))
-    for paper in published.profile().itertuples():
-        if (paper.dataset, paper.model) not in networks:
-            continue
-        shape = tuple(int(length) for length in paper.profiled_input.split("x")[1:])
-        variants = [(shape, paper.seconds_per_clip, False)]
-        if shape[-1] == 56:  # the one that was profiled on smaller pictures
-            variants = [(shape, paper.seconds_per_clip, True), ((*shape[:2], 224, 224), float("nan"), False)]
-        for shape, seconds, profiled in variants:
-            model, clip = build(paper.dataset, paper.model, profiled=profiled), torch.randn(1, *shape)
+    paper = published.profile().set_index(NETWORK).seconds_per_clip
+    for dataset, model in ((d, m) for d in published.DATASETS for m in MODELS if (d, m) in networks):
+        variants = [(profiling.input_shape(dataset, model), paper.get((dataset, model), float("nan")), {})]
+        if (dataset, model) == ("svideoqa", "released-wtmr"):  # profiled on smaller pictures
+            shape, seconds, _ = variants[0]
+            variants = [((*shape[:2], 56, 56), seconds, {"profiled": True}), (shape, float("nan"), {})]
+        for shape, seconds, sizes in variants:
+            network, clip = models.build(dataset, model, **sizes), torch.randn(1, *shape)
             for batch in batch_sizes:
                 for precision in precisions:
                     timing = profiling.time_forward(
-                        model, clip, batch=batch, precision=precision, device=device,
+                        network, clip, batch=batch, precision=precision, device=device,
                         warmup=min(repeats - 1, 3), repeats=repeats,
                     )  # fmt: skip
                     if repeats == 1 and timing.median_s < 0.5:
                         timing = profiling.time_forward(
-                            model, clip, batch=batch, precision=precision, device=device, warmup=2, repeats=10
+                            network, clip, batch=batch, precision=precision, device=device, warmup=2, repeats=10
                         )
                     rows.append(
-                        {"dataset": paper.dataset, "model": paper.model, "input": "×".join(map(str, shape)),
-                         "batch": batch, "precision": precision, "device": timing.device, "threads": timing.threads,
+                        {"dataset": dataset, "model": model, "input": "×".join(map(str, shape)), "batch": batch,
+                         "precision": precision, "device": timing.device, "threads": timing.threads,
                          "repeats": timing.repeats, "seconds_per_clip": timing.median_s / batch,
                          "published_seconds_per_clip": seconds}
                     )  # fmt: skip
@@ -177,37 +241,46 @@ def _known(suite: Suite, names: Iterable[str]) -> None:
         raise SettingsError(f"suite {suite.name} has no run {unknown[0]!r}; it has {', '.join(suite.runs)}")
 
 
-def _measured(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> pd.DataFrame:
-    """A row for each run: dataset, model, its label, train_loss at the chosen epoch, accuracies; in the paper's order.
+def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Run]]:
+    """The runs with the label of each, by data set and then by `MODELS`, else in the order of the suite."""
+    called = labels(suite)
+    found = [(called[name], run) for name, run in find_runs(suite, results, left_out).items()]
+    order = {network: i for i, network in enumerate((d, m) for d in published.DATASETS for m in MODELS)}
+    return sorted(found, key=lambda pair: order[pair[1].settings["dataset"], pair[1].settings["model"]])
 
-    A label is the model and, where runs of a model on a data set differ in more than split and seed, these settings.
-    """
-    own = {
-        name: entry.settings.identity() | {"recordings": entry.root and Path(entry.root).name}
-        for name, entry in suite.runs.items()
-    }
+
+def _bases(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> pd.DataFrame:
+    """A row for each run of a base network: dataset, model, train_loss at the chosen epoch, accuracies."""
     rows = []
-    for name, run in find_runs(suite, results, left_out).items():
-        mine = own[name]
-        peers = [other for other in own.values() if all(other[k] == mine[k] for k in NETWORK)]
-        varied = [k for k in mine if k not in ("split", "seed") and any(other[k] != mine[k] for other in peers)]
-        label = " ".join([mine["model"], *(f"{k}={mine[k]}" for k in varied)])
-        chosen = run.history[run.history.epoch == run.metrics["chosen_epoch"]].iloc[0]
-        rows.append(
-            {k: mine[k] for k in NETWORK}
-            | {"label": label, "train_loss": chosen.train_loss}
-            | {k: run.metrics[k] for k in ACCURACIES}
-        )
-    table = pd.DataFrame(rows)
-    order = {network: i for i, network in enumerate(published.profile()[NETWORK].itertuples(index=False, name=None))}
-    place = [order.get(network, len(order)) for network in zip(table.dataset, table.model, strict=True)]
-    return table.assign(place=place).sort_values("place", kind="stable").drop(columns="place").reset_index(drop=True)
+    for label, run in _labelled(suite, results, left_out):
+        if label == run.settings["model"]:
+            loss = run.history.set_index("epoch").train_loss[run.metrics["chosen_epoch"]]
+            rows.append([*(run.settings[k] for k in NETWORK), loss, *(run.metrics[k] for k in ACCURACIES)])
+    return pd.DataFrame(rows, columns=[*NETWORK, "train_loss", *ACCURACIES])
 
 
-def _renamed(figures: pd.DataFrame, prefix: str, keep: Iterable[str] = NETWORK) -> pd.DataFrame:
-    return figures.rename(columns={c: f"{prefix}_{c}" for c in figures if c not in set(keep)})
+def _pooled(what: str, alike: Iterable[Run]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The test clips (split, name, group, label) of runs that differ in split and seed only, sorted, and the logits
+    (s, b, k): the seeds of a split on top of each other, in order, the splits one behind the other."""
+    splits: dict[str, list[Run]] = {}
+    for run in sorted(alike, key=lambda run: (run.settings["split"], run.settings["seed"])):
+        splits.setdefault(run.settings["split"], []).append(run)
+    if len({len(seeds) for seeds in splits.values()}) > 1:
+        numbers = ", ".join(f"{split} {len(seeds)}" for split, seeds in splits.items())
+        raise RunError(f"{what} has splits with other numbers of runs ({numbers}): train or leave out the others")
+    clips, logits = [], []
+    for split, seeds in splits.items():
+        orders = [np.argsort(run.names, kind="stable") for run in seeds]
+        tested = [
+            pd.DataFrame({"split": split, "name": run.names[o], "group": run.groups[o], "label": run.labels[o]})
+            for run, o in zip(seeds, orders, strict=True)
+        ]
+        if any(not one.equals(tested[0]) for one in tested) or len({run.classes for run in seeds}) > 1:
+            raise RunError(f"the seeds of {what}, split {split}, were tested on other clips: leave all but one out")
+        clips.append(tested[0])
+        logits.append([run.logits[o] for run, o in zip(seeds, orders, strict=True)])
+    return pd.concat(clips, ignore_index=True), np.concatenate(logits, axis=1)
 
 
-def _labelled(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with labels for models: what its rows are called, once the published figures are found by model."""
-    return table.assign(model=table.label).drop(columns="label")
+def _renamed(figures: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    return figures.rename(columns={c: f"{prefix}_{c}" for c in figures if c not in NETWORK})

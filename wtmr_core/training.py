@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import logging
 import math
@@ -23,9 +24,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from wtmr_core import batches, processes, runs
+from wtmr_core import batches, evaluation, processes, runs
 from wtmr_core.batches import Batches, Data, Share, inputs
-from wtmr_core.models.released import build
+from wtmr_core.datasets import augment
+from wtmr_core.models import build
 from wtmr_core.models.synced import synced
 from wtmr_core.settings import Settings, SettingsError
 
@@ -38,11 +40,8 @@ class NotFinite(ArithmeticError):
 
 def network(settings: Settings, classes: int) -> nn.Module:
     """The network of a run, fresh; raises `SettingsError` where its sizes do not fit each other."""
-    sizes = {k: getattr(settings, k) for k in ("width", "depth", "heads", "conv_channels", "dropout", "frames")}
-    if settings.size:
-        sizes["size"] = settings.size
     try:
-        return build(settings.dataset, settings.model, classes=classes, **sizes)
+        return build(settings.dataset, settings.model, classes=classes, **settings.sizes())
     except ValueError as error:
         raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
 
@@ -155,6 +154,8 @@ class _Run:
         fresh = network(settings, len(data.cache.index.classes))
         self.norms = synced(fresh) if worker.num_processes > 1 else []
         optimizer = torch.optim.AdamW(fresh.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        # what is evaluated and kept: the network, or the moving average of its weights
+        self.average = copy.deepcopy(fresh).to(worker.device).requires_grad_(False) if settings.average else None
         self.network, self.optimizer = self.accelerator.prepare(fresh, optimizer)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)
         self.progress, self.chosen = _Progress(), {}
@@ -189,7 +190,8 @@ class _Run:
         rate = self.optimizer.param_groups[0]["lr"]
         loss, correct, counted, waiting = 0.0, 0, 0, []
         self.network.train()
-        for step, (clips, labels, rows, share) in enumerate(self._batches(train)):
+        self.updates = number * math.ceil(self.steps / self.settings.accumulate)
+        for step, (clips, labels, rows, share) in enumerate(self._batches(train, whole=bool(self.settings.mixup))):
             if self.settings.schedule != "plateau":
                 rate = learning_rate(self.settings, number + step / self.steps)
                 for group in self.optimizer.param_groups:
@@ -197,12 +199,19 @@ class _Run:
             for norm in self.norms:
                 norm.together = not share.alone
             last = (step + 1) % self.settings.accumulate == 0 or step + 1 == self.steps
-            x = inputs(clips, self.settings, generator, augmented=True, share=share)  # in full precision
+            x = inputs(clips, self.settings, generator, augmented=True,
+                       share=None if self.settings.mixup else share, mirrorable=self.data.mirrorable[rows])  # fmt: skip
+            targets = labels
+            if self.settings.mixup:  # a clip and its partner may be in different shares: blended first, then shared
+                amount = augment.mixup_amount(self.settings.mixup, (seed, step))
+                targets = F.one_hot(labels, len(self.data.cache.index.classes)).float()
+                x, targets = (augment.mixup(whole, amount)[share.slice] for whole in (x, targets))
+                labels, rows = labels[share.slice], rows[share.slice]
             with nullcontext() if last else self.accelerator.no_sync(self.network):
                 with self.accelerator.autocast():
                     logits = self.network(x)
                 each = F.cross_entropy(
-                    logits.float(), labels, label_smoothing=self.settings.label_smoothing, reduction="none"
+                    logits.float(), targets, label_smoothing=self.settings.label_smoothing, reduction="none"
                 )
                 # DDP takes the mean of the processes' gradients: together they are those of the whole batch's mean
                 mean = each.mean() if share.alone else each.sum() * self.accelerator.num_processes / share.whole
@@ -227,7 +236,7 @@ class _Run:
             names = self.data.cache.index.samples.name.iloc[self.data.parts["val"][~finite.numpy()]]
             raise NotFinite(f"after epoch {number + 1} the network gives no finite number for {', '.join(names[:5])}: "
                             "lower lr; the epoch before is kept")  # fmt: skip
-        val_loss = float(F.cross_entropy(val_logits, val_labels))
+        val_loss = float(F.cross_entropy(val_logits, val_labels)) if len(val_labels) else math.nan
         if self.settings.schedule == "plateau":
             self.plateau.step(val_loss)
         row = {
@@ -242,11 +251,10 @@ class _Run:
         }
         history = [*self.progress.history, row]
         best = number + 1
-        if not self.published:
+        if not self.published and len(val_labels):
             best = int(max(history, key=lambda r: (r["val_accuracy"], -r["val_loss"]))["epoch"])
         if best == number + 1:
-            unwrapped = self.accelerator.unwrap_model(self.network)
-            self.chosen = {k: v.detach().cpu().clone() for k, v in unwrapped.state_dict().items()}
+            self.chosen = {k: v.detach().cpu().clone() for k, v in self._judged.state_dict().items()}
         self.progress = _Progress(number + 1, self.progress.seconds + row["seconds"], best, history)
 
     def _seed(self, epoch: int) -> int:
@@ -265,6 +273,26 @@ class _Run:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.updates += 1
+        if self.average is not None:
+            self._follow()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average a step towards the weights, and BatchNorm's figures with them; faster in the beginning,
+        when what it averages is still near the random start."""
+        decay = min(self.settings.average, (1 + self.updates) / (10 + self.updates))
+        now = self.accelerator.unwrap_model(self.network).state_dict()
+        for name, mean in self.average.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(now[name], 1 - decay)
+            else:
+                mean.copy_(now[name])
+
+    @property
+    def _judged(self) -> nn.Module:
+        """What is evaluated and kept."""
+        return self.accelerator.unwrap_model(self.network) if self.average is None else self.average
 
     def _checked(self, waiting: list, epoch: int) -> tuple[float, int, int]:
         """Summed loss, right answers and clips of the steps `waiting`; raises `NotFinite` naming the first bad one."""
@@ -284,12 +312,13 @@ class _Run:
             return values
         return self.accelerator.reduce(values.to(self.accelerator.device), reduction="sum").cpu()
 
-    def _batches(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor, np.ndarray, Share]]:
-        """Clips, labels and row numbers of this process's share of each batch, and which share that is."""
+    def _batches(self, rows: np.ndarray, whole: bool = False) -> Iterator[tuple[Tensor, Tensor, np.ndarray, Share]]:
+        """Clips, labels and row numbers of this process's share of each batch, or of the `whole` batch, and which
+        share that is."""
         size, here, of = self.settings.batch_size, self.accelerator.process_index, self.accelerator.num_processes
-        whole = [rows[i : i + size] for i in range(0, len(rows), size)]
-        shares = [Share.of(len(batch), here, of) for batch in whole]
-        mine = [batch[share.slice] for batch, share in zip(whole, shares, strict=True)]
+        everything = [rows[i : i + size] for i in range(0, len(rows), size)]
+        shares = [Share.of(len(batch), here, of) for batch in everything]
+        mine = everything if whole else [batch[share.slice] for batch, share in zip(everything, shares, strict=True)]
         # no worker processes: a batch is one copy out of the memory map, and they would need as much shared memory
         on_gpu = self.accelerator.device.type == "cuda"
         loader = DataLoader(Batches(self.data), sampler=mine, batch_size=None, pin_memory=on_gpu)
@@ -300,17 +329,21 @@ class _Run:
     @torch.inference_mode()
     def evaluate(self, part: str, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Logits (b, k) and labels (b,) of a part, on the CPU: nothing random, but as published, where
-        evaluation goes through the augmenting transform, drawn from `seed`."""
-        network = self.accelerator.unwrap_model(self.network).eval()
+        evaluation goes through the augmenting transform, drawn from `seed`. Of several views the logits are the
+        logarithm of their mean probabilities."""
+        network = self._judged.eval()
         generator = torch.Generator().manual_seed(seed)
         rows, done = self.data.parts[part], 0
         logits = torch.zeros(len(rows), len(self.data.cache.index.classes))
         for clips, _, _, share in self._batches(rows):
             if share.counted:  # what other processes work on stays zero here
-                x = inputs(clips, self.settings, generator, augmented=self.published, share=share)
-                with self.accelerator.autocast():
-                    out = network(x)
-                logits[done + share.first : done + share.behind] = out.float().cpu()
+                views = []
+                for view in range(self.settings.views):
+                    x = inputs(clips, self.settings, generator, augmented=self.published, share=share, view=view)
+                    with self.accelerator.autocast():
+                        views.append(network(x).float().cpu())
+                out = views[0] if len(views) == 1 else torch.stack(views).softmax(dim=-1).mean(dim=0).log()
+                logits[done + share.first : done + share.behind] = out
             done += share.whole
         return self._summed(logits), torch.from_numpy(self.data.labels[rows])
 
@@ -329,6 +362,7 @@ class _Run:
             "progress": asdict(self.progress),
             "network": self.accelerator.unwrap_model(self.network).state_dict(),
             "chosen": self.chosen,
+            "average": {} if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "plateau": self.plateau.state_dict(),
             "scaler": scaler.state_dict() if scaler else {},
@@ -347,6 +381,8 @@ class _Run:
         if different := [k for k in self.identity if held.get(k) != self.identity[k]]:
             raise runs.RunError(f"{file} belongs to a run with another {different[0]}: delete it to begin again")
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
         if self.accelerator.scaler and state["scaler"]:  # begun in another precision, it has none
@@ -355,7 +391,7 @@ class _Run:
         log.info("%s: going on after epoch %d", self.folder.name, self.progress.epoch)
 
     def _finish(self) -> None:
-        self.accelerator.unwrap_model(self.network).load_state_dict(self.chosen)
+        self._judged.load_state_dict(self.chosen)
         history = self.progress.history
         chosen = history[self.progress.best - 1]
         logits, labels = self.evaluate("test", self._seed(self.progress.best - 1))
@@ -366,8 +402,9 @@ class _Run:
         index = self.data.cache.index
         metrics = {
             "train_accuracy": train,
-            "val_accuracy": chosen["val_accuracy"],
+            "val_accuracy": None if math.isnan(chosen["val_accuracy"]) else chosen["val_accuracy"],
             "test_accuracy": test,
+            "test": evaluation.scores(labels.numpy(), logits.numpy()),
             "test_is": "the validation part, as published" if self.published else f"split {self.settings.split}",
             "validation": self.data.validation,
             "epochs": self.settings.epochs,
@@ -378,9 +415,10 @@ class _Run:
             "classes": len(index.classes),
             "skipped": index.skips(),
         }
-        names = index.samples.name.to_numpy(str)[self.data.parts["test"]]
+        tested = index.samples.iloc[self.data.parts["test"]]
         arrays = {
-            "names": names,
+            "names": tested.name.to_numpy(str),
+            "groups": tested.unit.to_numpy(str),
             "labels": labels.numpy(),
             "logits": logits.numpy(),
             "classes": np.array(index.classes),

@@ -7,19 +7,24 @@ has no randomness at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
+
+from wtmr_core.datasets.body import NOSE, OUTWARDS, PARENTS
 
 GREY = ((0.485,), (0.229,))
 RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
 SPINE = 1  # the middle of the spine among the 25 joints
 #: the joint that stands where each one stands in a mirror: left and right arms, legs, hands exchanged
 MIRROR = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 23, 24, 21, 22)
+SIDED = re.compile(r"(left|right)(wards?)?|(anti|counter)?clockwise")  # words that a mirror makes untrue
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Draw:
 
     Units as in `settings.Settings`. `per_frame`: the published way. `share`: the clips to augment are those from
     the first number up to the second of a batch of as many as the third; the numbers are drawn for all of them.
+    `mirrorable`: (b,) bool on the CPU, which clips of this share may be mirrored; None is all. It goes by clip,
+    so it is not given with `per_frame`.
     """
 
     generator: torch.Generator
@@ -37,8 +44,11 @@ class Draw:
     zoom: float = 0.0
     jitter: float = 0.0
     noise: float = 0.0
+    tilt: float = 0.0  # largest angle in degrees; of joints, about the camera's axis z
+    drop: float = 0.0  # probability that a joint is dropped from a clip; of joints
     per_frame: bool = False
     share: tuple[int, int, int] | None = None
+    mirrorable: Tensor | None = None
 
     def drawn(self, draw: Callable, shape: Sequence[int]) -> Tensor:
         """This share of the numbers that `draw` gives for the batch; the first axis of `shape` is clips, or
@@ -52,18 +62,36 @@ class Draw:
         return self.drawn(torch.rand, shape) * (high - low) + low
 
     def mirrored(self, count: int) -> Tensor:
-        """(count,) bool, true with probability `flip`."""
-        return self.drawn(torch.rand, (count,)) < self.flip
+        """(count,) bool, true with probability `flip` where a clip may be mirrored; it always draws as much."""
+        chosen = self.drawn(torch.rand, (count,)) < self.flip
+        return chosen if self.mirrorable is None else chosen & self.mirrorable
 
 
-def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None = None) -> Tensor:
+def mirrorable(classes: Sequence[str]) -> Tensor:
+    """Which of the classes named `classes` stay true in a mirror: (k,) bool.
+
+    False where the name holds left, right (also with -ward, -wards) or clockwise (also anti-, counter-) as a
+    word, in any case; anything but a letter ends a word.
+    """
+    words = (re.findall(r"[^\W\d_]+", name.lower()) for name in classes)
+    return torch.tensor([not any(map(SIDED.fullmatch, w)) for w in words], dtype=torch.bool)
+
+
+def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None = None,
+         view: tuple[int, int] = (0, 1)) -> Tensor:  # fmt: skip
     """Which `frames` of `stored` frames to show: (b, t) numbers, rising.
 
-    Each from its own equal stretch of the clip: its middle, or with a `generator` anywhere in it.
+    Each from its own equal stretch of the clip: with a `generator` anywhere in it, whatever the view; without,
+    `view` (v, V) is the v-th of V views, at (v + ½)/V of each stretch: the middle where there is one view. All
+    views are the same where all frames are shown. Raises ValueError where v is not one of 0 to V − 1.
     """
+    v, views = view
+    if not 0 <= v < views:
+        raise ValueError(f"there is no view {v} of {views}; views count from 0")
     if stored == frames:
         return repeat(torch.arange(frames), "t -> b t", b=clips)
-    place = torch.full((clips, frames), 0.5) if generator is None else torch.rand((clips, frames), generator=generator)
+    shape = (clips, frames)
+    place = torch.full(shape, (v + 0.5) / views) if generator is None else torch.rand(shape, generator=generator)
     return ((torch.arange(frames) + place) * (stored / frames)).long().clamp(max=stored - 1)
 
 
@@ -91,9 +119,7 @@ def _augmented(x: Tensor, draw: Draw) -> Tensor:
     shift = draw.uniform((b, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
     if draw.rotate or draw.zoom or draw.shift or draw.flip:
         cos, sin = angle.cos() * scale, angle.sin() * scale
-        theta = torch.stack(
-            [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
-        )  # b 2 3
+        theta = _matrices([cos * mirror, -sin, shift[:, 0]], [sin * mirror, cos, shift[:, 1]])  # b 2 3
         # frames go as channels, so that where each pixel comes from is worked out once a clip
         x = rearrange(x, "b t c h w -> b (t c) h w")
         grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
@@ -109,11 +135,17 @@ def _augmented(x: Tensor, draw: Draw) -> Tensor:
     return x
 
 
+def _matrices(*rows: list[Tensor]) -> Tensor:
+    """A matrix a clip, (b, row, column), from its rows of (b,) numbers."""
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+
+
 def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> Tensor:
     """(b, t, m, j, 3) metres -> the same, centred on the first body's spine in the first frame it is seen.
 
     Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. With `draw`:
-    mirrored, turned about the vertical axis, scaled, with noise.
+    mirrored, turned about the vertical axis, then about the camera's (tilted), scaled, with noise; and joints
+    dropped, each in all frames and bodies of its clip: it is then where the joint is that it hangs on.
     """
     seen = (clips != 0).any(dim=-1, keepdim=True).any(dim=-2, keepdim=True)  # b t m 1 1
     if centred:
@@ -128,16 +160,45 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
     clips = torch.where(rearrange(mirror, "b -> b 1 1 1 1"), flipped, clips)
     angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
     scale = draw.uniform((b,), 1 - draw.zoom, 1 + draw.zoom)
-    cos, sin, zero = angle.cos() * scale, angle.sin() * scale, torch.zeros(b)
-    turn = torch.stack(
-        [
-            torch.stack([cos, zero, sin], 1),
-            torch.stack([zero, scale, zero], 1),
-            torch.stack([-sin, zero, cos], 1),
-        ],
-        1,
-    ).to(clips.device)  # b 3 3, about y
-    clips = torch.einsum("btmjx,byx->btmjy", clips, turn)
-    if draw.noise:
-        clips = clips + draw.noise * draw.drawn(torch.randn, clips.shape).to(clips.device)
+    noise = draw.noise * draw.drawn(torch.randn, clips.shape) if draw.noise else torch.zeros(1)
+    cos, sin, zero, one = angle.cos() * scale, angle.sin() * scale, torch.zeros(b), torch.ones(b)
+    turn = _matrices([cos, zero, sin], [zero, scale, zero], [-sin, zero, cos])  # b 3 3, about y
+    # drawn last, and only where asked for: runs without it see the numbers that they always saw
+    if draw.tilt:
+        angle = torch.deg2rad(draw.uniform((b,), -draw.tilt, draw.tilt))
+        cos, sin = angle.cos(), angle.sin()
+        turn = _matrices([cos, -sin, zero], [sin, cos, zero], [zero, zero, one]) @ turn
+    clips = torch.einsum("btmjx,byx->btmjy", clips, turn.to(clips.device)) + noise.to(clips.device)
+    if draw.drop:
+        stand = _stand_ins(draw.drawn(torch.rand, (b, len(MIRROR))) < draw.drop).to(clips.device)
+        clips = torch.take_along_dim(clips, rearrange(stand, "b j -> b 1 1 j 1"), dim=3)
     return torch.where(seen, clips, torch.zeros_like(clips))
+
+
+def _stand_ins(dropped: Tensor) -> Tensor:
+    """The joint whose place each joint takes, (b, j): itself, or the nearest one towards the hips that is not
+    `dropped` (b, j). The hips hang on nothing and always stay."""
+    stand = repeat(torch.arange(dropped.shape[1]), "j -> b j", b=len(dropped)).clone()
+    for joint in OUTWARDS:  # parents first
+        if joint != NOSE:
+            stand[:, joint] = torch.where(dropped[:, joint], stand[:, PARENTS[joint]], joint)
+    return stand
+
+
+def mixup(x: Tensor, amount: float) -> Tensor:
+    """Each clip blended with the one opposite it in the batch: (b, ...) float -> the same shape.
+
+    `amount` is each clip's own part; blend the losses on `labels` and on `labels.flip(0)` by it alike. A share of
+    a batch is paired within itself, so it is not what that share of the whole would be. mixup (Zhang et al.,
+    ICLR 2018).
+    """
+    return amount * x + (1 - amount) * x.flip(0)
+
+
+def mixup_amount(strength: float, seed: Sequence[int]) -> float:
+    """A clip's own part in `mixup`, ½ to 1: the larger of a and 1 − a, a from Beta(`strength`, `strength`).
+
+    The same for the same `seed`. Raises ValueError where `strength` is not above 0.
+    """
+    a = np.random.default_rng(seed).beta(strength, strength)
+    return float(max(a, 1 - a))

@@ -45,13 +45,15 @@ def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[
     """The split's own train and test, with about `fraction` of train's units (see `Index`) put aside for validation.
 
     Returns row numbers of `samples` by part, and in words how validation was cut: by group, stratified by
-    class, or by clip where train has fewer than `FEWEST_GROUPS` groups. Raises `DataError` where train or
-    test is empty.
+    class, or by clip where train has fewer than `FEWEST_GROUPS` groups; a fraction of 0 leaves validation empty.
+    Raises `DataError` where train or test is empty.
     """
     train, test = (np.flatnonzero(samples.split == part) for part in ("train", "test"))
     if not len(train) or not len(test):
         raise DataError(f"the split has {len(train)} training and {len(test)} test clips: neither may be 0")
     labels, groups = samples.label.to_numpy()[train], samples.unit.to_numpy()[train]
+    if not fraction:
+        return {"train": train, "val": train[:0], "test": test}, "none: all of train is trained on"
     if len(np.unique(groups)) < FEWEST_GROUPS:
         enough = np.bincount(labels)[np.unique(labels)].min() >= 2 and fraction * len(train) >= len(np.unique(labels))
         kept, val = train_test_split(train, test_size=fraction, random_state=seed, stratify=labels if enough else None)

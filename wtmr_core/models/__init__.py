@@ -1,6 +1,22 @@
-"""The networks. `released` holds the paper's nine as they were released, and builds them by name."""
+"""The networks: `wtmr` as the paper describes it, and in `released` the paper's nine as they were released."""
+
+from torch import nn
 
 from wtmr_core import operators  # noqa: F401  (before timm)
-from wtmr_core.models.released import DATASETS, MODELS, build
+from wtmr_core.models import released, wtmr
+from wtmr_core.models.released import DATASETS
+
+MODELS = ("wtmr", *released.MODELS)
 
 __all__ = ["DATASETS", "MODELS", "build"]
+
+
+def build(dataset: str, model: str, **sizes) -> nn.Module:
+    """The network `model` (one of `MODELS`) for `dataset` (one of `DATASETS`): `wtmr.build` or `released.build`.
+
+    Both take the keywords classes, frames, size, width, depth, heads, conv_channels, dropout and drop_path; of these
+    a network uses what it has a part for. Raises `ValueError` as they do.
+    """
+    if model == "wtmr":
+        return wtmr.build(dataset, **sizes)
+    return released.build(dataset, model, **sizes)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from einops import rearrange, reduce
 from timm.models.vision_transformer import Block
@@ -33,11 +34,11 @@ PROFILED_MAP = 16  # side of the map in the SVideoQA WTMR-Net that was profiled
 class ClassTokenEncoder(nn.Module):
     """Tokens (b, n, width) → logits (b, classes): class token, dropout, Blocks, LayerNorm, Linear."""
 
-    def __init__(self, width: int, depth: int, heads: int, classes: int, dropout: float):
+    def __init__(self, width: int, depth: int, heads: int, classes: int, dropout: float, drop_path: float):
         super().__init__()
         self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.blocks = blocks(width, depth, heads, drop_path)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
 
@@ -67,6 +68,7 @@ class FramesWTMR(nn.Module):
         heads: int,
         conv_channels: tuple[int, int],
         dropout: float,
+        drop_path: float = 0.0,
         resized_to: int | None = None,
     ):
         super().__init__()
@@ -83,7 +85,7 @@ class FramesWTMR(nn.Module):
         self.position = nn.Parameter(torch.zeros(1, tokens, width))
         # as released: "temporal", but a row for every token, so that it tells places apart as well
         self.temporal = nn.Parameter(torch.zeros(1, tokens, width))
-        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout)
+        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout, drop_path)
 
     def tokens(self, clips: Tensor) -> Tensor:
         """Clips (b, t, c, h, w) → patches of each frame's map, before any embedding (b, t, n, width)."""
@@ -135,13 +137,14 @@ class HMDB51TimeSformer(nn.Module):
     Clips (b, frames, channels, size, size) → logits (b, classes).
     """
 
-    def __init__(self, channels: int, classes: int, frames: int, size: int, width: int, depth: int, heads: int):
+    def __init__(self, channels: int, classes: int, frames: int, size: int, width: int, depth: int, heads: int,
+                 drop_path: float = 0.0):  # fmt: skip
         super().__init__()
         _check_multiple("size", size, FRAME_PATCH, "frames are cut into 16×16 patches")
         self.expected = {"t": frames, "c": channels, "h": size, "w": size}
         self.project = nn.Linear(FRAME_PATCH**2 * channels, width)
         self.position = nn.Parameter(torch.zeros(1, frames * (size // FRAME_PATCH) ** 2, width))
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.blocks = blocks(width, depth, heads, drop_path)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
 
@@ -172,6 +175,7 @@ class SVideoQATimeSformer(nn.Module):
         depth: int,
         heads: int,
         dropout: float,
+        drop_path: float = 0.0,
     ):
         super().__init__()
         _check_multiple("size", size, FRAME_PATCH, "frames are cut into 16×16 patches")
@@ -183,7 +187,7 @@ class SVideoQATimeSformer(nn.Module):
         # "temporal" one also has a row for every token
         self.position = nn.Parameter(torch.randn(1, tokens, width))
         self.temporal = nn.Parameter(torch.randn(1, tokens, width))
-        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout)
+        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout, drop_path)
 
     def forward(self, clips: Tensor) -> Tensor:
         _check_shape(clips, self.expected, rank=5)
@@ -208,6 +212,7 @@ class JointsWTMR(nn.Module):
         heads: int,
         conv_channels: tuple[int, int],
         dropout: float,
+        drop_path: float = 0.0,
     ):
         super().__init__()
         # as released: 625 = 25 · 25 rows in both embeddings, whatever the frames; 25 and 25 · frames are used
@@ -226,7 +231,7 @@ class JointsWTMR(nn.Module):
         self.project = nn.Linear(conv_channels[1], width)
         self.position = nn.Parameter(torch.zeros(1, rows, width))
         self.temporal = nn.Parameter(torch.zeros(1, rows, width))
-        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout)
+        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout, drop_path)
 
     def features(self, joints: Tensor) -> Tensor:
         """Joints (b, t, j, 3) → what the tokens are made of (b, t, 25, channels)."""
@@ -275,19 +280,26 @@ class JointsTimeSformer(nn.Module):
     Joints (b, frames, 25, 3), metres → logits (b, classes).
     """
 
-    def __init__(self, classes: int, frames: int, width: int, depth: int, heads: int, dropout: float):
+    def __init__(self, classes: int, frames: int, width: int, depth: int, heads: int, dropout: float,
+                 drop_path: float = 0.0):  # fmt: skip
         super().__init__()
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         self.project = nn.Linear(3, width)
         # as released: drawn from N(0, 1), far larger than the tokens it is added to
         self.position = nn.Parameter(torch.randn(1, frames * JOINTS, width))
-        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout)
+        self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout, drop_path)
 
     def forward(self, joints: Tensor) -> Tensor:
         _check_shape(joints, self.expected, rank=4)
         tokens = self.project(joints)  # (b, t, j, d)
         tokens = rearrange(tokens, "b t j d -> b (t j) d")
         return self.encoder(tokens + self.position)
+
+
+def blocks(width: int, depth: int, heads: int, drop_path: float) -> nn.Sequential:
+    """timm's Blocks, of which the last is left out with probability `drop_path`, the first never (0: as released)."""
+    rates = np.linspace(0, drop_path, depth).tolist()
+    return nn.Sequential(*(Block(width, heads, drop_path=rate) for rate in rates))
 
 
 def frame_cnn(channels: int, conv_channels: tuple[int, int]) -> nn.Sequential:
@@ -324,6 +336,7 @@ def build(
     heads: int | None = None,
     conv_channels: tuple[int, int] | None = None,
     dropout: float | None = None,
+    drop_path: float = 0.0,
     profiled: bool = False,
 ) -> nn.Module:
     """The network `model` (one of `MODELS`) as released for `dataset` (one of `DATASETS`).
@@ -331,6 +344,7 @@ def build(
     None means as released; for `heads`, as many as keep the released width of a head (64 on frames, 32 on
     joints). A setting that a network has no part for is not used (no network of joints has a `size`, no CNN
     a `depth`), so that one set of sizes serves all nine. NTU's WMRC-Net takes `width` as its third channels.
+    `drop_path` is the stochastic depth of the last block, 0 as released.
     `profiled` gives the SVideoQA WTMR-Net with one more step, a resize of the CNN's map to 16×16: the variant
     whose cost was published, for clips of 56×56 pixels.
 
@@ -372,19 +386,20 @@ def build(
 
     if on_joints:
         if model == "released-wtmr":
-            return JointsWTMR(classes, frames, width, depth, heads, conv_channels, dropout)
+            return JointsWTMR(classes, frames, width, depth, heads, conv_channels, dropout, drop_path)
         if model == "released-wmrc":
             return JointsCNN(classes, frames, conv_channels, width)
-        return JointsTimeSformer(classes, frames, width, depth, heads, dropout)
+        return JointsTimeSformer(classes, frames, width, depth, heads, dropout, drop_path)
     channels = CHANNELS[dataset]
     if model == "released-wtmr":
         resized_to = PROFILED_MAP if profiled else None
-        return FramesWTMR(channels, classes, frames, size, width, depth, heads, conv_channels, dropout, resized_to)
+        return FramesWTMR(channels, classes, frames, size, width, depth, heads, conv_channels, dropout, drop_path,
+                          resized_to)  # fmt: skip
     if model == "released-wmrc":
         return FramesCNN(channels, classes, frames, size, conv_channels)
     if dataset == "hmdb51":
-        return HMDB51TimeSformer(channels, classes, frames, size, width, depth, heads)
-    return SVideoQATimeSformer(channels, classes, frames, size, width, depth, heads, dropout)
+        return HMDB51TimeSformer(channels, classes, frames, size, width, depth, heads, drop_path)
+    return SVideoQATimeSformer(channels, classes, frames, size, width, depth, heads, dropout, drop_path)
 
 
 def _check_multiple(name: str, number: int, of: int, why: str) -> None:

@@ -1,0 +1,95 @@
+"""Contextual feature embedding: patches of the region features as tokens, with position and time encodings apart.
+
+Axes: b clip, t frame (of a token: o at once), c channel, h w cells of a map, p q cells within a patch, n token of a
+frame, d width.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class PatchEmbedding(nn.Module):
+    """Maps (b, t, c, h, w) → tokens (b, t/o, n, d): each patch of o frames, p rows and q columns, as one projection.
+
+    Raises `ValueError` for maps that `patch` (o, p, q) does not divide.
+    """
+
+    def __init__(self, channels: int, patch: tuple[int, int, int], width: int):
+        super().__init__()
+        self.channels, self.patch = channels, patch
+        # its weight is that of a convolution (d, c, o, p, q), flattened
+        self.project = nn.Linear(channels * patch[0] * patch[1] * patch[2], width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        (t, _, h, w), (o, p, q) = maps.shape[1:], self.patch
+        if t % o or h % p or w % q:
+            raise ValueError(
+                f"{t} frames of {h}×{w} cells are not divided by patches of {o} frames of {p}×{q} cells; change one"
+            )
+        return self.project(rearrange(maps, "b (t o) c (h p) (w q) -> b t (h w) (c o p q)", o=o, p=p, q=q))
+
+
+class Encodings(nn.Module):
+    """Tokens (b, t, n, d) → class token (b, 1, d) and tokens (b, t, n, d), each with its encodings.
+
+    What is learned: the class token, a position for it and for each place of a frame (a `grid` of h × w), and, with
+    `time`, one for each frame; a token gets the sum of its place's and its frame's. All start at N(0, 0.02²).
+    The first rows of the grid may come without the others: of bodies × body parts, the bodies that are there.
+    Raises `ValueError` for other frames, and for more or other places; `resize` makes the encodings fit.
+    """
+
+    def __init__(self, width: int, frames: int, grid: tuple[int, int], *, time: bool = True):
+        super().__init__()
+        self.grid = grid
+        self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.position = nn.Parameter(0.02 * torch.randn(1, 1 + grid[0] * grid[1], width))
+        self.time = nn.Parameter(0.02 * torch.randn(1, frames, width)) if time else None
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        b, t, n, _ = tokens.shape
+        h, w = self.grid
+        if self.time is not None and t != self.time.shape[1]:
+            raise ValueError(f"{t} frames of tokens, but encodings for {self.time.shape[1]}; `resize` makes them fit")
+        if n % w or n > h * w:
+            raise ValueError(
+                f"{n} places in a frame, but encodings for {h * w}, {h} rows of {w}; `resize` makes them fit"
+            )
+        class_token = (self.class_token + self.position[:, :1]).expand(b, -1, -1)
+        tokens = tokens + self.position[:, None, 1 : 1 + n]
+        if self.time is not None:
+            tokens = tokens + rearrange(self.time, "1 t d -> 1 t 1 d")
+        return class_token, tokens
+
+    @torch.no_grad()
+    def resize(self, frames: int, grid: tuple[int, int]) -> None:
+        """Interpolate to `frames` frames, linearly, and to a `grid` of places, bicubically.
+
+        What changes becomes a new parameter: resize first, then make the optimiser.
+        """
+        if grid != self.grid:
+            position = resized_position(self.position, self.grid, grid)
+            self.position = nn.Parameter(position, requires_grad=self.position.requires_grad)
+            self.grid = grid
+        if self.time is not None and frames != self.time.shape[1]:
+            self.time = nn.Parameter(resized_time(self.time, frames), requires_grad=self.time.requires_grad)
+
+
+def resized_position(position: Tensor, before: tuple[int, int], after: tuple[int, int]) -> Tensor:
+    """Positions (1, 1 + n, d) of one grid → of another; the class token's, the first, stays."""
+    if before == after:
+        return position
+    places = rearrange(position[:, 1:], "1 (h w) d -> 1 d h w", h=before[0])
+    places = F.interpolate(places, size=after, mode="bicubic", align_corners=False)
+    return torch.cat([position[:, :1], rearrange(places, "1 d h w -> 1 (h w) d")], dim=1)
+
+
+def resized_time(time: Tensor, frames: int) -> Tensor:
+    """(1, t, d) → (1, frames, d)."""
+    if time.shape[1] == frames:
+        return time
+    resized = F.interpolate(rearrange(time, "1 t d -> 1 d t"), size=frames, mode="linear", align_corners=False)
+    return rearrange(resized, "1 d t -> 1 t d")

@@ -1,0 +1,325 @@
+"""The context-aware multi-region CNN: each region with its own kernels and its own weight, beside it the context.
+
+On frames regions are the cells of a grid; on joints they are body parts, of each body.
+
+Axes: b clip, t frame, c channel, h w pixels (of a map: its cells), r region, m body, j joint, i a body that is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+from einops import rearrange, reduce, repeat
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: the joints of each body part among NTU's 25, along its bones, beginning with the one it is joined on by
+PARTS = {
+    "trunk": (0, 1, 20, 2, 3),
+    "left arm": (20, 4, 5, 6, 7, 21, 22),
+    "right arm": (20, 8, 9, 10, 11, 23, 24),
+    "left leg": (0, 12, 13, 14, 15),
+    "right leg": (0, 16, 17, 18, 19),
+}
+#: the joint that each one hangs on; the hips hang on themselves
+PARENTS = (0, 0, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 1, 7, 7, 11, 11)
+JOINTS = len(PARENTS)
+BODIES = 2
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What the CNN makes of clips: maps (b, t, c, h, w) and the weight of each region in each frame (b, t, r).
+
+    Of joints, h are the bodies and w their parts, r is h · w, and `present` (b, r) bool says which belong to a body
+    that is there; the rest of map and weights is zero. Of frames it is None.
+    """
+
+    maps: Tensor
+    weights: Tensor
+    present: Tensor | None = None
+
+
+class RegionConv(nn.Module):
+    """Maps (b, inputs, h, w) → (b, outputs, h, w): a 3×3 convolution with the kernels of each cell's own region.
+
+    `grid` is regions down and across. At its borders a region sees its neighbours, at the frame's zeros: what comes
+    out is each region's kernels over the whole frame, cut out where the region lies. A grid of (1, 1) is an ordinary
+    convolution. Raises `ValueError` for a map that the grid does not divide.
+    """
+
+    def __init__(self, inputs: int, outputs: int, grid: tuple[int, int]):
+        super().__init__()
+        regions = grid[0] * grid[1]
+        self.grid = grid
+        self.conv = nn.Conv2d(regions * inputs, regions * outputs, 3, groups=regions, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        gh, gw = self.grid
+        _check_grid(maps, self.grid)
+        h, w = maps.shape[-2] // gh, maps.shape[-1] // gw
+        tiles = F.pad(maps, (1, 1, 1, 1)).unfold(2, h + 2, h).unfold(3, w + 2, w)  # each with a border of one cell
+        tiles = rearrange(tiles, "b c gh gw h w -> b (gh gw c) h w")
+        return rearrange(self.conv(tiles), "b (gh gw c) h w -> b c (gh h) (gw w)", gh=gh, gw=gw)
+
+
+class RegionWeights(nn.Module):
+    """Regions (b, r, c) and their context (b, c'), if any → weights (b, r): positive, 1 on average, at first all 1."""
+
+    def __init__(self, channels: int, hidden: int = 32):
+        super().__init__()
+        # no bias last: the softmax takes away what all regions have in common
+        self.score = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1, bias=False))
+        nn.init.zeros_(self.score[-1].weight)
+
+    def forward(self, regions: Tensor, context: Tensor | None = None) -> Tensor:
+        r = regions.shape[1]
+        if context is not None:
+            regions = torch.cat([regions, repeat(context, "b c -> b r c", r=r)], dim=-1)
+        return r * self.score(regions)[..., 0].softmax(dim=-1)
+
+
+class FrameRegions(nn.Module):
+    """Clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each side.
+
+    Two steps of convolution and pooling over a `grid` of regions; as context the same two over the whole frame, halved
+    first. Each region of the map is multiplied by its weight, put back in its place and joined with the context by a
+    1×1 convolution. `own`: each region has its kernels, else all share them. `learned`: weights come from region and
+    context, else all are 1. `motion`: beside a frame the network sees its difference to the one before.
+
+    `backbone` names a network of timm whose map at a quarter of each side comes first, random, or with the weights of
+    the local file `backbone_weights`; the two steps then pool no more.
+    Raises `ValueError` for a frame that grid and pools do not divide, for a backbone without such a map, and for
+    weights that cannot be read or are of another network; `FileNotFoundError` where there is no such file.
+    """
+
+    def __init__(
+        self, channels: int, conv_channels: tuple[int, int], grid: tuple[int, int] = (2, 2), *, own: bool = True,
+        learned: bool = True, context: bool = True, motion: bool = True,
+        backbone: str | None = None, backbone_weights: str | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        self.grid, self.motion = grid, motion
+        inputs, (first, second) = channels * (2 if motion else 1), conv_channels
+        self.backbone = None
+        if backbone_weights and not backbone:
+            raise ValueError(f"there is no backbone for the weights {backbone_weights}; name it")
+        if backbone:
+            self.backbone = _backbone(backbone, inputs, backbone_weights)
+            inputs = self.backbone.feature_info.channels()[-1]
+        pool = nn.Identity if backbone else lambda: nn.MaxPool2d(2)
+        kernels = grid if own else (1, 1)
+        self.steps = nn.Sequential(  # pooled before they are normalised, a quarter of the work
+            RegionConv(inputs, first, kernels), pool(), nn.BatchNorm2d(first), nn.ReLU(),
+            RegionConv(first, second, kernels), pool(), nn.BatchNorm2d(second), nn.ReLU(),
+        )  # fmt: skip
+        self.context = None
+        if context:
+            self.context = nn.Sequential(
+                nn.AvgPool2d(2),
+                nn.Conv2d(inputs, first, 3, padding=1, bias=False), pool(), nn.BatchNorm2d(first), nn.ReLU(),
+                nn.Conv2d(first, second, 3, padding=1, bias=False), nn.BatchNorm2d(second), nn.ReLU(),
+            )  # fmt: skip
+            self.join = _join(second)
+        self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
+
+    def forward(self, clips: Tensor) -> Regions:
+        b, (gh, gw), (height, width) = len(clips), self.grid, clips.shape[-2:]
+        if height % (4 * gh) or width % (4 * gw):
+            raise ValueError(f"a frame of {height}×{width} pixels, halved twice, is not divided by a grid of {gh}×{gw} "
+                             "regions; change the size")  # fmt: skip
+        if self.motion:
+            before = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
+            clips = torch.cat([clips, clips - before], dim=2)
+        frames = rearrange(clips, "b t c h w -> (b t) c h w")
+        if self.backbone is not None:
+            (frames,) = self.backbone(frames)
+        if self.backbone is not None and frames.shape[-2:] != (height // 4, width // 4):
+            raise ValueError(f"the backbone makes a map of {frames.shape[-2]}×{frames.shape[-1]} cells of a frame of "
+                             f"{height}×{width} pixels, not a quarter of each side; choose another")  # fmt: skip
+        maps = self.steps(frames)
+        around = None if self.context is None else self.context(frames)
+        weights = maps.new_ones(len(maps), gh * gw)
+        if self.weights is not None:
+            regions = reduce(maps, "b c (gh h) (gw w) -> b (gh gw) c", "mean", gh=gh, gw=gw)
+            weights = self.weights(regions, None if around is None else reduce(around, "b c h w -> b c", "mean"))
+            h, w = maps.shape[-2] // gh, maps.shape[-1] // gw
+            maps = maps * repeat(weights, "b (gh gw) -> b 1 (gh h) (gw w)", gh=gh, h=h, w=w)
+        if around is not None:
+            if around.shape != maps.shape:  # under a backbone only the context is halved
+                around = F.interpolate(around, size=maps.shape[-2:], mode="bilinear")
+            maps = self.join(torch.cat([maps, around], dim=1))
+        return Regions(rearrange(maps, "(b t) c h w -> b t c h w", b=b), rearrange(weights, "(b t) r -> b t r", b=b))
+
+
+class BodyRegions(nn.Module):
+    """Joints (b, t, m, j, 3) of one or two bodies → `Regions` of `conv_channels[1]` channels: h bodies, w parts.
+
+    Regions are the five `PARTS` of each body: a convolution over three frames and three joints in a row, then one over
+    three frames and all joints of the part. As context the same over the whole body, joint by joint and then all. The
+    rest is as in `FrameRegions`; `motion` gives, beside where a joint is, how it moved since the frame before and how
+    it lies to the one it hangs on. A body that is zero in all frames is absent and takes no part, in BatchNorm neither;
+    the maps have as many bodies as the fullest clip. Raises `ValueError` for other bodies or joints than these.
+    """
+
+    def __init__(self, conv_channels: tuple[int, int], *, own: bool = True, learned: bool = True, context: bool = True,
+                 motion: bool = True):  # fmt: skip
+        super().__init__()
+        (first, second), self.motion, self.own = conv_channels, motion, own
+        inputs, r = 9 if motion else 3, len(PARTS) if own else 1
+        self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
+        self.normalise = nn.BatchNorm2d(inputs)
+        self.steps = nn.Sequential(
+            nn.Conv2d(r * inputs, r * first, 3, padding=1, groups=r, bias=False), nn.BatchNorm2d(r * first), nn.ReLU(),
+            nn.Conv2d(r * first, r * second, (3, self.joints.shape[1]), padding=(1, 0), groups=r, bias=False),
+            nn.BatchNorm2d(r * second), nn.ReLU(),
+        )  # fmt: skip
+        self.context = None
+        if context:
+            self.context = nn.Sequential(
+                nn.Conv2d(inputs, first, (3, 1), padding=(1, 0), bias=False), nn.BatchNorm2d(first), nn.ReLU(),
+                nn.Conv2d(first, second, (3, JOINTS), padding=(1, 0), bias=False), nn.BatchNorm2d(second), nn.ReLU(),
+            )  # fmt: skip
+            self.join = _join(second)
+        self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
+
+    def forward(self, joints: Tensor) -> Regions:
+        bodies, there = bodies_present(joints)
+        m, t = there.shape[1], joints.shape[1]
+        maps, weights = self._one_body_each(bodies)  # (i, c, t, r), (i, t, r)
+        maps = _scattered(rearrange(maps, "i c t r -> i t c r"), there)
+        weights = _scattered(weights, there)
+        return Regions(
+            rearrange(maps, "(b m) t c r -> b t c m r", m=m),
+            rearrange(weights, "(b m) t r -> b t (m r)", m=m, t=t),
+            repeat(there, "b m -> b (m r)", r=len(PARTS)),
+        )
+
+    def _one_body_each(self, bodies: Tensor) -> tuple[Tensor, Tensor]:
+        i, t, r = *bodies.shape[:2], len(PARTS)
+        if self.motion:
+            bodies = moving(bodies)
+        body = self.normalise(rearrange(bodies, "i t j c -> i c t j"))
+        parts = body[..., self.joints]  # (i, c, t, r, j)
+        if self.own:
+            maps = self.steps(rearrange(parts, "i c t r j -> i (r c) t j"))
+            maps = rearrange(maps, "i (r c) t 1 -> i c t r", r=r)
+        else:
+            maps = self.steps(rearrange(parts, "i c t r j -> (i r) c t j"))
+            maps = rearrange(maps, "(i r) c t 1 -> i c t r", r=r)
+        around = None if self.context is None else self.context(body)  # (i, c, t, 1)
+        weights = maps.new_ones(i, t, r)
+        if self.weights is not None:
+            context = None if around is None else rearrange(around, "i c t 1 -> (i t) c")
+            weights = self.weights(rearrange(maps, "i c t r -> (i t) r c"), context)
+            weights = rearrange(weights, "(i t) r -> i t r", t=t)
+            maps = maps * rearrange(weights, "i t r -> i 1 t r")
+        if around is not None:
+            maps = self.join(torch.cat([maps, around.expand_as(maps)], dim=1))
+        return maps, weights
+
+
+class PlainFrames(nn.Module):
+    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, one region."""
+
+    def forward(self, clips: Tensor) -> Regions:
+        return Regions(clips, clips.new_ones(*clips.shape[:2], 1))
+
+
+class PlainBodies(nn.Module):
+    """No CNN: joints (b, t, m, j, 3) → `Regions` whose maps hold, of each body and part, where its joints are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
+
+    def forward(self, joints: Tensor) -> Regions:
+        bodies, there = bodies_present(joints)
+        maps = _scattered(rearrange(bodies[:, :, self.joints], "i t r j c -> i t (j c) r"), there)
+        maps = rearrange(maps, "(b m) t c r -> b t c m r", m=there.shape[1])
+        present = repeat(there, "b m -> b (m r)", r=len(PARTS))
+        return Regions(maps, repeat(present, "b r -> b t r", t=joints.shape[1]).to(maps.dtype), present)
+
+
+def padded_parts() -> Tensor:
+    """(r, j): the joints of `PARTS`, the shorter ones filled up with their last."""
+    longest = max(map(len, PARTS.values()))
+    return torch.tensor([part + (part[-1],) * (longest - len(part)) for part in PARTS.values()])
+
+
+def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
+    """Joints (b, t, m, j, 3) → the bodies that are there (i, t, j, 3), and which those are (b, m) bool.
+
+    m shrinks to what the fullest clip has. The first body counts as there even where it is nowhere seen.
+    Raises `ValueError` for more than two bodies, and for other than 25 joints.
+    """
+    if joints.ndim != 5 or not 1 <= joints.shape[2] <= BODIES or joints.shape[3:] != (JOINTS, 3):
+        raise ValueError(
+            f"expected joints of shape (b, t, m=1 or {BODIES}, j={JOINTS}, 3), found {tuple(joints.shape)}; "
+            f"of more than {BODIES} bodies choose those that move most"
+        )
+    there = (joints != 0).flatten(3).any(dim=3).any(dim=1)  # (b, m)
+    there[:, 0] = True
+    there = there[:, : int(there.any(dim=0).sum())]
+    bodies = rearrange(joints[:, :, : there.shape[1]], "b t m j c -> b m t j c")
+    return bodies[there], there
+
+
+def moving(bodies: Tensor) -> Tensor:
+    """Bodies (i, t, j, 3) → (i, t, j, 9): where joints are, their move since the frame before, their bone."""
+    before = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
+    return torch.cat([bodies, bodies - before, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
+
+
+def _scattered(bodies: Tensor, there: Tensor) -> Tensor:
+    """(i, …) → (b m, …): each body in its place, zeros where none is."""
+    if there.all():
+        return bodies
+    spread = bodies.new_zeros(there.numel(), *bodies.shape[1:])
+    spread[rearrange(there, "b m -> (b m)")] = bodies
+    return spread
+
+
+def _join(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(2 * channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+
+
+def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
+    """timm's network `name` up to its map at a quarter of each side, as a list of that one map."""
+    if not timm.is_model(name):
+        raise ValueError(f"timm has no network {name!r}; `timm.list_models()` lists them")
+    if weights and not Path(weights).is_file():
+        raise FileNotFoundError(f"there is no file {weights} with weights of {name}")
+
+    def made(**given) -> nn.Module:
+        return timm.create_model(name, features_only=True, in_chans=channels, **given)
+
+    with torch.random.fork_rng(devices=()):  # so that the second starts with the numbers of this one
+        whole = made()
+    reductions = whole.feature_info.reduction()
+    if 4 not in reductions:
+        raise ValueError(f"{name} has maps at 1/{', 1/'.join(map(str, reductions))} of each side, none at 1/4")
+    if getattr(whole, "output_fmt", "NCHW") != "NCHW":
+        raise ValueError(f"the maps of {name} have their channels last; choose a network that has them first")
+    quarter = (reductions.index(4),)
+    if not weights:
+        return made(out_indices=quarter)
+    try:  # timm takes the weights from the local file alone, and adapts those of the first layer to our channels
+        network = made(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
+    except Exception as error:  # readers raise many kinds
+        raise ValueError(f"{weights} cannot be read as weights of {name}: damaged, or of another network") from error
+    # timm passes over what the file lacks; such a weight is still as it was drawn
+    drawn = dict(whole.named_parameters())
+    for key, value in network.named_parameters():
+        if value.ndim > 1 and not value.is_meta and torch.equal(value, drawn[key]):
+            raise ValueError(f"{weights} has no weights for {key} of {name}; it is of another network")
+    return network
+
+
+def _check_grid(maps: Tensor, grid: tuple[int, int]) -> None:
+    (gh, gw), (h, w) = grid, maps.shape[-2:]
+    if h % gh or w % gw:
+        raise ValueError(f"a map of {h}×{w} cells is not divided by a grid of {gh}×{gw} regions; change the size")
