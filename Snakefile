@@ -161,7 +161,10 @@ rule ablation:
         notebook=f"{RESULTS}/notebooks/04_ablation.ipynb",
         done=touch(f"{DONE}/04_ablation"),
         table=report(f"{RESULTS}/tables/04_ablation.csv", category="Ablation"),
-        figure=report(f"{RESULTS}/figures/04_ablation.png", category="Ablation"),
+        components=report(f"{RESULTS}/tables/04_components.csv", category="Ablation"),
+        figures=report(
+            expand(f"{RESULTS}/figures/04_{{what}}.png", what=["ablation", "networks", "components"]), category="Ablation"
+        ),
     params:
         given=of_suite,
     log:

@@ -96,6 +96,7 @@ def test_profile_as_published_is_the_papers_table(capsys):
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert list(rows[0]) == ["dataset", "model", "params_m", "gmacs"]
     paper = published.profile().set_index(["dataset", "model"])
+    rows = [row for row in rows if row["model"] != "wtmr"]  # the described network is none of the paper's
     assert len(rows) == len(paper) == 9
     for row in rows:
         expected = paper.loc[(row["dataset"], row["model"])]
@@ -128,7 +129,7 @@ def test_train_and_table(capsys, tmp_path):
     assert code == 0
     assert "test_accuracy" in out
     assert main(["table", str(tmp_path / "results")]) == 0
-    assert "released-wtmr" in capsys.readouterr().out
+    assert "ntu60  wtmr" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

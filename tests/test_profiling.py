@@ -1,15 +1,19 @@
 """Costs: the paper's eighteen figures, parity with `thop`, hand-worked counts, a timing's conditions."""
 
+import functools
 import time
 
 import pytest
 import torch
 from torch import nn
 
-from wtmr_core import published
+from wtmr_core import networks, published
+from wtmr_core.models import wtmr
 from wtmr_core.models.released import DATASETS, MODELS, build
-from wtmr_core.profiling import count_complete, count_published, profile_table, time_forward
+from wtmr_core.profiling import cost_of_run, count_complete, count_published, input_shape, profile_table, time_forward
+from wtmr_core.settings import Settings
 
+PROFILE = functools.cache(profile_table)
 SMALL = {"classes": 4, "frames": 3, "size": 64, "width": 16, "depth": 2, "heads": 2, "conv_channels": (4, 6)}
 
 
@@ -23,9 +27,11 @@ def two_decimals(figures) -> list[tuple[str, str, str, str]]:
 
 
 def test_the_eighteen_published_figures_come_out():
-    counted = two_decimals(profile_table("published"))
+    table = PROFILE("published")
+    counted = two_decimals(table[table.model != "wtmr"])
     assert counted == two_decimals(published.profile())
     assert len(counted) == 9
+    assert table.model.tolist() == [*MODELS, "wtmr"] * 3
 
 
 def test_complete_figures():
@@ -34,14 +40,17 @@ def test_complete_figures():
         ("hmdb51", "released-wtmr"): (92.64, 98.2),
         ("hmdb51", "released-wmrc"): (20.55, 15.3),
         ("hmdb51", "released-timesformer"): (45.16, 224.4),
+        ("hmdb51", "wtmr"): (63.50, 78.25),
         ("ntu60", "released-wtmr"): (5.13, 2.4),
         ("ntu60", "released-wmrc"): (0.14, 0.05),
         ("ntu60", "released-timesformer"): (4.85, 2.4),
+        ("ntu60", "wtmr"): (6.37, 0.47),
         ("svideoqa", "released-wtmr"): (92.61, 99.2),
         ("svideoqa", "released-wmrc"): (3.29, 16.2),
         ("svideoqa", "released-timesformer"): (90.44, 449.7),
+        ("svideoqa", "wtmr"): (63.48, 80.56),
     }
-    table = profile_table("complete")
+    table = PROFILE("complete")
     assert list(zip(table.dataset, table.model, strict=True)) == list(expected)
     for row, (params, macs) in zip(table.itertuples(), expected.values(), strict=True):
         assert row.params_m == pytest.approx(params, abs=0.006)
@@ -51,7 +60,7 @@ def test_complete_figures():
 @pytest.mark.parametrize(("counting", "ratio"), [("published", 38.7), ("complete", 4.5)])
 def test_equal_inputs_take_most_of_the_advantage_away(counting, ratio):
     """SVideoQA's TimeSformer to WTMR-Net: published with 56×56 pixels for the latter, and no attention."""
-    gmacs = profile_table(counting).set_index(["dataset", "model"]).gmacs.loc["svideoqa"]
+    gmacs = PROFILE(counting).set_index(["dataset", "model"]).gmacs.loc["svideoqa"]
     assert gmacs["released-timesformer"] / gmacs["released-wtmr"] == pytest.approx(ratio, abs=0.05)
 
 
@@ -88,6 +97,54 @@ def test_wmrc_on_joints_by_hand():
     head = 2 * 6 * 5  # on each frame
     assert count_complete(network, inputs).macs == convolutions + head
     assert count_published(network, inputs).macs == convolutions + head + 4 * 2 * 25 * (2 + 4 + 6)
+
+
+def test_wtmr_by_hand():
+    """2 frames of 32×32 in 2×2 regions: maps of 8×8, so one 8×8 patch a frame, and the class token."""
+    given = {"classes": 5, "frames": 2, "size": 32, "width": 8, "depth": 1, "heads": 2, "conv_channels": (4, 6)}
+    inputs = torch.zeros(1, 2, 1, 32, 32)
+    regions = 32**2 * 9 * 2 * 4 + 16**2 * 9 * 4 * 6  # of the frame and its motion; each cell meets one region's kernels
+    context = 16**2 * 9 * 2 * 4 + 8**2 * 9 * 4 * 6
+    join = 8**2 * (6 + 6) * 6
+    weights = 4 * ((6 + 6) * 32 + 32)
+    patches = 6 * 64 * 8
+    block = 3 * (8 * 3 * 8 + 8 * 8 + 2 * 8 * 4 * 8) + 2 * 3 * 3 * 8  # the last are attention's two products
+    expected = 2 * (regions + context + join + weights + patches) + block + 8 * 5
+    own, shared = (count_complete(wtmr.build("hmdb51", kernels=k, **given), inputs) for k in ("own", "shared"))
+    assert own.macs == shared.macs == expected
+    assert own.params - shared.params == 3 * 9 * (2 * 4 + 4 * 6)  # of the other three regions
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"dataset": "hmdb51", "model": "wtmr"},
+        {"dataset": "hmdb51", "model": "wtmr", "cnn": False, "patch": 2},
+        {"dataset": "ntu60", "model": "wtmr", "kernels": "shared", "depth": 0, "frames": 8},
+        {"dataset": "svideoqa", "model": "wtmr", "regions": [4, 4], "attention": "divided", "size": 32},
+        {"dataset": "svideoqa", "model": "released-wtmr", "width": 32},
+        {"dataset": "ntu60", "model": "released-wmrc"},
+    ],
+    ids=str,
+)
+def test_a_run_costs_what_its_network_does(given):
+    settings = Settings.of({"scale": "mini", **given})
+    clip = torch.ones(1, *input_shape(settings.dataset, settings.model, settings.frames, settings.size, bodies=1))
+    cost = cost_of_run(settings.dataset, settings.model, classes=7, **settings.sizes())
+    assert cost == count_complete(networks.fresh(settings, 7), clip)
+
+
+def test_the_cost_of_a_run_needs_no_weights():
+    given = {"dataset": "hmdb51", "model": "wtmr", "frames": 2, "size": 64, "depth": 1, "backbone": "resnet18"}
+    assert cost_of_run(**given, backbone_weights="nowhere", timesformer_weights="nowhere") == cost_of_run(**given)
+
+
+def test_runs_at_full_size_cost_what_the_table_says():
+    table = PROFILE("complete").set_index(["dataset", "model"])
+    for dataset, bodies in (("hmdb51", 1), ("ntu60", 2)):
+        cost = cost_of_run(dataset, "wtmr", **Settings.of({"dataset": dataset}).sizes())
+        assert cost.params / 1e6 == table.params_m[dataset, "wtmr"]
+        assert cost.macs / 1e9 == pytest.approx(table.gmacs[dataset, "wtmr"] / bodies, rel=0.02)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

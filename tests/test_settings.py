@@ -86,6 +86,13 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"device": "gpu"}, "device is 'gpu'"),
         ({"protocol": "published", "val_fraction": 0.3}, "val_fraction is 0.3"),
         ({"schedule": "plateau"}, "plateau has no warm-up"),
+        ({"schedule": "plateau", "warmup_epochs": 0, "val_fraction": 0}, "plateau needs a validation part"),
+        ({"views": 3, "stored_frames": 32}, "views is 3; that many of 16 frames need stored_frames of 48, found 32"),
+        ({"protocol": "published", "mixup": 0.2}, "mixup is 0.2; the published protocol has none"),
+        ({"regions": (2,)}, "regions is"),
+        ({"kernels": "many"}, "kernels is 'many'; it can be own, shared"),
+        ({"attention": "global"}, "attention is 'global'"),
+        ({"context": 1}, "context is 1; it must be bool"),
     ],
 )
 def test_bad_settings_are_named(wrong, says):

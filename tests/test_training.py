@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import runs, training
+from wtmr_core import networks, runs, training
 from wtmr_core.batches import inputs
 from wtmr_core.datasets import DataError
 from wtmr_core.evaluation import scores
@@ -386,8 +386,7 @@ def test_views_are_averaged_as_probabilities(root, tmp_path, monkeypatch):
     settings = small(epochs=1, frames=4, stored_frames=8, views=2)
     run = runs.load(training.run(settings, tmp_path, root))
     data = training.prepare(settings, root)
-    network = training.network(settings, len(run.classes)).eval()
-    network.load_state_dict(load_file(run.folder / runs.WEIGHTS))
+    network = networks.trained(run)
     clips = torch.from_numpy(data.cache.clips[data.parts["test"]])
     views = [inputs(clips, settings, None, augmented=False, view=v) for v in range(2)]
     assert not torch.equal(*views)

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     notebook.add_argument("--parent", type=int, help="number of the process to die with")
     notebook.set_defaults(run=one_notebook)
 
-    profile = commands.add_parser("profile", help="parameters and GMACs of the nine released networks")
+    profile = commands.add_parser("profile", help="parameters and GMACs of the networks at full size")
     profile.add_argument("--as", dest="counting", choices=("published", "complete"), default="complete")
     profile.add_argument("--csv", action="store_true")
     profile.set_defaults(run=profile_all)

@@ -66,7 +66,7 @@ def plan(
     if data is not None:
         if not data.is_dir():
             raise datasets.DataError(f"there is no folder {data}: give the data set, or a folder of sets, as DATA")
-        if all(entry.settings.scale == "mini" or entry.root for entry in found.runs.values()):
+        if not any(_takes_data(entry) for entry in found.runs.values()):
             raise datasets.DataError(f"{found.name} has its own recordings: DATA is for suites such as published")
         os.environ["WTMR_DATA"] = str(data.resolve())
     if not (home / "profiles" / profile).is_dir():
@@ -92,6 +92,11 @@ def plan(
         except runs.RunError as error:
             raise runs.RunError(f"{file}, run {run}: {error}") from error
     return made
+
+
+def _takes_data(entry: suite.Entry) -> bool:
+    """Whether a run's recordings may lie in a folder given by hand."""
+    return not Path(entry.root).is_absolute() if entry.root else entry.settings.scale == "full"
 
 
 def _from(path: Path, home: Path) -> str:

@@ -70,6 +70,13 @@ def _fit(ax: Axes, clip: np.ndarray) -> None:
     ax.set(xlim=(left - 0.1, right + 0.1), ylim=(low - 0.1, high + 0.1), aspect="equal")
 
 
+def weights(clip: np.ndarray, weights: np.ndarray, grid: tuple[int, int], parts: Mapping[str, Sequence[int]]) -> Figure:
+    """`region_weights` of uint8 frames, or `part_weights` of the first body of joints (t, m, j, 3)."""
+    if clip.dtype == np.uint8:
+        return region_weights(clip, weights, grid)
+    return part_weights(clip[:, 0], weights[:, : len(parts)], parts)
+
+
 def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int]) -> Figure:
     """A row of frames, each region tinted by its weight and the number in it.
 
@@ -142,13 +149,7 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
         for part, colour in (("train", "C0"), ("val", "C1")):
             ax.plot(history.epoch, history[f"{part}_{what}"], color=colour, label=f"{part}, this run")
             if published is not None and len(published):
-                ax.plot(
-                    published.epoch,
-                    published[f"{part}_{what}"],
-                    color=colour,
-                    ls=":",
-                    label=f"{part}, published",
-                )
+                ax.plot(published.epoch, published[f"{part}_{what}"], color=colour, ls=":", label=f"{part}, published")
         ax.set(xlabel="epoch", ylabel=what)
     axes[1].axhline(chance, color="grey", lw=1, ls="--", label="chance")
     axes[1].set_ylim(0, 1)

@@ -9,12 +9,11 @@ There are two countings, and each function says which it is:
 
 from __future__ import annotations
 
-import inspect
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from wtmr_core import published
-from wtmr_core.models import build, released, wtmr
+from wtmr_core.models import build, released
 
 COUNTINGS = ("published", "complete")
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -111,19 +110,16 @@ def count_complete(model: nn.Module, inputs: Tensor) -> Cost:
     return Cost(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
 
 
-def cost_of_run(settings: Mapping[str, Any], classes: int) -> Cost:
-    """The complete count of a run's network for one clip, at the sizes in its `settings` (those of a `Run`).
+def cost_of_run(dataset: str, model: str, *, frames: int, size: int = 224, **sizes: Any) -> Cost:
+    """The complete count, for one clip, of `models.build` with these sizes, those of a run (`Settings.sizes`).
 
     A clip of joints has one body here; `profile_table` counts `wtmr` with two. Weights from files are not read.
-    Raises `ValueError` for sizes that no network can have.
+    Raises `ValueError` as `models.build`.
     """
-    dataset, model = settings["dataset"], settings["model"]
-    builder = wtmr.build if model == "wtmr" else released.build
-    taken = [k for k, v in inspect.signature(builder).parameters.items() if v.kind is v.KEYWORD_ONLY and k in settings]
-    sizes = {k: settings[k] for k in taken if not k.endswith("_weights") and (k, settings[k]) != ("size", 0)}
-    shape = input_shape(dataset, model, settings["frames"], settings["size"], bodies=1)
+    sizes = {k: v for k, v in sizes.items() if k not in ("backbone_weights", "timesformer_weights")}
+    shape = input_shape(dataset, model, frames, size, bodies=1)
     with torch.device(_device(dataset, model)):
-        return count_complete(build(dataset, model, classes=classes, **sizes), torch.ones(1, *shape))
+        return count_complete(build(dataset, model, frames=frames, size=size, **sizes), torch.ones(1, *shape))
 
 
 def profile_table(counting: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from wtmr_core import evaluation, intervals, published, runs
 from wtmr_core.runs import Run, RunError
-from wtmr_core.settings import SettingsError
+from wtmr_core.settings import Settings, SettingsError
 from wtmr_core.suite import Suite
 
 NETWORK = ["dataset", "model"]
@@ -143,8 +143,10 @@ def components(suite: Suite, results: Path, left_out: Mapping[str, str] | None =
     from wtmr_core import profiling
 
     found: dict[tuple[str, str], list[Run]] = {}
-    for label, run in _labelled(suite, results, left_out):
-        found.setdefault((run.settings["dataset"], label), []).append(run)
+    sizes = {}
+    for label, settings, run in _labelled(suite, results, left_out):
+        found.setdefault((settings.dataset, label), []).append(run)
+        sizes[settings.dataset, label] = settings.sizes()
     pools = {key: _pooled(" on ".join(reversed(key)), alike) for key, alike in found.items()}
     rows = []
     for (dataset, label), alike in found.items():
@@ -153,9 +155,10 @@ def components(suite: Suite, results: Path, left_out: Mapping[str, str] | None =
         units = clips["group" if unit == "group" else "name"]
         top1 = intervals.bootstrap(clips.label, logits, units)
         scores = pd.DataFrame([evaluation.scores(clips.label, one) for one in logits]).mean()
-        cost = profiling.cost_of_run(alike[0].settings, len(alike[0].classes))
-        row = {"dataset": dataset, "model": alike[0].settings["model"], "label": label, "runs": len(alike),
-               "clips": len(clips), "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
+        model = alike[0].settings["model"]
+        cost = profiling.cost_of_run(dataset, model, classes=len(alike[0].classes), **sizes[dataset, label])
+        row = {"dataset": dataset, "model": model, "label": label, "runs": len(alike), "clips": len(clips),
+               "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
                "params_m": cost.params / 1e6, "gmacs": cost.macs / 1e9, "epochs": alike[0].metrics["epochs"],
                "seconds": np.mean([run.metrics["seconds"] for run in alike])}  # fmt: skip
         base = pools.get((dataset, "wtmr"))
@@ -241,21 +244,22 @@ def _known(suite: Suite, names: Iterable[str]) -> None:
         raise SettingsError(f"suite {suite.name} has no run {unknown[0]!r}; it has {', '.join(suite.runs)}")
 
 
-def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Run]]:
-    """The runs with the label of each, by data set and then by `MODELS`, else in the order of the suite."""
+def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Settings, Run]]:
+    """Label, settings and run of each run, by data set and then by `MODELS`, else in the order of the suite."""
     called = labels(suite)
-    found = [(called[name], run) for name, run in find_runs(suite, results, left_out).items()]
+    found = find_runs(suite, results, left_out)
+    rows = [(called[name], suite.runs[name].settings, run) for name, run in found.items()]
     order = {network: i for i, network in enumerate((d, m) for d in published.DATASETS for m in MODELS)}
-    return sorted(found, key=lambda pair: order[pair[1].settings["dataset"], pair[1].settings["model"]])
+    return sorted(rows, key=lambda row: order[row[1].dataset, row[1].model])
 
 
 def _bases(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> pd.DataFrame:
     """A row for each run of a base network: dataset, model, train_loss at the chosen epoch, accuracies."""
     rows = []
-    for label, run in _labelled(suite, results, left_out):
-        if label == run.settings["model"]:
+    for label, settings, run in _labelled(suite, results, left_out):
+        if label == settings.model:
             loss = run.history.set_index("epoch").train_loss[run.metrics["chosen_epoch"]]
-            rows.append([*(run.settings[k] for k in NETWORK), loss, *(run.metrics[k] for k in ACCURACIES)])
+            rows.append([settings.dataset, settings.model, loss, *(run.metrics[k] for k in ACCURACIES)])
     return pd.DataFrame(rows, columns=[*NETWORK, "train_loss", *ACCURACIES])
 
 

@@ -24,12 +24,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from wtmr_core import batches, evaluation, processes, runs
+from wtmr_core import batches, evaluation, networks, processes, runs
 from wtmr_core.batches import Batches, Data, Share, inputs
 from wtmr_core.datasets import augment
-from wtmr_core.models import build
 from wtmr_core.models.synced import synced
-from wtmr_core.settings import Settings, SettingsError
+from wtmr_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +37,11 @@ class NotFinite(ArithmeticError):
     """The loss is not a finite number; the message names the step and its clips."""
 
 
-def network(settings: Settings, classes: int) -> nn.Module:
-    """The network of a run, fresh; raises `SettingsError` where its sizes do not fit each other."""
-    try:
-        return build(settings.dataset, settings.model, classes=classes, **settings.sizes())
-    except ValueError as error:
-        raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
-
-
 def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done, and
     `SettingsError` before anything is decoded where the network's sizes do not fit."""
     with torch.device("meta"):
-        network(settings, classes=2)
+        networks.fresh(settings, classes=2)
     return batches.prepare(settings, root)
 
 
@@ -151,7 +142,7 @@ class _Run:
         self.identity = runs.read_json(folder / runs.SETTINGS)
         self.published = settings.protocol == "published"
         torch.manual_seed(settings.seed)
-        fresh = network(settings, len(data.cache.index.classes))
+        fresh = networks.fresh(settings, len(data.cache.index.classes))
         self.norms = synced(fresh) if worker.num_processes > 1 else []
         optimizer = torch.optim.AdamW(fresh.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         # what is evaluated and kept: the network, or the moving average of its weights

@@ -28,20 +28,21 @@ def cache_home() -> Path:
 
 
 def find_root(dataset: str, locate, given: str | Path | None = None) -> Path:
-    """The folder of a data set: `given`, or the first that holds it of `WTMR_DATA` (the set, or a folder
-    of sets), `data/<dataset>`, and the folders of Kaggle's input.
+    """The folder of a data set: `given` (a path, also from the companion's folder or from `WTMR_DATA`), or the first
+    that holds it of `WTMR_DATA` (the set, or a folder of sets), `data/<dataset>`, and the folders of Kaggle's input.
 
     `locate` is the data set's own test of a folder. Raises `DataError` naming every place looked at.
     """
+    base = os.environ.get("WTMR_DATA")
     if given:
         root = Path(given).expanduser()
-        if not root.is_dir() and (home() / root).is_dir():
-            root = home() / root
-        if not root.is_dir():
-            raise DataError(f"there is no folder {root}: give the folder of {dataset} as root")
-        return root.resolve()
+        places = [root, home() / root, *([Path(base) / root] if base else [])]
+        if found := next((place for place in places if place.is_dir()), None):
+            return found.resolve()
+        inside = f", nor one in {base}" if base else ""
+        raise DataError(f"there is no folder {root}{inside}: give the folder of {dataset} as root")
     places = []
-    if base := os.environ.get("WTMR_DATA"):
+    if base:
         places += [Path(base) / dataset, Path(base)]
     places.append(home() / "data" / dataset)
     if KAGGLE.is_dir():

@@ -137,9 +137,10 @@ class FrameRegions(nn.Module):
         frames = rearrange(clips, "b t c h w -> (b t) c h w")
         if self.backbone is not None:
             (frames,) = self.backbone(frames)
-        if self.backbone is not None and frames.shape[-2:] != (height // 4, width // 4):
-            raise ValueError(f"the backbone makes a map of {frames.shape[-2]}×{frames.shape[-1]} cells of a frame of "
-                             f"{height}×{width} pixels, not a quarter of each side; choose another")  # fmt: skip
+            h, w = frames.shape[-2:]
+            if (h, w) != (height // 4, width // 4):
+                raise ValueError(f"the backbone makes a map of {h}×{w} cells of a frame of {height}×{width} pixels, "
+                                 "not a quarter of each side; choose another")  # fmt: skip
         maps = self.steps(frames)
         around = None if self.context is None else self.context(frames)
         weights = maps.new_ones(len(maps), gh * gw)

@@ -104,7 +104,8 @@ def build(
     conv_channels = (64, 128) if conv_channels is None else tuple(conv_channels)
     dropout = 0.3 if dropout is None else dropout
     patch = (2 if on_joints else 8) if patch is None else patch
-    least = {"classes": classes, "frames": frames, "width": width, "heads": heads, "patch": patch}
+    least = {"classes": classes, "frames": frames, "width": width, "heads": heads, "patch": patch,
+             "regions": min(regions)}  # fmt: skip
     for name, number in least.items():
         if number < 1:
             raise ValueError(f"{name} must be at least 1, found {number}")
@@ -119,7 +120,7 @@ def build(
         expected = {"t": frames, "m": None, "j": JOINTS, "c": 3}
     else:
         step = SHRINKS * patch
-        if size % step:
+        if size < 1 or size % step:
             raise ValueError(f"size must be a multiple of {step}, since the map, a quarter of a frame, is cut into "
                              f"{patch}×{patch} patches; found {size}")  # fmt: skip
         if cnn and any(size % (SHRINKS * side) for side in regions):

@@ -1,0 +1,60 @@
+"""The network of a run: fresh, or trained, and what it weighs in a clip."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from einops import rearrange
+from safetensors.torch import load_file
+from torch import nn
+
+from wtmr_core.batches import Data, inputs
+from wtmr_core.models import build
+from wtmr_core.runs import WEIGHTS, Run, RunError, finished
+from wtmr_core.settings import Settings, SettingsError
+
+
+def fresh(settings: Settings, classes: int) -> nn.Module:
+    """The network of a run as it starts; raises `SettingsError` where its sizes do not fit each other."""
+    try:
+        return build(settings.dataset, settings.model, classes=classes, **settings.sizes())
+    except (ValueError, FileNotFoundError) as error:
+        raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
+
+
+def trained(run: Run) -> nn.Module:
+    """The network of a finished run with its weights, in evaluation.
+
+    Raises `RunError` where the weights are not there, as in a clone of this repository.
+    """
+    if not finished(run.folder):
+        raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
+    network = fresh(_settings(run), len(run.classes))
+    network.load_state_dict(load_file(run.folder / WEIGHTS))
+    return network.eval()
+
+
+@torch.inference_mode()
+def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the described network of `run` weighs in the clip at `row` of `data`.
+
+    Returns the clip as the network sees it, (t, h, w) or (t, h, w, 3) uint8 pictures or (t, m, j, 3) joints, and the
+    weight of each region in each frame (t, r), on average 1; of joints r is bodies × parts, zeros where no body is.
+    Raises `RunError` as `trained`, and for a network without regions.
+    """
+    settings = _settings(run)
+    if settings.model != "wtmr" or not settings.cnn:
+        raise RunError(f"{settings.model}{'' if settings.cnn else ' without its CNN'} weighs no regions")
+    network = trained(run)
+    clip = torch.from_numpy(np.array(data.cache.clips[[row]]))
+    x = inputs(clip, settings, None, augmented=False)
+    weights = network.regions(x).weights[0].numpy()
+    if settings.dataset == "ntu60":
+        return x[0].numpy(), weights
+    middles = ((np.arange(settings.frames) + 0.5) * clip.shape[1] / settings.frames).astype(int)
+    pictures = clip[0, middles].numpy()
+    return (rearrange(pictures, "t h w 1 -> t h w") if pictures.shape[-1] == 1 else pictures), weights
+
+
+def _settings(run: Run) -> Settings:
+    return Settings.of({key: value for key, value in run.settings.items() if key != "data"})
