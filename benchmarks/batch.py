@@ -23,7 +23,8 @@ MAKES = {
     "01_data": [],
     "02_train": [],
     "03_confusion_matrix": ["figures/03_confusion_matrix-{name}.png", "figures/03_reduced-{name}.png"],
-    "04_ablation": ["tables/04_ablation.csv", "figures/04_ablation.png"],
+    "04_ablation": ["tables/04_ablation.csv", "tables/04_components.csv", "figures/04_ablation.png",
+                    "figures/04_networks.png", "figures/04_components.png"],
     "05_performance_table": ["performance_table.csv", "tables/05_runs.csv", "tables/05_times.csv",
                              "figures/05_accuracy_cost.png"],
 }  # fmt: skip

@@ -1,21 +1,20 @@
 """Pace, memory and cost of the networks: WTMR-Net as described against as released, our TimeSformer against
 Hugging Face's.
 
-    PYTHONPATH=. python benchmarks/network.py                                           the CPU, some minutes
+    PYTHONPATH=. python benchmarks/network.py                                           the CPU, 5 minutes
     PYTHONPATH=. python benchmarks/network.py --device cuda --full --precision bf16     a GPU, the paper's sizes
-    PYTHONPATH=. python benchmarks/network.py --tiny                                    to see that it runs
+    PYTHONPATH=. python benchmarks/network.py --tiny                                    a minute, to see that it runs
 
-On random clips: the forward pass, and the training step (forward, loss, backward, AdamW). The two of a pair take turns in
-one process, A B A B …; a ratio is the median over the turns, above 1 where the first is faster. On the CPU that process
-keeps its freed memory, as a run does. Peak memory is that of three training steps, each network in a process of its own:
-on a GPU all that tensors hold, on the CPU the growth of the largest resident size since before the network was built.
-GMACs are complete ones, of one clip. Without `transformers` its TimeSformer is left out.
+On random clips: the forward pass, and the training step (forward, loss, backward, AdamW). The two of a pair take turns
+in one process, A B A B …; a ratio is the median over the turns, above 1 where the first is faster. On the CPU that
+process keeps its freed memory, as a run does. Peak memory is that of three training steps, each network in a process of
+its own: on a GPU all that tensors hold, on the CPU by how much the largest resident size grew since before the network
+was built. GMACs are the complete ones of one clip. Without `transformers` its TimeSformer is left out.
 """
 
 import argparse
 import importlib.util
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -126,7 +125,7 @@ class Steps:
         with self.autocast():
             self.model(self.clips)
 
-    def train(self) -> None:
+    def training(self) -> None:
         with self.autocast():
             logits = self.model(self.clips)
         F.cross_entropy(logits.float(), self.labels).backward()
@@ -134,54 +133,63 @@ class Steps:
         self.optimizer.zero_grad()
 
 
-def pairs(options: argparse.Namespace) -> list[Pair]:
-    found = []
-    frames, joints, tokens = ({**sizes} for sizes in SIZES[options.setting])
-    for what, dataset, sizes, bodies in (
-        ("frames", "hmdb51", frames, None),
-        ("joints, one body", "ntu60", joints, 1),
-        ("joints, two bodies", "ntu60", joints, 2),
-    ):
-        networks = []
-        batch, depths = options.batch or sizes["batch"], sizes["depth"]
-        sizes = {key: value for key, value in sizes.items() if key not in ("batch", "depth")}
-        for model, depth in zip(("wtmr", "released-wtmr"), depths, strict=True):
-            shape = profiling.input_shape(dataset, model, sizes["frames"], sizes.get("size", 224))
-            build = partial(models.build, dataset, model, depth=depth, **sizes)
-            networks.append(Network(model, build, shape, bodies if model == "wtmr" else None))
-        found.append(Pair(what, batch, *networks))
+def pairs(setting: str, batch: int | None) -> list[Pair]:
+    """What is compared in a setting; `batch` takes the place of the setting's own."""
+    frames, joints, tokens = ({**sizes, "batch": batch or sizes["batch"]} for sizes in SIZES[setting])
+    found = [
+        wtmr("frames", "hmdb51", **frames),
+        wtmr("joints, one body", "ntu60", bodies=1, **joints),
+        wtmr("joints, two bodies", "ntu60", bodies=2, **joints),
+    ]
     if importlib.util.find_spec("transformers") is None:
         print("transformers is not installed: our TimeSformer is not compared with Hugging Face's")
         return found
-    batch = options.batch or tokens.pop("batch")
-    tokens.pop("batch", None)
-    shape = (tokens["frames"], 3, tokens["size"], tokens["size"])
-    for attention in KINDS:
-        ours, theirs = (partial(kind, attention, **tokens) for kind in (Ours, HuggingFace))
-        networks = Network("ours", ours, shape), Network("Hugging Face's", theirs, shape)
-        found.append(Pair(f"TimeSformer, {attention}", batch, *networks))
-    return found
+    return found + [timesformer(attention, **tokens) for attention in KINDS]
+
+
+def wtmr(what: str, dataset: str, *, batch: int, depth: tuple, bodies: int | None = None, **sizes: Any) -> Pair:
+    networks = []
+    for model, blocks in zip(("wtmr", "released-wtmr"), depth, strict=True):
+        build = partial(models.build, dataset, model, depth=blocks, **sizes)
+        shape = profiling.input_shape(dataset, model, sizes["frames"], sizes.get("size", 224))
+        networks.append(Network(model, build, shape, bodies if model == "wtmr" else None))
+    return Pair(what, batch, *networks)
+
+
+def timesformer(attention: str, *, batch: int, **sizes: Any) -> Pair:
+    shape = (sizes["frames"], 3, sizes["size"], sizes["size"])
+    ours, theirs = (partial(kind, attention, **sizes) for kind in (Ours, HuggingFace))
+    networks = Network("ours", ours, shape), Network("Hugging Face's", theirs, shape)
+    return Pair(f"TimeSformer, {attention}", batch, *networks)
+
+
+def prepared(options: argparse.Namespace) -> torch.device:
+    torch.set_num_threads(options.threads)
+    torch.backends.cudnn.deterministic = True  # as in a run
+    return torch.device(options.device)
 
 
 def weigh(network: Network, batch: int, options: argparse.Namespace) -> tuple[float, float]:
     """Peak memory in MB of three training steps, and GMACs of a clip."""
-    torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
+    device = prepared(options)
     with torch.device("meta"):
         network.build()  # what is loaded with the first network, and with the first step, is no part of this one
     little = Network("", partial(nn.Linear, 2, 2), (2,))
-    Steps(little, 1, device, options.precision).train()
+    Steps(little, 1, device, options.precision).training()
     memory = profiling._PeakMemory(device)
     steps = Steps(network, batch, device, options.precision)
     for _ in range(3):
-        steps.train()
+        steps.training()
     return memory.peak_mb(), profiling.count_complete(steps.model, steps.clips[:1]).macs / 1e9
 
 
 def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[float, float, float]]:
     """Clips/s of the two and the median of their ratio, of forward pass and of training step."""
-    torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
+    device = prepared(options)
+    if device.type == "cpu":
+        from wtmr_core.training import _keep_memory
+
+        _keep_memory()
     wait = profiling._synchronizer(device)
     both = [Steps(network, pair.batch, device, options.precision) for network in (pair.first, pair.second)]
 
@@ -196,9 +204,9 @@ def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[float, floa
         return seconds
 
     found = {}
-    for kind in ("forward", "train"):
+    for kind in ("forward", "training"):
         for steps in both:
-            steps.model.train(kind == "train")
+            steps.model.train(kind == "training")
         for _ in range(3):
             turn(kind)
         began, turns = time.perf_counter(), []
@@ -217,22 +225,14 @@ def alone(work: Callable, *given: Any) -> Any:
 
 def rows(pair: Pair, options: argparse.Namespace) -> list[dict[str, Any]]:
     networks = pair.first, pair.second
-    weights = [alone(weigh, network, pair.batch, options) for network in networks]
-    if options.device == "cpu":  # as `training._keep_memory`, for processes to come
-        os.environ |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
-    try:
-        paces = alone(race, pair, options)
-    finally:
-        for name in ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_"):
-            os.environ.pop(name, None)
+    costs = [alone(weigh, network, pair.batch, options) for network in networks]
+    paces = alone(race, pair, options)
     found = []
-    for i, (network, (megabytes, gmacs)) in enumerate(zip(networks, weights, strict=True)):
+    for i, (network, (megabytes, gmacs)) in enumerate(zip(networks, costs, strict=True)):
         row = {"what": pair.what, "network": network.name, "batch": pair.batch}
-        row |= {"forward clips/s": f"{paces['forward'][i]:.1f}", "training clips/s": f"{paces['train'][i]:.1f}"}
-        row |= {"peak MB": f"{megabytes:.0f}", "GMACs": f"{gmacs:.3f}"}
-        for kind, name in (("forward", "forward"), ("train", "training")):
-            row[f"{name} ratio"] = f"{paces[kind][2]:.2f}" if i == 0 else "1"
-        found.append(row)
+        row |= {f"{kind} clips/s": f"{pace[i]:.1f}" for kind, pace in paces.items()}
+        row |= {f"{kind} ratio": "1" if i else f"{pace[2]:.2f}" for kind, pace in paces.items()}
+        found.append(row | {"peak MB": f"{megabytes:.0f}", "GMACs": f"{gmacs:.3f}"})
     return found
 
 
@@ -250,13 +250,14 @@ def main() -> None:
     on = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {options.threads} thread(s)"
     print(f"{on}, torch {torch.__version__}, {options.precision}, {options.setting} setting")
     made = []
-    for pair in pairs(options):
+    for pair in pairs(options.setting, options.batch):
         try:
             made += rows(pair, options)
         except torch.OutOfMemoryError:
             print(f"{pair.what}: more than the card's memory; give a smaller --batch")
             continue
-        print(*made[-2].values(), "|", *made[-1].values(), flush=True)
+        ratios = {key: value for key, value in made[-2].items() if key.endswith("ratio")}
+        print(pair.what, ratios, flush=True)
     table = pd.DataFrame(made)
     print("\n" + table.to_string(index=False) + "\n")
     for line in (table.columns, ["---"] * table.shape[1], *table.itertuples(index=False)):

@@ -235,6 +235,18 @@ def test_no_data_at_all_is_an_error(project, monkeypatch):
         batch.plan("tiny", data=Path("nowhere"), gpus=0)
 
 
+def test_recordings_named_by_a_suite_may_lie_in_the_folder_of_sets(project, tmp_path, monkeypatch):
+    """As those of experiments/real.yaml do: `root: some-clips`, and DATA says where that is."""
+    sets = tmp_path / "sets"
+    write_ntu60(sets / "some-clips")
+    monkeypatch.chdir(project)
+    write_suite(project, {"a-wtmr": {}}, root="some-clips")
+    monkeypatch.delenv("WTMR_DATA", raising=False)
+    assert "there is no folder some-clips" in batch.plan("tiny", gpus=0).left_out["a-wtmr"]
+    monkeypatch.setenv("WTMR_DATA", "")  # put back after the test, since plan sets it
+    assert batch.plan("tiny", data=sets, gpus=0).roots == {"a-wtmr": str((sets / "some-clips").resolve())}
+
+
 def test_more_processes_than_gpus_is_said_before_anything_runs(project, monkeypatch):
     monkeypatch.chdir(project)
     monkeypatch.setattr(batch, "_gpus", lambda: 2)

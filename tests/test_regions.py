@@ -201,6 +201,27 @@ def test_without_context_there_are_none_of_its_parts():
     assert frame_regions().weights.score[0].in_features == 8
 
 
+def joined(network: nn.Module, maps: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
+    convolution, norm, _ = network.join
+    return norm(F.conv2d(torch.cat([maps, around], dim=1), convolution.weight)).relu()
+
+
+@pytest.mark.parametrize("backbone", [None, BACKBONE])
+@torch.no_grad()
+def test_the_context_is_two_convolutions_over_the_whole_frame_halved(backbone):
+    network = frame_regions(learned=False, motion=False, backbone=backbone)
+    plain, clips = as_in(frame_regions(backbone=backbone, **PLAIN), network), some(2, 3, 1, 32, 32)
+    frames = network.backbone(clips.flatten(0, 1))[0] if backbone else clips.flatten(0, 1)
+    _, first, _, one, _, second, two, _ = network.context
+    around = F.conv2d(F.avg_pool2d(frames, 2), first.weight, padding=1)
+    around = one(around if backbone else F.max_pool2d(around, 2)).relu()
+    around = two(F.conv2d(around, second.weight, padding=1)).relu()
+    if backbone:  # which has left no more than the map's own size
+        around = F.interpolate(around, scale_factor=2, mode="bilinear")
+    expected = joined(network, plain(clips).maps.flatten(0, 1), around)
+    torch.testing.assert_close(network(clips).maps.flatten(0, 1), expected)
+
+
 @pytest.mark.parametrize("context", [True, False])
 @torch.no_grad()
 def test_a_corner_changes_the_corner_of_the_map_and_by_learned_weights_all_of_it(context):
@@ -383,9 +404,9 @@ M1, M2 = (2, 6, 1, 25, 3), (2, 6, 2, 25, 3)
 
 
 def mixed() -> torch.Tensor:
-    """Joints (b=2, t=6, m=2, 25, 3): two bodies, and one."""
+    """Joints (b=2, t=6, m=2, 25, 3): one body, and two."""
     joints = some(*M2)
-    joints[1, :, 1] = 0
+    joints[0, :, 1] = 0
     return joints
 
 
@@ -451,6 +472,15 @@ def test_each_part_is_two_convolutions_along_its_bones(own):
         torch.testing.assert_close(network(joints).maps[:, :, :, 0, number], maps[..., 0].mT)
 
 
+@torch.no_grad()
+def test_a_weight_multiplies_its_part_alone():
+    weighed, joints, given = body_regions(context=False), some(*M2), torch.tensor([2.0, 0.0, 1.0, 5.0, 3.0])
+    plain = as_in(body_regions(context=False, learned=False), weighed)
+    weighed.weights.forward = lambda parts, context: given.expand(len(parts), 5)
+    torch.testing.assert_close(weighed(joints).maps, plain(joints).maps * given)
+    assert weighed(joints).weights[1, 2].tolist() == 2 * given.tolist()
+
+
 def test_own_kernels_are_five_times_the_shared_ones():
     def count(own):
         return sum(p.numel() for p in BodyRegions(CHANNELS, own=own).steps.parameters())
@@ -478,15 +508,15 @@ def test_an_absent_second_body_changes_nothing(settings):
 def test_clips_of_one_and_two_bodies_share_a_batch():
     network, joints = body_regions(), mixed()
     found = network(joints)
-    assert found.present.tolist() == [[True] * 10, [True] * 5 + [False] * 5]
-    assert not found.maps[1, :, :, 1].any()
-    assert not found.weights[1, :, 5:].any()
-    two, one = network(joints[:1]), network(joints[1:])
+    assert found.present.tolist() == [[True] * 5 + [False] * 5, [True] * 10]
+    assert not found.maps[0, :, :, 1].any()
+    assert not found.weights[0, :, 5:].any()
+    one, two = network(joints[:1]), network(joints[1:])
     assert one.maps.shape[3] == 1
-    torch.testing.assert_close(found.maps[:1], two.maps)
-    torch.testing.assert_close(found.weights[:1], two.weights)
-    torch.testing.assert_close(found.maps[1:, :, :, :1], one.maps)
-    torch.testing.assert_close(found.weights[1:, :, :5], one.weights)
+    torch.testing.assert_close(found.maps[:1, :, :, :1], one.maps)
+    torch.testing.assert_close(found.weights[:1, :, :5], one.weights)
+    torch.testing.assert_close(found.maps[1:], two.maps)
+    torch.testing.assert_close(found.weights[1:], two.weights)
 
 
 @torch.no_grad()
@@ -494,7 +524,7 @@ def test_statistics_of_a_mixed_batch_are_those_of_its_three_bodies():
     mixed_batch, bodies = body_regions().train(), body_regions().train()
     joints = mixed()
     mixed_batch(joints)
-    bodies(torch.stack([joints[0, :, 0], joints[0, :, 1], joints[1, :, 0]])[:, :, None])
+    bodies(torch.stack([joints[0, :, 0], joints[1, :, 0], joints[1, :, 1]])[:, :, None])
     for key, value in bodies.state_dict().items():
         torch.testing.assert_close(mixed_batch.state_dict()[key], value)
 
@@ -521,6 +551,19 @@ def test_a_joint_changes_the_parts_that_hold_it(joint, parts, motion):
     assert [name for name, one in zip(PARTS, changed.any(dim=0), strict=True) if one] == parts
     # two convolutions over three frames each, and by motion one frame more
     assert changed.any(dim=1).nonzero().flatten().tolist() == [1, 2, 3, 4, 5]
+
+
+@torch.no_grad()
+def test_the_context_is_two_convolutions_over_the_whole_body():
+    network, joints = body_regions(learned=False, motion=False), some(*M1)
+    plain = as_in(body_regions(**PLAIN), network)
+    first, one, _, second, two, _ = network.context
+    around = network.normalise(joints[:, :, 0].permute(0, 3, 1, 2))  # i c t j
+    around = one(F.conv2d(around, first.weight, padding=(1, 0))).relu()
+    around = two(F.conv2d(around, second.weight, padding=(1, 0))).relu()  # i c t 1
+    maps = plain(joints).maps[:, :, :, 0].transpose(1, 2)  # i c t r
+    expected = joined(network, maps, around.repeat(1, 1, 1, 5))
+    torch.testing.assert_close(network(joints).maps[:, :, :, 0].transpose(1, 2), expected)
 
 
 @torch.no_grad()
@@ -561,9 +604,9 @@ def test_other_bodies_and_joints_are_refused(network, shape):
 def test_which_bodies_are_there():
     joints = mixed()
     bodies, there = bodies_present(joints)
-    assert there.tolist() == [[True, True], [True, False]]
-    assert torch.equal(bodies, torch.stack([joints[0, :, 0], joints[0, :, 1], joints[1, :, 0]]))
-    joints[1, 3, 1, 7, 0] = 0.1  # seen once is there
+    assert there.tolist() == [[True, False], [True, True]]
+    assert torch.equal(bodies, torch.stack([joints[0, :, 0], joints[1, :, 0], joints[1, :, 1]]))
+    joints[0, 3, 1, 7, 0] = 0.1  # seen once is there
     assert bodies_present(joints)[1].all()
 
 
@@ -583,7 +626,7 @@ def test_plain_frames_and_bodies_are_what_was_given():
     for r, part in enumerate(padded_parts()):
         for m in range(2):
             assert torch.equal(found.maps[:, :, :, m, r], joints[:, :, m, part].flatten(2))
-    assert found.present.tolist() == [[True] * 10, [True] * 5 + [False] * 5]
+    assert found.present.tolist() == [[True] * 5 + [False] * 5, [True] * 10]
     assert torch.equal(found.weights, found.present[:, None].expand(-1, 6, -1).float())
     assert not list(PlainBodies().parameters())
     assert not PlainBodies().state_dict()

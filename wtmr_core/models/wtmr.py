@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
 from wtmr_core.models.regions import BODIES, JOINTS, PARTS, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
+from wtmr_core.models.released import CHANNELS, CLASSES
 from wtmr_core.models.timesformer import TimeSformer
 
-CLASSES = {"hmdb51": 51, "ntu60": 60, "svideoqa": 8}
-CHANNELS = {"hmdb51": 1, "svideoqa": 3}  # grey and RGB
 KERNELS, WEIGHTS = ("own", "shared"), ("learned", "uniform")
 SHRINKS = 4  # two pools halve each side twice
 
