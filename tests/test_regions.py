@@ -68,17 +68,20 @@ def as_in(network: nn.Module, other: nn.Module) -> nn.Module:
 # --- convolution by region
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("grid", [(1, 1), (2, 2), (1, 3), (3, 2)])
-def test_each_region_is_cut_out_of_the_whole_frame_under_its_own_kernels(grid):
+def test_each_region_is_cut_out_of_the_whole_frame_under_its_own_kernels(grid, stride):
     gh, gw = grid
+    h, w = 4 // stride, 2 // stride  # of a region in the result
     torch.manual_seed(0)
-    conv, maps = RegionConv(2, 3, grid), some(2, 2, 3 * gh, 2 * gw).requires_grad_()
+    conv, maps = RegionConv(2, 3, grid, stride), some(2, 2, 4 * gh, 2 * gw).requires_grad_()
     rows = []
     for y in range(gh):
         row = []
         for x in range(gw):
             kernels = conv.conv.weight[3 * (y * gw + x) :][:3]
-            row.append(F.conv2d(F.pad(maps, (1, 1, 1, 1)), kernels)[..., 3 * y : 3 * y + 3, 2 * x : 2 * x + 2])
+            whole = F.conv2d(F.pad(maps, (1, 1, 1, 1)), kernels, stride=stride)
+            row.append(whole[..., h * y : h * y + h, w * x : w * x + w])
         rows.append(torch.cat(row, dim=-1))
     expected = torch.cat(rows, dim=-2)
     torch.testing.assert_close(conv(maps), expected)
@@ -163,9 +166,10 @@ def test_shapes_of_frames(grid, channels):
 @torch.no_grad()
 def test_without_weights_context_and_motion_frames_go_through_two_convolutions():
     network, clips = frame_regions(own=False, **PLAIN), some(2, 3, 1, 16, 16)
-    first, _, one, _, second, _, two, _ = network.steps
-    maps = F.max_pool2d(F.conv2d(clips.flatten(0, 1), first.conv.weight, padding=1), 2)
-    maps = F.max_pool2d(F.conv2d(one(maps).relu(), second.conv.weight, padding=1), 2)
+    first, one, _, second, _, two, _ = network.steps
+    frames = network.normalise(clips.flatten(0, 1))
+    maps = one(F.conv2d(frames, first.conv.weight, stride=2, padding=1)).relu()
+    maps = F.max_pool2d(F.conv2d(maps, second.conv.weight, padding=1), 2)
     torch.testing.assert_close(network(clips).maps, two(maps).relu().unflatten(0, (2, 3)))
 
 
@@ -173,7 +177,7 @@ def test_without_weights_context_and_motion_frames_go_through_two_convolutions()
 def test_own_kernels_that_are_equal_are_shared_ones():
     own, shared = frame_regions(), frame_regions(own=False)
     state = shared.state_dict()
-    for key in ("steps.0.conv.weight", "steps.4.conv.weight"):
+    for key in ("steps.0.conv.weight", "steps.3.conv.weight"):
         assert own.state_dict()[key].numel() == 4 * state[key].numel()
         state[key] = state[key].repeat(4, 1, 1, 1)
     own.load_state_dict(state)
@@ -190,7 +194,7 @@ def test_uniform_weights_are_one_and_learned_ones_change_with_the_frame():
     assert (network(clips).weights == 1).all()
     weights = frame_regions()(clips).weights
     torch.testing.assert_close(weights.mean(dim=2), torch.ones(2, 3))
-    assert (weights.flatten(0, 1).std(dim=0) > 0.01).all()
+    assert (weights.flatten(0, 1).std(dim=0) > 0).all()
 
 
 @torch.no_grad()
@@ -212,9 +216,9 @@ def test_the_context_is_two_convolutions_over_the_whole_frame_halved(backbone):
     network = frame_regions(learned=False, motion=False, backbone=backbone)
     plain, clips = as_in(frame_regions(backbone=backbone, **PLAIN), network), some(2, 3, 1, 32, 32)
     frames = network.backbone(clips.flatten(0, 1))[0] if backbone else clips.flatten(0, 1)
-    _, first, _, one, _, second, two, _ = network.context
-    around = F.conv2d(F.avg_pool2d(frames, 2), first.weight, padding=1)
-    around = one(around if backbone else F.max_pool2d(around, 2)).relu()
+    _, first, one, _, second, two, _ = network.context
+    frames = F.avg_pool2d(network.normalise(frames), 2)
+    around = one(F.conv2d(frames, first.weight, stride=1 if backbone else 2, padding=1)).relu()
     around = two(F.conv2d(around, second.weight, padding=1)).relu()
     if backbone:  # which has left no more than the map's own size
         around = F.interpolate(around, scale_factor=2, mode="bilinear")

@@ -44,22 +44,22 @@ class Regions:
 
 
 class RegionConv(nn.Module):
-    """Maps (b, inputs, h, w) → (b, outputs, h, w): a 3×3 convolution with the kernels of each cell's own region.
+    """Maps (b, inputs, h, w) → (b, outputs, h/stride, w/stride): a 3×3 convolution with each region's own kernels.
 
     `grid` is regions down and across. At its borders a region sees its neighbours, at the frame's zeros: what comes
     out is each region's kernels over the whole frame, cut out where the region lies. A grid of (1, 1) is an ordinary
-    convolution. Raises `ValueError` for a map that the grid does not divide.
+    convolution. Raises `ValueError` for a map that grid and stride do not divide.
     """
 
-    def __init__(self, inputs: int, outputs: int, grid: tuple[int, int]):
+    def __init__(self, inputs: int, outputs: int, grid: tuple[int, int], stride: int = 1):
         super().__init__()
         regions = grid[0] * grid[1]
-        self.grid = grid
-        self.conv = nn.Conv2d(regions * inputs, regions * outputs, 3, groups=regions, bias=False)
+        self.grid, self.stride = grid, stride
+        self.conv = nn.Conv2d(regions * inputs, regions * outputs, 3, stride, groups=regions, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         gh, gw = self.grid
-        _check_grid(maps, self.grid)
+        _check_grid(maps, (gh * self.stride, gw * self.stride))
         h, w = maps.shape[-2] // gh, maps.shape[-1] // gw
         tiles = F.pad(maps, (1, 1, 1, 1)).unfold(2, h + 2, h).unfold(3, w + 2, w)  # each with a border of one cell
         tiles = rearrange(tiles, "b c gh gw h w -> b (gh gw c) h w")
@@ -85,13 +85,14 @@ class RegionWeights(nn.Module):
 class FrameRegions(nn.Module):
     """Clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each side.
 
-    Two steps of convolution and pooling over a `grid` of regions; as context the same two over the whole frame, halved
-    first. Each region of the map is multiplied by its weight, put back in its place and joined with the context by a
-    1×1 convolution. `own`: each region has its kernels, else all share them. `learned`: weights come from region and
-    context, else all are 1. `motion`: beside a frame the network sees its difference to the one before.
+    Two convolutions over a `grid` of regions, the first at every second pixel, the second pooled; as context the same
+    two over the whole frame, halved before. Each region of the map is multiplied by its weight, put back in its place
+    and joined with the context by a 1×1 convolution. `own`: each region has its kernels, else all share them.
+    `learned`: weights come from region and context, else all are 1. `motion`: beside a frame the network sees its
+    difference to the one before.
 
     `backbone` names a network of timm whose map at a quarter of each side comes first, random, or with the weights of
-    the local file `backbone_weights`; the two steps then pool no more.
+    the local file `backbone_weights`; nothing is halved then.
     Raises `ValueError` for a frame that grid and pools do not divide, for a backbone without such a map, and for
     weights that cannot be read or are of another network; `FileNotFoundError` where there is no such file.
     """
@@ -110,17 +111,18 @@ class FrameRegions(nn.Module):
         if backbone:
             self.backbone = _backbone(backbone, inputs, backbone_weights)
             inputs = self.backbone.feature_info.channels()[-1]
-        pool = nn.Identity if backbone else lambda: nn.MaxPool2d(2)
+        stride, pool = (1, nn.Identity()) if backbone else (2, nn.MaxPool2d(2))
         kernels = grid if own else (1, 1)
-        self.steps = nn.Sequential(  # pooled before they are normalised, a quarter of the work
-            RegionConv(inputs, first, kernels), pool(), nn.BatchNorm2d(first), nn.ReLU(),
-            RegionConv(first, second, kernels), pool(), nn.BatchNorm2d(second), nn.ReLU(),
+        self.normalise = nn.BatchNorm2d(inputs)  # a difference of frames is a tenth of a frame
+        self.steps = nn.Sequential(
+            RegionConv(inputs, first, kernels, stride), nn.BatchNorm2d(first), nn.ReLU(),
+            RegionConv(first, second, kernels), pool, nn.BatchNorm2d(second), nn.ReLU(),
         )  # fmt: skip
         self.context = None
         if context:
             self.context = nn.Sequential(
                 nn.AvgPool2d(2),
-                nn.Conv2d(inputs, first, 3, padding=1, bias=False), pool(), nn.BatchNorm2d(first), nn.ReLU(),
+                nn.Conv2d(inputs, first, 3, stride, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU(),
                 nn.Conv2d(first, second, 3, padding=1, bias=False), nn.BatchNorm2d(second), nn.ReLU(),
             )  # fmt: skip
             self.join = _join(second)
@@ -141,6 +143,7 @@ class FrameRegions(nn.Module):
             if (h, w) != (height // 4, width // 4):
                 raise ValueError(f"the backbone makes a map of {h}×{w} cells of a frame of {height}×{width} pixels, "
                                  "not a quarter of each side; choose another")  # fmt: skip
+        frames = self.normalise(frames)
         maps = self.steps(frames)
         around = None if self.context is None else self.context(frames)
         weights = maps.new_ones(len(maps), gh * gw)
