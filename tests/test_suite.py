@@ -59,6 +59,12 @@ def test_what_is_wrong_is_named(tmp_path, text, said):
     assert said in str(error.value)
 
 
+def test_a_run_may_take_over_anothers_settings(tmp_path):
+    held = read(tmp_path, "all: {scale: mini}\nruns:\n  one: &one {dataset: ntu60, epochs: 3, seed: 1}\n"
+                          "  two: {<<: *one, seed: 2}\n  three: {<<: *one, seed: 3, epochs: 4}\n")  # fmt: skip
+    assert [(e.settings.seed, e.settings.epochs) for e in held.runs.values()] == [(1, 3), (2, 3), (3, 4)]
+
+
 def test_an_unknown_suite_names_those_there_are():
     with pytest.raises(SettingsError, match=r"no suite .*minni\.yaml; there are .*corrected, mini, published"):
         suite.load(suite.find("minni", EXPERIMENTS))

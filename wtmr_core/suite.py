@@ -36,7 +36,7 @@ def find(name: str, folder: Path) -> Path:
 def load(file: Path) -> Suite:
     """Read a suite: `all`, the settings that its runs share, and `runs`, a name and its settings each.
 
-    A run may also have `root`, the folder of its recordings. Raises `SettingsError`, naming file and run, for
+    A run may also have `root`, the folder of its recordings, and take over another's settings (`<<: *that`). Raises `SettingsError`, naming file and run, for
     what is unknown or impossible, for a name given twice, and for two names of one run.
     """
     try:
@@ -88,7 +88,7 @@ class _Strict(yaml.SafeLoader):
     """YAML in which a key given twice is an error, and 1e-3 a number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if not key.tag.endswith(":merge")]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.YAMLError(f"{key} is given twice{node.start_mark}")
