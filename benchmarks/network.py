@@ -1,15 +1,15 @@
 """Pace, memory and cost of the networks: WTMR-Net as described against as released, our TimeSformer against
 Hugging Face's.
 
-    PYTHONPATH=. python benchmarks/network.py                                           the CPU, 5 minutes
+    PYTHONPATH=. python benchmarks/network.py                                           the CPU, 6 minutes
     PYTHONPATH=. python benchmarks/network.py --device cuda --full --precision bf16     a GPU, the paper's sizes
-    PYTHONPATH=. python benchmarks/network.py --tiny                                    a minute, to see that it runs
+    PYTHONPATH=. python benchmarks/network.py --tiny                                    seconds, to see that it runs
 
 On random clips: the forward pass, and the training step (forward, loss, backward, AdamW). The two of a pair take turns
-in one process, A B A B …; a ratio is the median over the turns, above 1 where the first is faster. On the CPU that
-process keeps its freed memory, as a run does. Peak memory is that of three training steps, each network in a process of
-its own: on a GPU all that tensors hold, on the CPU by how much the largest resident size grew since before the network
-was built. GMACs are the complete ones of one clip. Without `transformers` its TimeSformer is left out.
+in one process, A B A B …; a ratio is the median over the turns (with quartiles), above 1 where the first is faster. On
+the CPU that process keeps its freed memory, as a run does. Peak memory is that of three training steps, each network in
+a process of its own: on a GPU all that tensors hold, on the CPU by how much the largest resident size grew since before
+the network was built. GMACs are the complete ones of one clip. Without `transformers` its TimeSformer is left out.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -183,8 +183,8 @@ def weigh(network: Network, batch: int, options: argparse.Namespace) -> tuple[fl
     return memory.peak_mb(), profiling.count_complete(steps.model, steps.clips[:1]).macs / 1e9
 
 
-def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[float, float, float]]:
-    """Clips/s of the two and the median of their ratio, of forward pass and of training step."""
+def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[list[float], list[float]]]:
+    """Clips/s of the two, and the quartiles of their ratio, of forward pass and of training step."""
     device = prepared(options)
     if device.type == "cpu":
         from wtmr_core.training import _keep_memory
@@ -212,26 +212,37 @@ def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[float, floa
         began, turns = time.perf_counter(), []
         while len(turns) < 5 or time.perf_counter() - began < options.seconds:
             turns.append(turn(kind))
-        first, second = (pair.batch / statistics.median(seconds) for seconds in zip(*turns, strict=True))
-        found[kind] = first, second, statistics.median(theirs / ours for ours, theirs in turns)
+        paces = [pair.batch / statistics.median(seconds) for seconds in zip(*turns, strict=True)]
+        found[kind] = paces, statistics.quantiles((second / first for first, second in turns), n=4)
     return found
 
 
-def alone(work: Callable, *given: Any) -> Any:
-    """`work` in a process of its own, started afresh."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+def apart(work: Callable, *given: Any) -> Any:
+    """`work` in a process of its own, started afresh; in the tiny setting, one process does all, to save its start."""
+    options = given[-1]
+    if options.setting == "tiny":
+        return lasting().submit(work, *given).result()
+    with started() as process:
         return process.submit(work, *given).result()
+
+
+def started() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
+lasting = cache(started)
 
 
 def rows(pair: Pair, options: argparse.Namespace) -> list[dict[str, Any]]:
     networks = pair.first, pair.second
-    costs = [alone(weigh, network, pair.batch, options) for network in networks]
-    paces = alone(race, pair, options)
+    costs = [apart(weigh, network, pair.batch, options) for network in networks]
+    raced = apart(race, pair, options)
     found = []
     for i, (network, (megabytes, gmacs)) in enumerate(zip(networks, costs, strict=True)):
         row = {"what": pair.what, "network": network.name, "batch": pair.batch}
-        row |= {f"{kind} clips/s": f"{pace[i]:.1f}" for kind, pace in paces.items()}
-        row |= {f"{kind} ratio": "1" if i else f"{pace[2]:.2f}" for kind, pace in paces.items()}
+        for kind, (paces, (lower, median, upper)) in raced.items():
+            row[f"{kind} clips/s"] = f"{paces[i]:.{1 if paces[i] >= 10 else 2}f}"
+            row[f"{kind} ratio"] = "1" if i else f"{median:.2f} ({lower:.2f}–{upper:.2f})"
         found.append(row | {"peak MB": f"{megabytes:.0f}", "GMACs": f"{gmacs:.3f}"})
     return found
 
@@ -256,8 +267,7 @@ def main() -> None:
         except torch.OutOfMemoryError:
             print(f"{pair.what}: more than the card's memory; give a smaller --batch")
             continue
-        ratios = {key: value for key, value in made[-2].items() if key.endswith("ratio")}
-        print(pair.what, ratios, flush=True)
+        print(f"{pair.what}: {made[-2]['forward ratio']}, training {made[-2]['training ratio']}", flush=True)
     table = pd.DataFrame(made)
     print("\n" + table.to_string(index=False) + "\n")
     for line in (table.columns, ["---"] * table.shape[1], *table.itertuples(index=False)):

@@ -35,7 +35,7 @@ class Regions:
     """What the CNN makes of clips: maps (b, t, c, h, w) and the weight of each region in each frame (b, t, r).
 
     Of joints, h are the bodies and w their parts, r is h · w, and `present` (b, r) bool says which belong to a body
-    that is there; the rest of map and weights is zero. Of frames it is None.
+    that is there; the rest of map and weights is zero. It is None where all are there, as of frames.
     """
 
     maps: Tensor
@@ -199,7 +199,7 @@ class BodyRegions(nn.Module):
         return Regions(
             rearrange(maps, "(b m) t c r -> b t c m r", m=m),
             rearrange(weights, "(b m) t r -> b t (m r)", m=m, t=t),
-            repeat(there, "b m -> b (m r)", r=len(PARTS)),
+            _present(there),
         )
 
     def _one_body_each(self, bodies: Tensor) -> tuple[Tensor, Tensor]:
@@ -244,8 +244,8 @@ class PlainBodies(nn.Module):
         bodies, there = bodies_present(joints)
         maps = _scattered(rearrange(bodies[:, :, self.joints], "i t r j c -> i t (j c) r"), there)
         maps = rearrange(maps, "(b m) t c r -> b t c m r", m=there.shape[1])
-        present = repeat(there, "b m -> b (m r)", r=len(PARTS))
-        return Regions(maps, repeat(present, "b r -> b t r", t=joints.shape[1]).to(maps.dtype), present)
+        weights = repeat(there, "b m -> b t (m r)", t=joints.shape[1], r=len(PARTS)).to(maps.dtype)
+        return Regions(maps, weights, _present(there))
 
 
 def padded_parts() -> Tensor:
@@ -276,6 +276,10 @@ def moving(bodies: Tensor) -> Tensor:
     """Bodies (i, t, j, 3) → (i, t, j, 9): where joints are, their move since the frame before, their bone."""
     before = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
     return torch.cat([bodies, bodies - before, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
+
+
+def _present(there: Tensor) -> Tensor | None:
+    return None if there.all() else repeat(there, "b m -> b (m r)", r=len(PARTS))
 
 
 def _scattered(bodies: Tensor, there: Tensor) -> Tensor:
