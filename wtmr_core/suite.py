@@ -36,8 +36,9 @@ def find(name: str, folder: Path) -> Path:
 def load(file: Path) -> Suite:
     """Read a suite: `all`, the settings that its runs share, and `runs`, a name and its settings each.
 
-    A run may also have `root`, the folder of its recordings, and take over another's settings (`<<: *that`). Raises `SettingsError`, naming file and run, for
-    what is unknown or impossible, for a name given twice, and for two names of one run.
+    A run may also have `root`, the folder of its recordings, and take over another's settings (`<<: *that`). Raises
+    `SettingsError`, naming file and run, for what is unknown or impossible, for a name given twice, and for two names
+    of one run.
     """
     try:
         read = yaml.load(file.read_text(), _Strict)
