@@ -176,7 +176,7 @@ def weigh(network: Network, batch: int, options: argparse.Namespace) -> tuple[fl
         network.build()  # what is loaded with the first network, and with the first step, is no part of this one
     little = Network("", partial(nn.Linear, 2, 2), (2,))
     Steps(little, 1, device, options.precision).training()
-    memory = profiling._PeakMemory(device)
+    memory = profiling.PeakMemory(device)
     steps = Steps(network, batch, device, options.precision)
     for _ in range(3):
         steps.training()
@@ -187,10 +187,10 @@ def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[list[float]
     """Clips/s of the two, and the quartiles of their ratio, of forward pass and of training step."""
     device = prepared(options)
     if device.type == "cpu":
-        from wtmr_core.training import _keep_memory
+        from wtmr_core.training import keep_memory
 
-        _keep_memory()
-    wait = profiling._synchronizer(device)
+        keep_memory()
+    wait = profiling.synchronizer(device)
     both = [Steps(network, pair.batch, device, options.precision) for network in (pair.first, pair.second)]
 
     def turn(kind: str) -> list[float]:

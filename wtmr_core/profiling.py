@@ -198,7 +198,7 @@ def time_forward(
     if batch is not None:
         inputs = inputs[torch.arange(batch) % len(inputs)]  # (batch, …)
     model, inputs = model.to(device), inputs.to(device)
-    wait, memory = _synchronizer(device), _PeakMemory(device)
+    wait, memory = synchronizer(device), PeakMemory(device)
     dtype = PRECISIONS[precision]
     autocast = torch.autocast(device.type, dtype) if dtype else nullcontext()
 
@@ -239,7 +239,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             layer.training = training
 
 
-def _synchronizer(device: torch.device) -> Callable[[], None]:
+def synchronizer(device: torch.device) -> Callable[[], None]:
     """What waits until `device` has done all it was given: kernels are only queued when a call returns."""
     if device.type == "cuda":
         return lambda: torch.cuda.synchronize(device)
@@ -248,7 +248,7 @@ def _synchronizer(device: torch.device) -> Callable[[], None]:
     return lambda: None
 
 
-class _PeakMemory:
+class PeakMemory:
     """The most memory in use since this was made, in the sense that `time_forward` describes."""
 
     def __init__(self, device: torch.device):

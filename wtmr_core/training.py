@@ -67,7 +67,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
         return folder
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    _keep_memory()
+    keep_memory()
     worker = accelerator(settings)
     mine = runs.opened(folder, settings, data.cache.index.fingerprint()) if worker.is_main_process else nullcontext()
     with mine:
@@ -77,7 +77,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     return folder
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Ask glibc to keep freed memory for the next step: on the CPU, fetching each large tensor's pages anew from
     the system took a third of the time of a step (see benchmarks). Elsewhere than on glibc nothing happens."""
     with suppress(OSError, AttributeError):
