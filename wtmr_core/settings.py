@@ -248,8 +248,8 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
     if scale == "mini":
         values |= {"size": 0 if joints else 64, "frames": 16 if joints else 8, "width": 64 if joints else 96,
                    "depth": 2, "heads": 4, "conv_channels": (32, 64) if joints else (16, 32),
-                   "batch_size": 16, "accumulate": 1, "epochs": {"hmdb51": 40, "ntu60": 20, "svideoqa": 50}[dataset], "lr": 1e-3,
-                   "warmup_epochs": 0, "threads": 1}  # fmt: skip
+                   "batch_size": 16, "accumulate": 1, "epochs": {"hmdb51": 40, "ntu60": 20, "svideoqa": 50}[dataset],
+                   "lr": 1e-3, "warmup_epochs": 0, "threads": 1}  # fmt: skip
         if model == "wtmr" and not joints:
             values |= {"conv_channels": (8, 24)}  # as long a training as the released network's
         values["stored_frames"] = values["frames"]
