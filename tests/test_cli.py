@@ -123,11 +123,13 @@ def test_train_and_table(capsys, tmp_path):
         "heads=2",
         "conv_channels=[4, 8]",
         "lr=1e-3",
+        "val_fraction=0",
     ]
     code = main(["train", *given, "--root", str(root), "--results", str(tmp_path / "results")])
     out = capsys.readouterr().out
     assert code == 0
     assert "test_accuracy" in out
+    assert "val_accuracy -" in out
     assert main(["table", str(tmp_path / "results")]) == 0
     assert "ntu60  wtmr" in capsys.readouterr().out
 

@@ -1,5 +1,7 @@
 """The network of a finished run: its weights come back, and what it weighs can be drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,8 @@ def test_a_trained_network_says_what_its_run_said_and_shows_its_weights(tmp_path
     else:
         stored = data.cache.clips[rows[0]]
         np.testing.assert_array_equal(clip, stored[1::2].squeeze())  # the middle of each stretch of two
+        two = networks.region_weights(replace(run, settings=run.settings | {"views": 2}), data, rows[0])[0]
+        np.testing.assert_array_equal(two, stored[::2].squeeze())  # the first of two views
         assert weights.shape == (4, 4)
         assert weights.mean(axis=1) == pytest.approx(1, abs=1e-5)
 

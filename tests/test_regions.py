@@ -430,6 +430,15 @@ def test_parts_are_bones_in_a_row_and_cover_the_body():
     assert [sorted(set(row)) for row in padded.tolist()] == [sorted(part) for part in PARTS.values()]
 
 
+def test_a_body_that_appears_or_is_lost_does_not_move_there():
+    joints = torch.zeros(1, 4, 25, 3)
+    joints[0, 1:3] = 2.0  # seen in the second and third frame, at rest
+    joints[0, 2, 4, 0] = 3.0
+    moves = moving(joints)[0, ..., 3:6]
+    assert moves[[0, 1, 3]].eq(0).all()
+    assert moves.nonzero().tolist() == [[2, 4, 0]]
+
+
 def test_moving_by_hand():
     joints = torch.zeros(1, 3, 25, 3)
     joints[0, :, 20] = torch.tensor([0.0, 1.0, 3.0])  # the chest, at rest

@@ -89,6 +89,7 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"schedule": "plateau", "warmup_epochs": 0, "val_fraction": 0}, "plateau needs a validation part"),
         ({"views": 3, "stored_frames": 32}, "views is 3; that many of 16 frames need stored_frames of 48, found 32"),
         ({"protocol": "published", "mixup": 0.2}, "mixup is 0.2; the published protocol has none"),
+        ({"protocol": "published", "views": 2, "stored_frames": 32}, "views is 2; the published protocol has none"),
         ({"regions": (2,)}, "regions is"),
         ({"kernels": "many"}, "kernels is 'many'; it can be own, shared"),
         ({"attention": "global"}, "attention is 'global'"),

@@ -30,7 +30,7 @@ ALLOWED = {
     "batches": {"settings", "datasets"},
     "processes": {"settings", "runs"},
     "agent": {"processes"},
-    "networks": {"settings", "models", "runs", "batches"},
+    "networks": {"settings", "models", "datasets", "runs", "batches"},
     "training": {"networks", "settings", "models", "datasets", "runs", "batches", "processes", "evaluation"},
     "evaluation": set(),
     "intervals": {"evaluation"},

@@ -195,8 +195,8 @@ def test_components_cost_what_their_runs_do(tmp_path):
     given = {"base": {"dataset": "hmdb51"}, "no-cnn": {"dataset": "hmdb51", "cnn": False}}
     table = components_of(tmp_path, given, dict.fromkeys(given, predicted(0)))
     for label, own in (("wtmr", {}), ("wtmr cnn=False", {"cnn": False})):
-        network = models.build("hmdb51", "wtmr", classes=7, frames=8, size=64, width=96, depth=2, heads=4,
-                               conv_channels=(16, 32), **own)  # fmt: skip
+        sizes = Settings.of({"dataset": "hmdb51", "scale": "mini"} | own).sizes()
+        network = models.build("hmdb51", "wtmr", classes=7, **sizes)
         cost = profiling.count_complete(network, torch.zeros(1, 8, 1, 64, 64))
         row = table.loc["hmdb51", label]
         assert (row.params_m, row.gmacs) == (cost.params / 1e6, cost.macs / 1e9)

@@ -395,6 +395,13 @@ def test_views_are_averaged_as_probabilities(root, tmp_path, monkeypatch):
     np.testing.assert_allclose(np.exp(run.logits), mean.numpy(), rtol=1e-4, atol=1e-6)
 
 
+def test_views_that_are_sure_of_themselves_have_finite_logits():
+    logits = torch.tensor([[[0.0, 110.0]], [[120.0, 0.0]]])  # two views of a clip
+    torch.testing.assert_close(training._of_views(logits), torch.tensor([[0.5, 0.5]]).log())
+    logits = torch.tensor([[[0.0, 110.0]], [[0.0, 120.0]]])
+    assert training._of_views(logits).isfinite().all()
+
+
 def test_a_clip_that_may_not_be_mirrored_is_not():
     settings = small("svideoqa", flip=1.0, rotate=0.0, shift=0.0, zoom=0.0, jitter=0.0)
     clips = torch.randint(0, 255, (4, 4, 32, 32, 3), dtype=torch.uint8)

@@ -481,3 +481,31 @@ def test_on_joints_two_described_bodies_cost_no_more_than_one_released(sizes):
     described = count_complete(build_any("ntu60", "wtmr", **sizes), some(1, frames, 2, 25, 3))
     released = count_complete(build_any("ntu60", "released-wtmr", **sizes), some(1, frames, 25, 3))
     assert described.macs <= released.macs
+
+
+@torch.no_grad()
+def test_resized_it_takes_other_clips_and_back_the_same():
+    """Of equal encodings nothing is lost by interpolation, so that they show what was resized and how."""
+    network = small("hmdb51")
+    frames, size = network.expected["t"], network.expected["h"]
+    network.encodings.position[:] = network.encodings.position[:, :1]
+    network.encodings.time[:] = network.encodings.time[:, :1]
+    clip = torch.randn(1, frames, 1, size, size)
+    before = network(clip)
+    network.resize(2 * frames, 2 * size)
+    assert network(torch.randn(1, 2 * frames, 1, 2 * size, 2 * size)).shape == before.shape
+    with pytest.raises(ValueError, match="expected clips of shape"):
+        network(clip)
+    network.resize(frames, size)
+    torch.testing.assert_close(network(clip), before)
+    with pytest.raises(ValueError, match=f"size must be a multiple of .* found {size + 1}"):
+        network.resize(frames, size + 1)
+
+
+@torch.no_grad()
+def test_joints_are_resized_by_whole_patches():
+    network = small("ntu60")
+    network.resize(2 * network.expected["t"])
+    assert network(torch.randn(1, network.expected["t"], 1, 25, 3)).isfinite().all()
+    with pytest.raises(ValueError, match="frames must be a multiple of 2"):
+        network.resize(5)

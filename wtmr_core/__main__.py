@@ -191,7 +191,7 @@ def train_one(options: argparse.Namespace) -> int:
         return 0
     metrics = runs.load(folder).metrics
     shown = ("train_accuracy", "val_accuracy", "test_accuracy", "epochs", "seconds", "clips_per_second")
-    print(folder, *(f"{key} {metrics[key]:.4g}" for key in shown), sep="\n")
+    print(folder, *(f"{key} {'-' if metrics[key] is None else f'{metrics[key]:.4g}'}" for key in shown), sep="\n")
     return 0
 
 
@@ -236,7 +236,9 @@ def table_of_runs(options: argparse.Namespace) -> int:
     from wtmr_core import runs
 
     table = runs.table(options.results)
-    print(table.to_string(index=False, float_format="%.3f".__mod__, na_rep="unfinished") if len(table) else "no runs")
+    why = table.test_accuracy.notna().map({True: "-", False: "unfinished"})  # a finished run may have no validation
+    table = table.astype(object).where(table.notna(), why, axis=0)
+    print(table.to_string(index=False, float_format="%.3f".__mod__) if len(table) else "no runs")
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -9,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from wtmr_core.batches import Data, inputs
+from wtmr_core.datasets import augment
 from wtmr_core.models import build
 from wtmr_core.runs import WEIGHTS, Run, RunError, finished
 from wtmr_core.settings import Settings, SettingsError
@@ -29,7 +32,8 @@ def trained(run: Run) -> nn.Module:
     """
     if not finished(run.folder):
         raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
-    network = fresh(_settings(run), len(run.classes))
+    bare = replace(_settings(run), backbone_weights=None, timesformer_weights=None)  # all weights are in the run's file
+    network = fresh(bare, len(run.classes))
     network.load_state_dict(load_file(run.folder / WEIGHTS))
     return network.eval()
 
@@ -51,8 +55,7 @@ def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarr
     weights = network.regions(x).weights[0].numpy()
     if settings.dataset == "ntu60":
         return x[0].numpy(), weights
-    middles = ((np.arange(settings.frames) + 0.5) * clip.shape[1] / settings.frames).astype(int)
-    pictures = clip[0, middles].numpy()
+    pictures = clip[0, augment.pick(clip.shape[1], settings.frames, 1, view=(0, settings.views))[0]].numpy()
     return (rearrange(pictures, "t h w 1 -> t h w") if pictures.shape[-1] == 1 else pictures), weights
 
 

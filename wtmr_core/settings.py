@@ -42,7 +42,7 @@ class Settings:
     stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
     size: int  # height and width of a frame in pixels; joints have none: 0
 
-    # the network; None is as released, of wtmr as described
+    # the network; None is as released, of wtmr the default of models.wtmr.build
     width: int | None
     depth: int | None  # attention blocks; of wtmr, 0 is none
     heads: int | None
@@ -120,7 +120,8 @@ class Settings:
         if self.views > 1 and self.stored_frames < self.views * self.frames:
             raise SettingsError(f"views is {self.views}; that many of {self.frames} frames need stored_frames of "
                                 f"{self.views * self.frames}, found {self.stored_frames}")  # fmt: skip
-        if self.protocol == "published" and (extra := [k for k in CORRECTED_ONLY if getattr(self, k)]):
+        extra = [key for key, none in CORRECTED_ONLY.items() if getattr(self, key) != none]
+        if self.protocol == "published" and extra:
             raise SettingsError(f"{extra[0]} is {getattr(self, extra[0])}; the published protocol has none")
         if (self.dataset == "ntu60") != (self.size == 0):
             raise SettingsError(f"size is {self.size}; ntu60 has joints, so 0, the others pictures, so more")
@@ -184,8 +185,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 SIZES = ("frames", "width", "depth", "heads", "conv_channels", "dropout", "drop_path")
 DESCRIBED = ("cnn", "regions", "kernels", "weights", "context", "motion", "patch", "time_encoding", "attention",
              "backbone", "backbone_weights", "timesformer_weights")  # fmt: skip
-#: what the paper's notebooks did not do
-CORRECTED_ONLY = ("average", "mixup", "tilt", "drop")
+#: what the paper's notebooks did not do, and as what it was not done
+CORRECTED_ONLY = {"average": 0, "mixup": 0, "tilt": 0, "drop": 0, "drop_path": 0, "views": 1}
 _MANY = 10**6
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1), "frames": (1, 1024), "stored_frames": (1, 1024), "size": (0, 4096),

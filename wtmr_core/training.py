@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done, and
     `SettingsError` before anything is decoded where the network's sizes do not fit."""
     with torch.device("meta"):
-        networks.fresh(settings, classes=2)
+        networks.fresh(replace(settings, backbone_weights=None, timesformer_weights=None), classes=2)
     return batches.prepare(settings, root)
 
 
@@ -333,7 +333,7 @@ class _Run:
                     x = inputs(clips, self.settings, generator, augmented=self.published, share=share, view=view)
                     with self.accelerator.autocast():
                         views.append(network(x).float().cpu())
-                out = views[0] if len(views) == 1 else torch.stack(views).softmax(dim=-1).mean(dim=0).log()
+                out = views[0] if len(views) == 1 else _of_views(torch.stack(views))
                 logits[done + share.first : done + share.behind] = out
             done += share.whole
         return self._summed(logits), torch.from_numpy(self.data.labels[rows])
@@ -418,6 +418,11 @@ class _Run:
         runs.write(self.folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
         runs.write_json(self.folder / runs.METRICS, metrics)
         (self.folder / runs.STATE).unlink(missing_ok=True)
+
+
+def _of_views(logits: Tensor) -> Tensor:
+    """(v, b, k) → (b, k): the logarithm of the mean of the views' probabilities."""
+    return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:

@@ -273,9 +273,15 @@ def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def moving(bodies: Tensor) -> Tensor:
-    """Bodies (i, t, j, 3) → (i, t, j, 9): where joints are, their move since the frame before, their bone."""
+    """Bodies (i, t, j, 3) → (i, t, j, 9): where joints are, their move since the frame before, their bone.
+
+    A body that appears or is lost (all zero) in a frame does not move there.
+    """
+    seen = reduce(bodies != 0, "i t j c -> i t 1 1", "max")
     before = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
-    return torch.cat([bodies, bodies - before, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
+    seen_before = torch.cat([seen[:, :1], seen[:, :-1]], dim=1)
+    move = (bodies - before) * (seen & seen_before)
+    return torch.cat([bodies, move, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
 
 
 def _present(there: Tensor) -> Tensor | None:

@@ -37,7 +37,13 @@ def _summed(values: Tensor) -> Tensor:
 
 
 def synced(network: nn.Module) -> list[SyncedBatchNorm]:
-    """Let every BatchNorm2d of `network` see the whole batch; the layers that do so now."""
+    """Let every BatchNorm2d of `network` see the whole batch; the layers that do so now.
+
+    Raises `ValueError` for a BatchNorm of another kind, as some backbones have.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and type(layer) is not nn.BatchNorm2d:
+            raise ValueError(f"{type(layer).__name__} cannot be shared among processes: use one process")
     layers = [layer for layer in network.modules() if type(layer) is nn.BatchNorm2d]
     for layer in layers:
         layer.__class__ = SyncedBatchNorm  # same parameters, same names

@@ -14,7 +14,7 @@ from wtmr_core.models.released import CHANNELS, CLASSES
 from wtmr_core.models.timesformer import TimeSformer
 
 KERNELS, WEIGHTS = ("own", "shared"), ("learned", "uniform")
-SHRINKS = 4  # two pools halve each side twice
+SHRINKS = 4  # the CNN halves each side twice
 
 
 class WTMR(nn.Module):
@@ -41,6 +41,22 @@ class WTMR(nn.Module):
             axes = ", ".join(["b", *(f"{axis}={length or '1 or 2'}" for axis, length in self.expected.items())])
             raise ValueError(f"expected clips of shape ({axes}), found {tuple(clips.shape)}")
         return self.cnn(clips)
+
+    def resize(self, frames: int, size: int | None = None) -> None:
+        """Make this a network for clips of `frames` frames and, of pictures, of `size` pixels a side: its encodings
+        are interpolated. Resize first, then make the optimiser. Raises `ValueError` for what its patches do not divide.
+        """
+        step, grid = self.patches.patch[0], self.encodings.grid
+        if frames % step:
+            raise ValueError(f"frames must be a multiple of {step}, the frames of a token; found {frames}")
+        if size is not None:
+            side = self.expected["h"] // grid[0]
+            if size % side:
+                raise ValueError(f"size must be a multiple of {side}, the pixels of a patch; found {size}")
+            grid = (size // side, size // side)
+            self.expected |= {"h": size, "w": size}
+        self.encodings.resize(frames // step, grid)
+        self.expected |= {"t": frames}
 
     def forward(self, clips: Tensor) -> Tensor:
         regions = self.regions(clips)
@@ -82,8 +98,8 @@ def build(
     """The described network for `dataset`, with the parts that the settings of the same names leave it.
 
     None means the paper's: width 768 (256 on joints), heads of 64 (32), convolutions of 64 and 128 channels, dropout
-    0.3, patches of 8×8 cells; on joints patches of 2 frames of a part. `depth` is then 8 (6), since the twelve blocks
-    that were released would, with regions and context, cost more than they did.
+    0.3, patches of 8×8 cells; on joints patches of 2 frames of a part. `depth` is then 8 on frames, since the twelve
+    blocks that were released would, with regions and context, cost more than they did, and 6 on joints, as released.
     `cnn` off: tokens are patches of the frames, as many as with it, or the joints of each part.
 
     Input: (b, frames, 1, size, size) on hmdb51, (b, frames, 3, size, size) on svideoqa, (b, frames, 1 or 2, 25, 3) in
