@@ -236,7 +236,7 @@ def test_no_data_at_all_is_an_error(project, monkeypatch):
 
 
 def test_recordings_named_by_a_suite_may_lie_in_the_folder_of_sets(project, tmp_path, monkeypatch):
-    """As those of experiments/real.yaml do: `root: some-clips`, and DATA says where that is."""
+    """`root: some-clips`, and DATA says where that is."""
     sets = tmp_path / "sets"
     write_ntu60(sets / "some-clips")
     monkeypatch.chdir(project)
