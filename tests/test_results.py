@@ -30,6 +30,7 @@ def test_the_performance_table_has_its_columns_and_is_that_of_the_runs():
 
 def test_the_published_counts_come_out_to_two_decimals():
     table = pd.read_csv(RESULTS / "performance_table.csv")
+    table = table[table.model != "wtmr"]  # which the paper has no figures of
     for what in ("params_m", "gmacs"):
         np.testing.assert_array_equal(table[f"reproduced_{what}"].round(2), table[f"published_{what}"])
 
