@@ -123,8 +123,24 @@ class Settings:
         extra = [key for key, none in CORRECTED_ONLY.items() if getattr(self, key) != none]
         if self.protocol == "published" and extra:
             raise SettingsError(f"{extra[0]} is {getattr(self, extra[0])}; the published protocol has none")
+        usual = defaults(self.dataset, self.model, self.protocol, self.scale)
+        for key, why in self._idle().items():
+            if getattr(self, key) != usual[key]:
+                raise SettingsError(f"{key} is {getattr(self, key)}; {why}")
         if (self.dataset == "ntu60") != (self.size == 0):
             raise SettingsError(f"size is {self.size}; ntu60 has joints, so 0, the others pictures, so more")
+
+    def _idle(self) -> dict[str, str]:
+        """The settings that this network has no part for, and why: set, they would name another run of the same."""
+        if self.model != "wtmr":
+            return dict.fromkeys(DESCRIBED, f"{self.model} has no such part, only wtmr has")
+        idle = {} if self.backbone else {"backbone_weights": "there is no backbone for them"}
+        if self.dataset == "ntu60":
+            idle |= dict.fromkeys(("regions", "backbone"), "the regions of joints are body parts")
+        if not self.cnn:
+            parts = ("regions", "kernels", "weights", "context", "motion", "backbone")
+            idle |= dict.fromkeys(parts, "cnn is off")
+        return idle
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Settings:
