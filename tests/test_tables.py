@@ -103,12 +103,12 @@ def test_a_label_says_how_a_network_differs_from_the_first_of_its_model():
     given = {"dataset": "ntu60", "model": "wtmr", "kernels": "shared"}
     suite = suite_of(
         base=given, seed={**given, "seed": 3, "split": "cross-view"}, own={**given, "kernels": "own"},
-        two={**given, "context": False, "cnn": False}, other={**given, "dataset": "svideoqa", "size": 32},
+        two={**given, "context": False, "motion": False}, other={**given, "dataset": "svideoqa", "size": 32},
         grid={**given, "dataset": "svideoqa", "size": 32, "regions": [1, 1], "dropout": 0.0},
         released={"dataset": "ntu60", "model": "released-wtmr"},
     )  # fmt: skip
     assert tables.labels(suite) == {
-        "base": "wtmr", "seed": "wtmr", "own": "wtmr kernels=own", "two": "wtmr cnn=False context=False",
+        "base": "wtmr", "seed": "wtmr", "own": "wtmr kernels=own", "two": "wtmr context=False motion=False",
         "other": "wtmr", "grid": "wtmr dropout=0.0 regions=[1,1]", "released": "released-wtmr",
     }  # fmt: skip
 
