@@ -169,7 +169,7 @@ def test_another_process_that_trains_the_run_is_said(root, tmp_path):
     folder = runs.folder(tmp_path, settings, data)
     with (
         runs.opened(folder, settings, data),
-        pytest.raises(RunError, match="another process trains ntu60-released-wtmr"),
+        pytest.raises(RunError, match="another process trains ntu60-wtmr"),
     ):
         training.run(settings, tmp_path, root)
 
