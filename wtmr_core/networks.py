@@ -25,6 +25,11 @@ def fresh(settings: Settings, classes: int) -> nn.Module:
         raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
 
 
+def bare(settings: Settings) -> Settings:
+    """The same without files of weights: what the network is made of, whatever it starts from."""
+    return replace(settings, backbone_weights=None, timesformer_weights=None)
+
+
 def trained(run: Run) -> nn.Module:
     """The network of a finished run with its weights, in evaluation.
 
@@ -32,8 +37,7 @@ def trained(run: Run) -> nn.Module:
     """
     if not finished(run.folder):
         raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
-    bare = replace(_settings(run), backbone_weights=None, timesformer_weights=None)  # all weights are in the run's file
-    network = fresh(bare, len(run.classes))
+    network = fresh(bare(_settings(run)), len(run.classes))  # all weights are in the run's file
     network.load_state_dict(load_file(run.folder / WEIGHTS))
     return network.eval()
 

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done, and
     `SettingsError` before anything is decoded where the network's sizes do not fit."""
     with torch.device("meta"):
-        networks.fresh(replace(settings, backbone_weights=None, timesformer_weights=None), classes=2)
+        networks.fresh(networks.bare(settings), classes=2)
     return batches.prepare(settings, root)
 
 

@@ -378,9 +378,7 @@ def build(
         "depth": depth,
         "heads": heads,
     }
-    for name, number in least.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, found {number}")
+    check_least(least)
     if model != "released-wmrc":
         _check_multiple("width", width, heads, f"it is shared among {heads} heads")
 
@@ -400,6 +398,13 @@ def build(
     if dataset == "hmdb51":
         return HMDB51TimeSformer(channels, classes, frames, size, width, depth, heads, drop_path)
     return SVideoQATimeSformer(channels, classes, frames, size, width, depth, heads, dropout, drop_path)
+
+
+def check_least(numbers: dict[str, int]) -> None:
+    """Raise `ValueError` for the first of these sizes that is less than 1, by its name."""
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, found {number}")
 
 
 def _check_multiple(name: str, number: int, of: int, why: str) -> None:

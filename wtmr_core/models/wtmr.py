@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
 from wtmr_core.models.regions import BODIES, JOINTS, PARTS, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
-from wtmr_core.models.released import CHANNELS, CLASSES
+from wtmr_core.models.released import CHANNELS, CLASSES, check_least
 from wtmr_core.models.timesformer import TimeSformer
 
 KERNELS, WEIGHTS = ("own", "shared"), ("learned", "uniform")
@@ -121,9 +121,7 @@ def build(
     patch = (2 if on_joints else 8) if patch is None else patch
     least = {"classes": classes, "frames": frames, "width": width, "heads": heads, "patch": patch,
              "regions": min(regions)}  # fmt: skip
-    for name, number in least.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, found {number}")
+    check_least(least)
     parts = {"own": kernels == "own", "learned": weights == "learned", "context": context, "motion": motion}
 
     if on_joints:
