@@ -166,10 +166,10 @@ def test_shapes_of_frames(grid, channels):
 @torch.no_grad()
 def test_without_weights_context_and_motion_frames_go_through_two_convolutions():
     network, clips = frame_regions(own=False, **PLAIN), some(2, 3, 1, 16, 16)
-    first, one, _, second, _, two, _ = network.steps
+    first, pool, one, _, second, two, _ = network.steps
     frames = network.normalise(clips.flatten(0, 1))
-    maps = one(F.conv2d(frames, first.conv.weight, stride=2, padding=1)).relu()
-    maps = F.max_pool2d(F.conv2d(maps, second.conv.weight, padding=1), 2)
+    maps = one(pool(F.conv2d(frames, first.conv.weight, stride=2, padding=1))).relu()
+    maps = F.conv2d(maps, second.conv.weight, padding=1)
     torch.testing.assert_close(network(clips).maps, two(maps).relu().unflatten(0, (2, 3)))
 
 
@@ -177,7 +177,7 @@ def test_without_weights_context_and_motion_frames_go_through_two_convolutions()
 def test_own_kernels_that_are_equal_are_shared_ones():
     own, shared = frame_regions(), frame_regions(own=False)
     state = shared.state_dict()
-    for key in ("steps.0.conv.weight", "steps.3.conv.weight"):
+    for key in ("steps.0.conv.weight", "steps.4.conv.weight"):
         assert own.state_dict()[key].numel() == 4 * state[key].numel()
         state[key] = state[key].repeat(4, 1, 1, 1)
     own.load_state_dict(state)

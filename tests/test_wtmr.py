@@ -106,7 +106,7 @@ def test_dropout_stands_before_the_head_alone(dataset):
 def test_sizes_as_described():
     with torch.device("meta"):
         for dataset, width, depth, heads, frames, places in [
-            ("hmdb51", 768, 8, 12, 16, 49), ("svideoqa", 768, 8, 12, 16, 49), ("ntu60", 256, 6, 8, 8, 10)
+            ("hmdb51", 768, 12, 12, 16, 49), ("svideoqa", 768, 12, 12, 16, 49), ("ntu60", 256, 6, 8, 8, 10)
         ]:  # fmt: skip
             network = build(dataset)
             assert network.head.weight.shape == (CLASSES[dataset], width)

@@ -267,8 +267,6 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
                    "depth": 2, "heads": 4, "conv_channels": (32, 64) if joints else (16, 32),
                    "batch_size": 16, "accumulate": 1, "epochs": {"hmdb51": 40, "ntu60": 20, "svideoqa": 50}[dataset],
                    "lr": 1e-3, "warmup_epochs": 0, "threads": 1}  # fmt: skip
-        if model == "wtmr" and not joints:
-            values |= {"conv_channels": (8, 24)}  # as long a training as the released network's
         values["stored_frames"] = values["frames"]
         if protocol == "corrected":  # a minute is too short for what makes long runs better
             values |= {"warmup_epochs": 2, "weight_decay": 0.01, "label_smoothing": 0.0, "dropout": 0.1}

@@ -85,8 +85,8 @@ class RegionWeights(nn.Module):
 class FrameRegions(nn.Module):
     """Clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each side.
 
-    Two convolutions over a `grid` of regions, the first at every second pixel, the second pooled; as context the same
-    two over the whole frame, halved before. Each region of the map is multiplied by its weight, put back in its place
+    Two convolutions over a `grid` of regions, the first at every second pixel and pooled; as context the same two over
+    the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its weight, put back in its place
     and joined with the context by a 1×1 convolution. `own`: each region has its kernels, else all share them.
     `learned`: weights come from region and context, else all are 1. `motion`: beside a frame the network sees its
     difference to the one before.
@@ -115,8 +115,8 @@ class FrameRegions(nn.Module):
         kernels = grid if own else (1, 1)
         self.normalise = nn.BatchNorm2d(inputs)  # a difference of frames is a tenth of a frame
         self.steps = nn.Sequential(
-            RegionConv(inputs, first, kernels, stride), nn.BatchNorm2d(first), nn.ReLU(),
-            RegionConv(first, second, kernels), pool, nn.BatchNorm2d(second), nn.ReLU(),
+            RegionConv(inputs, first, kernels, stride), pool, nn.BatchNorm2d(first), nn.ReLU(),
+            RegionConv(first, second, kernels), nn.BatchNorm2d(second), nn.ReLU(),
         )  # fmt: skip
         self.context = None
         if context:

@@ -98,8 +98,7 @@ def build(
     """The described network for `dataset`, with the parts that the settings of the same names leave it.
 
     None means the paper's: width 768 (256 on joints), heads of 64 (32), convolutions of 64 and 128 channels, dropout
-    0.3, patches of 8×8 cells; on joints patches of 2 frames of a part. `depth` is then 8 on frames, since the twelve
-    blocks that were released would, with regions and context, cost more than they did, and 6 on joints, as released.
+    0.3, patches of 8×8 cells, 12 blocks (6); on joints patches of 2 frames of a part.
     `cnn` off: tokens are patches of the frames, as many as with it, or the joints of each part.
 
     Input: (b, frames, 1, size, size) on hmdb51, (b, frames, 3, size, size) on svideoqa, (b, frames, 1 or 2, 25, 3) in
@@ -115,7 +114,7 @@ def build(
     classes = CLASSES[dataset] if classes is None else classes
     width = (256 if on_joints else 768) if width is None else width
     heads = max(1, width // (32 if on_joints else 64)) if heads is None else heads
-    depth = (6 if on_joints else 8) if depth is None else depth
+    depth = (6 if on_joints else 12) if depth is None else depth
     conv_channels = (64, 128) if conv_channels is None else tuple(conv_channels)
     dropout = 0.3 if dropout is None else dropout
     patch = (2 if on_joints else 8) if patch is None else patch
