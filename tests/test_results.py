@@ -1,4 +1,4 @@
-"""The committed results of the mini suite: whole, small, better than chance, and rebuilt from the run folders alone."""
+"""The committed results, of the mini suite and of real recordings: whole, small, and rebuilt from the run folders alone."""
 
 import re
 import subprocess
@@ -13,18 +13,26 @@ from tests.conftest import PROJECT
 from wtmr_core import runs, suite, tables
 
 RESULTS = PROJECT / "results" / "mini"
-MINI = suite.load(suite.find("mini", PROJECT / "experiments"))
+SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in ("mini", "real")}
+MINI = SUITES["mini"]
+every_suite = pytest.mark.parametrize("name", SUITES)
+every_run = pytest.mark.parametrize(("name", "run"), [(s, run) for s in SUITES for run in SUITES[s].runs])
 
 
 @pytest.fixture(scope="module")
 def found():
-    return tables.find_runs(MINI, RESULTS)
+    return {name: tables.find_runs(one, PROJECT / "results" / name) for name, one in SUITES.items()}
 
 
-def test_the_performance_table_has_its_columns_and_is_that_of_the_runs():
-    kept = pd.read_csv(RESULTS / "performance_table.csv")
+@every_suite
+def test_the_tables_have_their_columns_and_are_those_of_the_runs(name):
+    results = PROJECT / "results" / name
+    kept = pd.read_csv(results / "performance_table.csv")
     assert list(kept.columns) == tables.PERFORMANCE
-    made = tables.performance(MINI, RESULTS)
+    pd.testing.assert_frame_equal(kept, tables.performance(SUITES[name], results).round(4), check_dtype=False)
+    kept = pd.read_csv(results / "tables/04_components.csv")
+    made = tables.components(SUITES[name], results).drop(columns="seconds")
+    assert list(kept.columns) == list(made.columns)
     pd.testing.assert_frame_equal(kept, made.round(4), check_dtype=False)
 
 
@@ -35,30 +43,31 @@ def test_the_published_counts_come_out_to_two_decimals():
         np.testing.assert_array_equal(table[f"reproduced_{what}"].round(2), table[f"published_{what}"])
 
 
-@pytest.mark.parametrize("name", MINI.runs)
-def test_no_model_is_at_chance(found, name):
+@pytest.mark.parametrize("run", MINI.runs)
+def test_no_model_is_at_chance_in_miniature(found, run):
     """So many right answers come to somebody who always names one class in less than one of a hundred tries."""
-    run = found[name]
+    run = found["mini"][run]
     chance = np.bincount(run.labels).max() / len(run.labels)
     right = int((run.logits.argmax(1) == run.labels).sum())
     assert binom.sf(right - 1, len(run.labels), chance) < 0.01
 
 
-def test_a_run_folder_holds_what_its_metrics_say(found):
-    for name, run in found.items():
-        assert (run.logits.argmax(1) == run.labels).mean() == pytest.approx(run.metrics["test_accuracy"]), name
-        assert len(run.history) == run.metrics["epochs"]
+@every_run
+def test_a_run_folder_holds_what_its_metrics_say(found, name, run):
+    run = found[name][run]
+    assert (run.logits.argmax(1) == run.labels).mean() == pytest.approx(run.metrics["test_accuracy"])
+    assert len(run.history) == run.metrics["epochs"]
 
 
-def test_what_is_committed_is_small_and_names_no_machine():
+def test_what_is_committed_is_small_and_names_no_machine(found):
     said = subprocess.run(["git", "ls-files", "results"], cwd=PROJECT, capture_output=True, text=True, check=False)
     files = [PROJECT / line for line in said.stdout.splitlines()]
     if not files:
         pytest.skip("not a checkout: git lists no files of results/")
     assert not [f for f in files if f.suffix in {".safetensors", ".pt", ".npy", ".avi"}]
     assert sum(f.stat().st_size for f in files) < 10e6
-    folders = {f.parent.name for f in files if f.name == runs.METRICS}
-    assert folders == {run.folder.name for run in tables.find_runs(MINI, RESULTS).values()}  # none of a suite that was
+    folders = {f.parent for f in files if f.name == runs.METRICS}
+    assert folders == {run.folder for suite in found.values() for run in suite.values()}  # none of a suite that was
     for file in files:
         if file.suffix in {".ipynb", ".json", ".csv"}:
             assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", file.read_text()), file

@@ -4,7 +4,8 @@ import pytest
 
 from tests.conftest import PROJECT
 from wtmr_core import published, suite
-from wtmr_core.settings import DATASETS, SettingsError
+from wtmr_core.profiling import cost_of_run
+from wtmr_core.settings import DATASETS, DESCRIBED, MODELS, SIZES, SettingsError
 
 EXPERIMENTS = PROJECT / "experiments"
 
@@ -68,6 +69,30 @@ def test_a_run_may_take_over_anothers_settings(tmp_path):
 def test_an_unknown_suite_names_those_there_are():
     with pytest.raises(SettingsError, match=r"no suite .*minni\.yaml; there are .*corrected, mini, published"):
         suite.load(suite.find("minni", EXPERIMENTS))
+
+
+def test_on_real_recordings_all_networks_have_three_seeds_and_one_recipe():
+    """What they differ in is the network itself, and the epochs that it trains in the same time."""
+    network = {"model", "seed", "epochs", *SIZES, *DESCRIBED} - {"dropout", "drop_path"}
+    entries = [e.settings for e in suite.load(suite.find("real", EXPERIMENTS)).runs.values()]
+    for dataset in ("hmdb51", "ntu60"):
+        here = [one for one in entries if one.dataset == dataset]
+        assert sorted((one.model, one.seed) for one in here) == [(m, s) for m in sorted(MODELS) for s in range(3)]
+        recipes = [{k: v for k, v in one.identity().items() if k not in network - {"frames"}} for one in here]
+        assert all(recipe == recipes[0] for recipe in recipes)
+
+
+def test_on_real_recordings_the_described_network_costs_no_more_than_the_released_one():
+    entries = suite.load(suite.find("real", EXPERIMENTS)).runs.values()
+    macs = {
+        (e.settings.dataset, e.settings.model): cost_of_run(
+            e.settings.dataset, e.settings.model, classes=12, **e.settings.sizes()
+        ).macs
+        for e in entries
+        if e.settings.seed == 0
+    }
+    for dataset in ("hmdb51", "ntu60"):
+        assert macs[dataset, "wtmr"] <= macs[dataset, "released-wtmr"]
 
 
 @pytest.mark.parametrize(("name", "protocol"), [("mini", "corrected"), ("published", "published"),

@@ -86,8 +86,8 @@ class FrameRegions(nn.Module):
     """Clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each side.
 
     Two convolutions over a `grid` of regions, the first at every second pixel and pooled; as context the same two over
-    the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its weight, put back in its place
-    and joined with the context by a 1×1 convolution. `own`: each region has its kernels, else all share them.
+    the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its weight, put back in
+    its place and joined with the context by a 1×1 convolution. `own`: each region has its kernels, else all share them.
     `learned`: weights come from region and context, else all are 1. `motion`: beside a frame the network sees its
     difference to the one before.
 
