@@ -1,4 +1,4 @@
-"""The committed results, of the mini suite and of real recordings: whole, small, and rebuilt from the run folders alone."""
+"""The committed results, of miniature and real recordings: whole, small, and rebuilt from the run folders alone."""
 
 import re
 import subprocess
