@@ -103,7 +103,8 @@ def test_wtmr_by_hand():
     """2 frames of 32×32 in 2×2 regions: maps of 8×8, so one 8×8 patch a frame, and the class token."""
     given = {"classes": 5, "frames": 2, "size": 32, "width": 8, "depth": 1, "heads": 2, "conv_channels": (4, 6)}
     inputs = torch.zeros(1, 2, 1, 32, 32)
-    regions = 16**2 * 9 * 2 * 4 + 16**2 * 9 * 4 * 6  # of the frame and its motion; each cell meets one region's kernels
+    # of the frame and its motion, then of the pooled map; each cell meets the kernels of one region
+    regions = 16**2 * 9 * 2 * 4 + 8**2 * 9 * 4 * 6
     context = 8**2 * 9 * 2 * 4 + 8**2 * 9 * 4 * 6
     join = 8**2 * (6 + 6) * 6
     weights = 4 * ((6 + 6) * 32 + 32)
