@@ -166,9 +166,9 @@ def test_shapes_of_frames(grid, channels):
 @torch.no_grad()
 def test_without_weights_context_and_motion_frames_go_through_two_convolutions():
     network, clips = frame_regions(own=False, **PLAIN), some(2, 3, 1, 16, 16)
-    first, pool, one, _, second, two, _ = network.steps
+    first, _, one, _, second, two, _ = network.steps
     frames = network.normalise(clips.flatten(0, 1))
-    maps = one(pool(F.conv2d(frames, first.conv.weight, stride=2, padding=1))).relu()
+    maps = one(F.max_pool2d(F.conv2d(frames, first.conv.weight, stride=2, padding=1), 2)).relu()
     maps = F.conv2d(maps, second.conv.weight, padding=1)
     torch.testing.assert_close(network(clips).maps, two(maps).relu().unflatten(0, (2, 3)))
 
