@@ -163,14 +163,17 @@ def test_weights_of_another_shape():
 
 
 def test_intervals_from_top_to_bottom():
-    fig = figures.intervals(["a", "b", "c"], [np.nan, 0.1, -0.2], [np.nan, 0, -0.3], [np.nan, 0.3, 0.1], reference=0,
-                            xlabel="difference")  # fmt: skip
-    (ax,) = fig.axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c"]
+    rows = pd.DataFrame({"dataset": "x", "label": ["wtmr", "wtmr depth=0", "other"], "top1": [0.5, 0.6, 0.3],
+                         "top1_low": 0.2, "top1_high": 0.8, "difference": [np.nan, 0.1, -0.2],
+                         "difference_low": [np.nan, 0, -0.3], "difference_high": [np.nan, 0.3, 0.1]})  # fmt: skip
+    (ax,) = figures.intervals(rows, "difference").axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["x wtmr", "x depth=0", "x other"]
     assert ax.get_ylim() == (2.5, -0.5)  # the first above
     drawn = [piece.tolist() for piece in ax.collections[0].get_segments() if len(piece)]
     assert drawn == [[[0, 1], [0.3, 1]], [[-0.3, 2], [0.1, 2]]]
     line, dots = ax.get_lines()
     assert set(line.get_xdata()) == {0}
     np.testing.assert_array_equal(dots.get_xydata(), [[np.nan, 0], [0.1, 1], [-0.2, 2]])
-    assert len(figures.intervals(["a"], [0.5], [0.4], [0.6]).axes[0].get_lines()) == 1  # no reference
+    (dots,) = figures.intervals(rows).axes[0].get_lines()  # of accuracies, and no line at 0
+    np.testing.assert_array_equal(dots.get_ydata(), [0, 1, 2])
+    np.testing.assert_array_equal(dots.get_xdata(), rows.top1)

@@ -15,7 +15,6 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
-from numpy.typing import ArrayLike
 
 sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
@@ -285,22 +284,21 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def intervals(
-    names: Sequence[str], values: ArrayLike, low: ArrayLike, high: ArrayLike, *,
-    reference: float | None = None, xlabel: str = "accuracy",
-) -> Figure:  # fmt: skip
-    """A dot with its interval for each of `names`, from top to bottom, and a dashed line at `reference`.
+def intervals(rows: pd.DataFrame, what: str = "top1") -> Figure:
+    """A dot with its interval for each of `rows` of `tables.components`, from top to bottom.
 
-    values, low and high have one number a name, NaN for none.
+    `what` is top1, or difference, which has a dashed line at 0; NaN draws nothing.
     """
-    places = np.arange(len(names))
-    fig, ax = plt.subplots(figsize=(8, 1.1 + 0.32 * len(names)))
-    if reference is not None:
-        ax.axvline(reference, color="grey", lw=1, ls="--")
-    ax.hlines(places, low, high, color="C0", lw=2)
-    ax.plot(values, places, "o", color="C0", ms=6)
+    names = rows.dataset + " " + rows.label.str.removeprefix("wtmr ")
+    places = np.arange(len(rows))
+    fig, ax = plt.subplots(figsize=(8, 1.1 + 0.32 * len(rows)))
+    if what == "difference":
+        ax.axvline(0, color="grey", lw=1, ls="--")
+    ax.hlines(places, rows[f"{what}_low"], rows[f"{what}_high"], color="C0", lw=2)
+    ax.plot(rows[what], places, "o", color="C0", ms=6)
     ax.set_yticks(places, names)
-    ax.set(xlabel=xlabel, ylim=(len(names) - 0.5, -0.5))
+    said = {"top1": "test accuracy", "difference": "change in test accuracy"}
+    ax.set(xlabel=said[what], ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     fig.tight_layout()
     return fig
