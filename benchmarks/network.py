@@ -43,7 +43,7 @@ SIZES = {
     ),
     "default": (  # WTMR-Net as in the runs on real recordings, experiments/real.yaml
         {"batch": 16, "frames": 4, "size": 64, "width": 128, "conv_channels": (32, 64),
-         "described": {"depth": 1, "heads": 4, "patch": 4}, "released": {"depth": 4, "heads": 8}},
+         "described": {"depth": 1, "heads": 4, "patch": 8}, "released": {"depth": 4, "heads": 8}},
         {"batch": 16, "frames": 8, "width": 128,
          "described": {"depth": 1, "heads": 4, "conv_channels": (32, 64)}, "released": {"depth": 4, "heads": 8}},
         {"batch": 2, "frames": 8, "size": 224, "patch": 16, "width": 192, "heads": 3, "depth": 4},
