@@ -173,7 +173,8 @@ class Settings:
 
     def identity(self) -> dict[str, Any]:
         """The settings that make a run what it is: all but where and how it runs."""
-        return {f.name: self.asdict()[f.name] for f in fields(self) if f.metadata.get("identity", True)}
+        values = self.asdict()
+        return {f.name: values[f.name] for f in fields(self) if f.metadata.get("identity", True)}
 
     def sizes(self) -> dict[str, Any]:
         """What `models.build` takes of these settings, by its own names."""

@@ -57,10 +57,11 @@ def load(file: Path) -> Suite:
             found[name] = _entry(name, read.get("all") or {}, own)
         except SettingsError as error:
             raise SettingsError(f"{file}, run {name}: {error}") from error
+    names: dict[str, str] = {}
     for name, entry in found.items():
-        for other, same in found.items():
-            if other != name and (entry.settings.identity(), entry.root) == (same.settings.identity(), same.root):
-                raise SettingsError(f"{file}: {name} and {other} are the same run; change a setting, such as seed")
+        other = names.setdefault(str((entry.settings.identity(), entry.root)), name)
+        if other != name:
+            raise SettingsError(f"{file}: {other} and {name} are the same run; change a setting, such as seed")
     places: dict[str, tuple] = {}
     for name, entry in found.items():
         place = (entry.settings.scale, entry.root)
