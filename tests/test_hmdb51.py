@@ -56,7 +56,7 @@ def test_folders_of_frames_with_a_manifest(tmp_path):
         write_frames(tmp_path / "frames" / name[0] / name, [0, 10, 20])
     text = "class,clip,similarity_group,split\na,a1,g1,train\na,a2,g2,test\nb,b1,g3,train\nb,b2,g4,test\n"
     (tmp_path / "manifest.csv").write_text(text)
-    assert hmdb51.splits(tmp_path) == ("manifest",)
+    assert hmdb51.splits(tmp_path) == ("manifest", *hmdb51.FOLDS)
     index = hmdb51.index(tmp_path, "manifest")
     assert index.parts() == {"test": 2, "train": 2}
     assert list(index.samples.group) == ["g1", "g2", "g3", "g4"]

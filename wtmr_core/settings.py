@@ -32,7 +32,8 @@ class Settings:
     dataset: str  # hmdb51, ntu60 or svideoqa
     model: str  # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released
     protocol: str  # published: as the paper's notebooks did; corrected: official splits, honest measurement
-    # hmdb51: 1, 2, 3, manifest; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none; auto: the first there
+    # hmdb51: 1, 2, 3, manifest, fold-1 to fold-5; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none;
+    # auto: the first there
     split: str
     seed: int  # of the weights, the draw of the parts, the order of clips, augmentation and dropout
     scale: str  # mini: small networks on small pictures; full: the paper's sizes

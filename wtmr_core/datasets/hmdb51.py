@@ -2,6 +2,8 @@
 
 Source of the protocol: Kuehne et al., "HMDB: a large video database for human motion recognition", ICCV 2011;
 three splits, each with 70 training and 30 test clips a class.
+
+A set with a manifest of its own has its split, and five folds: each is test once, so that every clip is tested.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import pandas as pd
 
 from wtmr_core.datasets.clips import VIDEOS, ClipFormat, is_image, read_frames
 from wtmr_core.datasets.index import DataError, Index, below, class_names, frames_of, visible
+from wtmr_core.datasets.splits import folds
 
 SPLITS = ("1", "2", "3")
 MANIFEST = "manifest"
+FOLDS = tuple(f"fold-{n}" for n in range(1, 6))
 OFFICIAL_CLIPS = 6766
 OFFICIAL_PARTS = {"train": 3570, "test": 1530, "unused": 1666}
 LISTS = "testTrainMulti_7030_splits"
@@ -40,9 +44,9 @@ def locate(root: Path) -> Path | None:
 
 
 def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
-    """The splits that can be read below `root`: `manifest`, or `1`, `2`, `3`, or none."""
+    """The splits that can be read below `root`: `manifest` and its folds, or `1`, `2`, `3`, or none."""
     if lists is None and _manifest(root):
-        return (MANIFEST,)
+        return (MANIFEST, *FOLDS)
     folder = _lists_folder(root, lists)
     return tuple(s for s in SPLITS if any(folder.glob(f"*_test_split{s}.txt"))) if folder else ()
 
@@ -51,7 +55,8 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
     """Every clip below `root`, with its part in `split`.
 
     `split` is `1`, `2` or `3` (official lists, under `root` or in `lists`), `manifest` (a file
-    `manifest.csv` with columns class, clip, similarity_group, split), or `-` for none.
+    `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
+    train and test together is test, the others train; see `splits.folds`), or `-` for none.
     The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
     Both protocols read the same clips. Raises `DataError` where the layout, the lists or the manifest do
     not serve.
@@ -74,12 +79,14 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
 
     if split == MANIFEST:
         official, assigned = False, _read_manifest(root)
+    elif split in FOLDS:
+        official, assigned = False, _folded(_read_manifest(root), FOLDS.index(split))
     elif split in SPLITS:
         official, assigned = _read_lists(root, split, lists, set(classes))
     elif split == "-":
         official, assigned = False, {key: (film(*key), "-") for key in clips}
     else:
-        raise DataError(f"hmdb51 has no split {split!r}; there are {', '.join(SPLITS)} and {MANIFEST}")
+        raise DataError(f"hmdb51 has no split {split!r}; there are {', '.join((*SPLITS, MANIFEST, *FOLDS))}")
 
     rows = []
     for key, (path, k) in clips.items():
@@ -143,6 +150,14 @@ def _read_manifest(root: Path) -> dict[tuple[str, str], tuple[str, str]]:
     rows = table.itertuples(index=False, name=None)
     order = [table.columns.get_loc(c) for c in ("class", "clip", "similarity_group", "split")]
     return {(r[order[0]], r[order[1]]): (r[order[2]], r[order[3]]) for r in rows}
+
+
+def _folded(assigned: dict[tuple[str, str], tuple[str, str]], fold: int) -> dict[tuple[str, str], tuple[str, str]]:
+    """The clips of a manifest with `fold` as test and the other folds as train; what is unused stays so."""
+    used = sorted(key for key, (_, part) in assigned.items() if part != "unused")
+    tested = folds([name for name, _ in used], [assigned[key][0] for key in used], len(FOLDS)) == fold
+    parts = {key: "test" if is_test else "train" for key, is_test in zip(used, tested, strict=True)}
+    return {key: (group, parts.get(key, "unused")) for key, (group, _) in assigned.items()}
 
 
 def _lists_folder(root: Path, lists: Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,22 @@ def cut_by_group(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
         cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # that some classes are small is known
         return next(cut)
+
+
+def folds(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
+    """The fold (0 to `count` - 1) of each clip, for cross-validation: always the same, none with a part of a group.
+
+    Stratified by class as far as groups allow. Raises `DataError` for fewer groups than folds.
+    """
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    if (found := len(np.unique(groups))) < count:
+        raise DataError(f"{count} folds need {count} groups of clips or more; there are {found}")
+    number = np.empty(len(labels), int)
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # as above
+        cuts = StratifiedGroupKFold(count, shuffle=True, random_state=0).split(labels, labels, groups)
+        for fold, (_, rows) in enumerate(cuts):
+            number[rows] = fold
+    return number
 
 
 def published_parts(count: int, seed: int) -> dict[str, np.ndarray]:
