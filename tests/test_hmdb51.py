@@ -56,11 +56,29 @@ def test_folders_of_frames_with_a_manifest(tmp_path):
         write_frames(tmp_path / "frames" / name[0] / name, [0, 10, 20])
     text = "class,clip,similarity_group,split\na,a1,g1,train\na,a2,g2,test\nb,b1,g3,train\nb,b2,g4,test\n"
     (tmp_path / "manifest.csv").write_text(text)
-    assert hmdb51.splits(tmp_path) == ("manifest", *hmdb51.FOLDS)
+    assert hmdb51.splits(tmp_path) == ("manifest",)
     index = hmdb51.index(tmp_path, "manifest")
     assert index.parts() == {"test": 2, "train": 2}
     assert list(index.samples.group) == ["g1", "g2", "g3", "g4"]
     assert all(p.is_dir() for p in index.paths())
+    with pytest.raises(DataError, match="5 folds need as many groups"):
+        hmdb51.index(tmp_path, "fold-1")
+
+
+def test_each_clip_of_a_manifest_is_tested_in_one_fold(tmp_path):
+    """Two classes of six pairs of alike clips: no pair is parted, what is unused stays out, all else is test once."""
+    rows = [(name, f"{name}{i}", f"{name}-{i // 2}", "train" if i < 8 else "test") for name in "ab" for i in range(12)]
+    rows.append(("a", "spare", "a-0", "unused"))
+    for name, clip, *_ in rows:
+        write_frames(tmp_path / name / clip, [0, 10])
+    text = "\n".join(",".join(row) for row in [("class", "clip", "similarity_group", "split"), *rows])
+    (tmp_path / "manifest.csv").write_text(text)
+    found = [hmdb51.index(tmp_path, split) for split in hmdb51.FOLDS]
+    assert all(index.crossing() == [] for index in found)
+    assert all(set(index.samples.name[index.samples.split == "unused"]) == {"a/spare"} for index in found)
+    tested = [name for index in found for name in index.samples.name[index.samples.split == "test"]]
+    assert sorted(tested) == sorted(f"{name}/{clip}" for name, clip, _, part in rows if part != "unused")
+    assert all(index.samples[index.samples.split == "test"].label.nunique() == 2 for index in found)
 
 
 @pytest.mark.parametrize(

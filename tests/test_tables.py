@@ -27,13 +27,13 @@ PROFILE = functools.cache(profiling.profile_table)
 ONE = {"names": ["a"], "groups": ["film"], "labels": [0], "logits": [[1.0, 0.0]], "classes": ["sit", "walk"]}
 
 
-def write_run(results, name, entry, *, train=0.8, test=0.5, loss=1.0, split="1", seconds=7.0, predictions=ONE):
+def write_run(results, name, entry, *, train=0.8, val=0.6, test=0.5, loss=1.0, split="1", seconds=7.0, predictions=ONE):
     """The folder of a finished run without weights, as the repository keeps it."""
     folder = runs.folder(results, entry.settings, "data")
     folder.mkdir(parents=True)
     runs.name(results, name, folder)
     held = entry.settings.identity() | {"split": split, "data": "data"}
-    metrics = {"train_accuracy": train, "val_accuracy": 0.6, "test_accuracy": test, "test_is": "split 1", "epochs": 2,
+    metrics = {"train_accuracy": train, "val_accuracy": val, "test_accuracy": test, "test_is": "split 1", "epochs": 2,
                "chosen_epoch": 1, "seconds": seconds, "clips_per_second": 3.0}  # fmt: skip
     environment = {"device": "CPU, some"}
     for name, value in ((runs.SETTINGS, held), (runs.ENVIRONMENT, environment), (runs.METRICS, metrics)):
@@ -144,13 +144,15 @@ def predicted(seed, *, films=8, prefix="clip", order=None):
     return {k: v[order] for k, v in found.items()} | {"classes": list("abcdefg")}
 
 
-def components_of(results, given, written, splits=None):
-    """The table of runs, name -> settings, that predicted what was written, indexed by data set and label."""
+def components_of(results, given, written, splits=None, vals=None):
+    """The table of runs, name -> settings, that predicted what was written, indexed by data set and label; with
+    validation accuracies, also what they choose."""
     suite = suite_of(**given)
     for i, (name, entry) in enumerate(suite.runs.items()):
         split = (splits or {}).get(name, "1")
-        write_run(results, name, entry, predictions=written[name], split=split, seconds=10.0 * (i + 1))
-    table = tables.components(suite, results)
+        val = vals[name] if vals else None
+        write_run(results, name, entry, val=val, predictions=written[name], split=split, seconds=10.0 * (i + 1))
+    table = tables.components(suite, results, choose=bool(vals))
     assert table.columns.tolist() == tables.COMPONENTS
     return table.set_index(["dataset", "label"])
 
@@ -212,6 +214,42 @@ def test_splits_are_pooled_and_seeds_stacked(tmp_path):
     expected = intervals.bootstrap(np.tile(LABELS, 2), logits, groups)
     assert (row.top1, row.top1_low, row.top1_high) == pytest.approx((expected.value, expected.low, expected.high))
     assert (row.runs, row.clips, row.groups, row.unit) == (4, 80, 8, "group")  # a film in two splits is one
+
+
+def test_validation_chooses_in_each_split(tmp_path):
+    """Two splits: shared kernels are better on validation in the first, in the second both are alike."""
+    networks = {"own": {}, "shared": {"kernels": "shared"}, "released": {"model": "released-wmrc"}}
+    given = {
+        f"{n}-{split}": {"dataset": "hmdb51", "split": split, **own} for n, own in networks.items() for split in "12"
+    }
+    splits = {name: name[-1] for name in given}
+    written = {name: predicted(i, prefix=f"split{name[-1]}-") for i, name in enumerate(given)}
+    vals = dict.fromkeys(given, 0.5) | {"own-1": 0.4, "released-1": 0.9}
+    table = components_of(tmp_path, given, written, splits, vals)
+    assert table.index.tolist() == [("hmdb51", label) for label in
+                                    (tables.CHOSEN, "released-wmrc", "wtmr", "wtmr kernels=shared")]  # fmt: skip
+    logits = {n: np.concatenate([written[f"{n}-{split}"]["logits"] for split in "12"])[None] for n in networks}
+    picked = np.concatenate([written["shared-1"]["logits"], written["own-2"]["logits"]])[None]
+    labels, groups = np.tile(LABELS, 2), np.tile(predicted(0)["groups"], 2)
+    row = table.loc["hmdb51", tables.CHOSEN]
+    expected = intervals.bootstrap(labels, picked, groups)
+    assert (row.top1, row.top1_low, row.top1_high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert (row.runs, row.clips, row.seconds) == (2, 80, (30 + 20) / 2)
+    own, shared = (table.params_m["hmdb51", label] for label in ("wtmr", "wtmr kernels=shared"))
+    assert shared < own
+    assert row.params_m == pytest.approx((shared + own) / 2)
+    assert np.isnan(row.difference)
+    for label, name in (("released-wmrc", "released"), ("wtmr", "own")):
+        gap = intervals.compare(labels, logits[name], picked, groups)
+        assert table.difference["hmdb51", label] == pytest.approx(gap.difference)
+        assert table.p["hmdb51", label] == pytest.approx(gap.p)
+
+
+def test_without_a_validation_part_nothing_can_be_chosen(tmp_path):
+    with pytest.raises(
+        runs.RunError, match="has no validation part to choose by: train it with a val_fraction above 0"
+    ):
+        components_of(tmp_path, {"a": {"dataset": "hmdb51"}}, {"a": predicted(0)}, vals={"a": None})
 
 
 def test_of_few_groups_the_clips_are_the_units(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ COMPONENTS = [
     "mean_class_accuracy", "macro_f1", "calibration_error", "difference", "difference_low", "difference_high", "p",
     "params_m", "gmacs", "epochs", "seconds",
 ]  # fmt: skip
+CHOSEN = "wtmr, chosen on validation"
 LEAST = 5  # groups; an interval of fewer says nothing
 
 
@@ -127,7 +128,9 @@ def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None 
     return table[PERFORMANCE]
 
 
-def components(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
+def components(
+    suite: Suite, results: Path, left_out: Mapping[str, str] | None = None, *, choose: bool = False
+) -> pd.DataFrame:
     """What each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
 
     Columns `COMPONENTS`. runs, their test clips (of all splits) and the groups of these; top1 with its interval,
@@ -137,39 +140,38 @@ def components(suite: Suite, results: Path, left_out: Mapping[str, str] | None =
     `intervals.compare`, with groups as units or, where there are fewer than `LEAST`, the clips (unit: group, clip).
     params_m (10⁶) and gmacs (10⁹, one view of one clip, of joints one body): complete, at the sizes of the runs.
     epochs; seconds, the mean training time of a run.
+    `choose`: a first row `CHOSEN` on each data set is, for each split and seed, that run of `wtmr` whose validation
+    accuracy is best (of equals the first in the suite), and differences are to it; its parameters, MACs and
+    seconds are means.
     Raises as `find_runs`, and `RunError` where runs cannot be put side by side: splits with other numbers of
-    runs, seeds or networks with other test clips.
+    runs, seeds or networks with other test clips; and where there is no validation accuracy to choose by.
     """
-    from wtmr_core import profiling
-
-    found: dict[tuple[str, str], list[Run]] = {}
-    sizes = {}
-    for label, settings, run in _labelled(suite, results, left_out):
-        found.setdefault((settings.dataset, label), []).append(run)
-        sizes[settings.dataset, label] = settings.sizes()
-    pools = {key: _pooled(" on ".join(reversed(key)), alike) for key, alike in found.items()}
-    rows = []
+    rows, base = _labelled(suite, results, left_out), "wtmr"
+    if choose:
+        rows, base = [*_chosen(rows), *rows], CHOSEN
+    found: dict[tuple[str, str], list[tuple[Settings, Run]]] = {}
+    for label, settings, run in rows:
+        found.setdefault((settings.dataset, label), []).append((settings, run))
+    pools = {key: _pooled(" on ".join(reversed(key)), [run for _, run in alike]) for key, alike in found.items()}
+    table = []
     for (dataset, label), alike in found.items():
         clips, logits = pools[dataset, label]
         unit = "group" if (groups := clips.group.nunique()) >= LEAST else "clip"
         units = clips["group" if unit == "group" else "name"]
         top1 = intervals.bootstrap(clips.label, logits, units)
         scores = pd.DataFrame([evaluation.scores(clips.label, one) for one in logits]).mean()
-        model = alike[0].settings["model"]
-        cost = profiling.cost_of_run(dataset, model, classes=len(alike[0].classes), **sizes[dataset, label])
-        row = {"dataset": dataset, "model": model, "label": label, "runs": len(alike), "clips": len(clips),
-               "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
-               "params_m": cost.params / 1e6, "gmacs": cost.macs / 1e9, "epochs": alike[0].metrics["epochs"],
-               "seconds": np.mean([run.metrics["seconds"] for run in alike])}  # fmt: skip
-        base = pools.get((dataset, "wtmr"))
-        if base is not None and label != "wtmr":
-            if not base[0].equals(clips):
-                raise RunError(f"{label} and wtmr on {dataset} were tested on other clips: give both the same splits")
-            against = intervals.compare(clips.label, logits, base[1], units)
+        row = {"dataset": dataset, "model": alike[0][0].model, "label": label, "runs": len(alike),
+               "clips": len(clips), "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
+               **_costs(alike)}  # fmt: skip
+        if label != base and (dataset, base) in pools:
+            first, second = pools[dataset, base]
+            if not first.equals(clips):
+                raise RunError(f"{label} and {base} on {dataset} were tested on other clips: give both the same splits")
+            against = intervals.compare(clips.label, logits, second, units)
             row |= {"difference": against.difference, "difference_low": against.low, "difference_high": against.high,
                     "p": against.p}  # fmt: skip
-        rows.append(row | scores.to_dict())
-    return pd.DataFrame(rows, columns=COMPONENTS)
+        table.append(row | scores.to_dict())
+    return pd.DataFrame(table, columns=COMPONENTS)
 
 
 def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -261,6 +263,34 @@ def _bases(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> p
             loss = run.history.set_index("epoch").train_loss[run.metrics["chosen_epoch"]]
             rows.append([settings.dataset, settings.model, loss, *(run.metrics[k] for k in ACCURACIES)])
     return pd.DataFrame(rows, columns=[*NETWORK, "train_loss", *ACCURACIES])
+
+
+def _chosen(rows: Iterable[tuple[str, Settings, Run]]) -> list[tuple[str, Settings, Run]]:
+    """Of the rows of `_labelled` one of `wtmr` for each data set, split and seed: the best on validation."""
+    best: dict[tuple[str, str, int], tuple[str, Settings, Run]] = {}
+    for _, settings, run in rows:
+        if settings.model != "wtmr":
+            continue
+        if run.metrics["val_accuracy"] is None:
+            raise RunError(f"{run.folder} has no validation part to choose by: train it with a val_fraction above 0")
+        key = settings.dataset, run.settings["split"], settings.seed
+        if key not in best or run.metrics["val_accuracy"] > best[key][2].metrics["val_accuracy"]:
+            best[key] = CHOSEN, settings, run
+    return list(best.values())
+
+
+def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
+    """The last columns of `components`: means over runs, but for the epochs, which are those of the first."""
+    from wtmr_core import profiling  # takes torch, which most other tables do not need
+
+    counts = [
+        profiling.cost_of_run(settings.dataset, settings.model, classes=len(run.classes), **settings.sizes())
+        for settings, run in alike
+    ]
+    return {"params_m": np.mean([count.params for count in counts]) / 1e6,
+            "gmacs": np.mean([count.macs for count in counts]) / 1e9,
+            "epochs": alike[0][1].metrics["epochs"],
+            "seconds": np.mean([run.metrics["seconds"] for _, run in alike])}  # fmt: skip
 
 
 def _pooled(what: str, alike: Iterable[Run]) -> tuple[pd.DataFrame, np.ndarray]:

@@ -44,9 +44,9 @@ def locate(root: Path) -> Path | None:
 
 
 def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
-    """The splits that can be read below `root`: `manifest` and its folds, or `1`, `2`, `3`, or none."""
+    """The splits that come with the recordings below `root`: `manifest`, or `1`, `2`, `3`, or none."""
     if lists is None and _manifest(root):
-        return (MANIFEST, *FOLDS)
+        return (MANIFEST,)
     folder = _lists_folder(root, lists)
     return tuple(s for s in SPLITS if any(folder.glob(f"*_test_split{s}.txt"))) if folder else ()
 

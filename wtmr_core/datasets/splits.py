@@ -30,11 +30,14 @@ def cut_by_group(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
 def folds(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     """The fold (0 to `count` - 1) of each clip, for cross-validation: always the same, none with a part of a group.
 
-    Stratified by class as far as groups allow. Raises `DataError` for fewer groups than folds.
+    Stratified by class as far as groups allow. Raises `DataError` where there are fewer groups than folds, or no class
+    has a clip for each.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
-    if (found := len(np.unique(groups))) < count:
-        raise DataError(f"{count} folds need {count} groups of clips or more; there are {found}")
+    found, largest = len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max(initial=0)
+    if min(found, largest) < count:
+        raise DataError(f"{count} folds need as many groups of clips and a class of as many clips; there are {found} "
+                        f"groups, and the largest class has {largest} clips")  # fmt: skip
     number = np.empty(len(labels), int)
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # as above
         cuts = StratifiedGroupKFold(count, shuffle=True, random_state=0).split(labels, labels, groups)
