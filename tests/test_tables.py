@@ -216,6 +216,20 @@ def test_splits_are_pooled_and_seeds_stacked(tmp_path):
     assert (row.runs, row.clips, row.groups, row.unit) == (4, 80, 8, "group")  # a film in two splits is one
 
 
+def test_some_of_the_clips_alone(tmp_path):
+    given = {"base": {"dataset": "hmdb51"}, "shared": {"dataset": "hmdb51", "kernels": "shared"}}
+    written = {name: predicted(i) for i, name in enumerate(given)}
+    components_of(tmp_path, given, written)
+    names = [f"clip{i:02}" for i in range(0, 40, 2)]
+    _, row = tables.components(suite_of(**given), tmp_path, among=[*names, "elsewhere"]).to_dict("records")
+    first, second = (written[name]["logits"][::2] for name in ("shared", "base"))
+    assert (row["clips"], row["groups"], row["unit"]) == (20, 4, "clip")  # every other clip, so every other film
+    assert row["top1"] == pytest.approx((first.argmax(1) == LABELS[::2]).mean())
+    assert row["difference"] == pytest.approx(intervals.compare(LABELS[::2], first, second, names).difference)
+    with pytest.raises(runs.RunError, match="wtmr on hmdb51: none of the clips asked for was tested"):
+        tables.components(suite_of(**given), tmp_path, among=["elsewhere"])
+
+
 def test_validation_chooses_in_each_split(tmp_path):
     """Two splits: shared kernels are better on validation in the first, in the second both are alike."""
     networks = {"own": {}, "shared": {"kernels": "shared"}, "released": {"model": "released-wmrc"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +129,9 @@ def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None 
 
 
 def components(
-    suite: Suite, results: Path, left_out: Mapping[str, str] | None = None, *, choose: bool = False
-) -> pd.DataFrame:
+    suite: Suite, results: Path, left_out: Mapping[str, str] | None = None, *,
+    choose: bool = False, among: Collection[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """What each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
 
     Columns `COMPONENTS`. runs, their test clips (of all splits) and the groups of these; top1 with its interval,
@@ -143,6 +144,7 @@ def components(
     `choose`: a first row `CHOSEN` on each data set is, for each split and seed, that run of `wtmr` whose validation
     accuracy is best (of equals the first in the suite), and differences are to it; its parameters, MACs and
     seconds are means.
+    `among`: names of clips; only those of them that were tested count.
     Raises as `find_runs`, and `RunError` where runs cannot be put side by side: splits with other numbers of
     runs, seeds or networks with other test clips; and where there is no validation accuracy to choose by.
     """
@@ -152,7 +154,7 @@ def components(
     found: dict[tuple[str, str], list[tuple[Settings, Run]]] = {}
     for label, settings, run in rows:
         found.setdefault((settings.dataset, label), []).append((settings, run))
-    pools = {key: _pooled(" on ".join(reversed(key)), [run for _, run in alike]) for key, alike in found.items()}
+    pools = {key: _pooled(" on ".join(reversed(key)), [run for _, run in alike], among) for key, alike in found.items()}
     table = []
     for (dataset, label), alike in found.items():
         clips, logits = pools[dataset, label]
@@ -293,9 +295,10 @@ def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
             "seconds": np.mean([run.metrics["seconds"] for _, run in alike])}  # fmt: skip
 
 
-def _pooled(what: str, alike: Iterable[Run]) -> tuple[pd.DataFrame, np.ndarray]:
+def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:
     """The test clips (split, name, group, label) of runs that differ in split and seed only, sorted, and the logits
-    (s, b, k): the seeds of a split on top of each other, in order, the splits one behind the other."""
+    (s, b, k): the seeds of a split on top of each other, in order, the splits one behind the other; of the clips
+    `among` these names alone, where some are given."""
     splits: dict[str, list[Run]] = {}
     for run in sorted(alike, key=lambda run: (run.settings["split"], run.settings["seed"])):
         splits.setdefault(run.settings["split"], []).append(run)
@@ -313,7 +316,11 @@ def _pooled(what: str, alike: Iterable[Run]) -> tuple[pd.DataFrame, np.ndarray]:
             raise RunError(f"the seeds of {what}, split {split}, were tested on other clips: leave all but one out")
         clips.append(tested[0])
         logits.append([run.logits[o] for run, o in zip(seeds, orders, strict=True)])
-    return pd.concat(clips, ignore_index=True), np.concatenate(logits, axis=1)
+    pool = pd.concat(clips, ignore_index=True)
+    rows = np.arange(len(pool)) if among is None else np.flatnonzero(pool.name.isin(among))
+    if not len(rows):
+        raise RunError(f"{what}: none of the clips asked for was tested")
+    return pool.iloc[rows].reset_index(drop=True), np.concatenate(logits, axis=1)[:, rows]
 
 
 def _renamed(figures: pd.DataFrame, prefix: str) -> pd.DataFrame:
