@@ -36,6 +36,33 @@ def test_the_tables_have_their_columns_and_are_those_of_the_runs(name):
     pd.testing.assert_frame_equal(kept, made.round(4), check_dtype=False)
 
 
+def points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def said_of(row) -> list[str]:
+    """What the README's tables say of a row of the table of components, in their own writing."""
+    said = [f"{row.top1:.1%}".replace("%", " %"), f"{row.params_m:.2f}", f"{row.gmacs:.3f}"]
+    if row.label == row.model or row.label == tables.CHOSEN:
+        said += [f"({100 * row.top1_low:.1f}–{100 * row.top1_high:.1f})", f"{row.macro_f1:.1%}".replace("%", " %")]
+    if not np.isnan(row.difference):
+        said.append(f"{points(row.difference)} ({points(row.difference_low)} to {points(row.difference_high)})")
+    return said
+
+
+def in_the_readme(table: pd.DataFrame) -> list[str]:
+    """The rows of `table` that stand in no line of the README."""
+    lines = (PROJECT / "README.md").read_text().splitlines()
+    missing = [
+        said for said in map(said_of, table.itertuples()) if not any(all(s in line for s in said) for line in lines)
+    ]
+    return [" | ".join(said) for said in missing]
+
+
+def test_the_readme_says_what_the_runs_on_real_recordings_are():
+    assert in_the_readme(tables.components(SUITES["real"], PROJECT / "results/real")) == []
+
+
 def test_the_published_counts_come_out_to_two_decimals():
     table = pd.read_csv(RESULTS / "performance_table.csv")
     table = table[table.model != "wtmr"]  # which the paper has no figures of
