@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 from wtmr_core import runs, suite, tables
 
 RESULTS = PROJECT / "results" / "mini"
-SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in ("mini", "real")}
+SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in ("mini", "real", "folds")}
 MINI = SUITES["mini"]
 every_suite = pytest.mark.parametrize("name", SUITES)
 every_run = pytest.mark.parametrize(("name", "run"), [(s, run) for s in SUITES for run in SUITES[s].runs])
