@@ -1,5 +1,5 @@
-"""Pace, memory and cost of the networks: WTMR-Net as described against as released, our TimeSformer against
-Hugging Face's.
+"""Pace, memory and cost of the networks: WTMR-Net as described against as released, and against Hugging Face's
+TimeSformer of as many tokens, blocks and heads; our TimeSformer alone against Hugging Face's.
 
     PYTHONPATH=. python benchmarks/network.py                                           the CPU, 6 minutes
     PYTHONPATH=. python benchmarks/network.py --device cuda --full --precision bf16     a GPU, the paper's sizes
@@ -72,15 +72,17 @@ class Ours(nn.Module):
 
 
 class HuggingFace(nn.Module):
-    """The same by Hugging Face's `TimesformerModel`."""
+    """The same by Hugging Face's `TimesformerModel`; clips have `channels`."""
 
-    def __init__(self, attention: str, *, frames: int, size: int, patch: int, width: int, depth: int, heads: int):
+    def __init__(self, attention: str, *, frames: int, size: int, patch: int, width: int, depth: int, heads: int,
+                 channels: int = 3):  # fmt: skip
         super().__init__()
         from transformers import TimesformerConfig, TimesformerModel
 
         config = TimesformerConfig(
-            image_size=size, patch_size=patch, num_frames=frames, hidden_size=width, num_hidden_layers=depth,
-            num_attention_heads=heads, intermediate_size=4 * width, attention_type=KINDS[attention],
+            image_size=size, patch_size=patch, num_channels=channels, num_frames=frames, hidden_size=width,
+            num_hidden_layers=depth, num_attention_heads=heads, intermediate_size=4 * width,
+            attention_type=KINDS[attention],
         )  # fmt: skip
         self.timesformer = TimesformerModel(config)
 
@@ -146,7 +148,7 @@ def pairs(setting: str, batch: int | None) -> list[Pair]:
     if importlib.util.find_spec("transformers") is None:
         print("transformers is not installed: our TimeSformer is not compared with Hugging Face's")
         return found
-    return found + [timesformer(attention, **tokens) for attention in KINDS]
+    return [*found, whole(**frames), *(timesformer(attention, **tokens) for attention in KINDS)]
 
 
 def wtmr(what: str, dataset: str, *, batch: int, described: dict | None = None, released: dict | None = None,
@@ -157,6 +159,16 @@ def wtmr(what: str, dataset: str, *, batch: int, described: dict | None = None, 
         shape = profiling.input_shape(dataset, model, sizes["frames"], sizes.get("size", 224))
         networks.append(Network(model, build, shape, bodies if model == "wtmr" else None))
     return Pair(what, batch, *networks)
+
+
+def whole(*, batch: int, described: dict | None = None, **sizes: Any) -> Pair:
+    """The described network on frames, and Hugging Face's TimeSformer on the same clips: 8×8 cells of a map that is a
+    quarter of the frame are patches of 32×32 pixels there."""
+    ours = wtmr("frames", "hmdb51", batch=batch, described=described, **sizes).first
+    given = {"size": 224, "width": 768, "depth": 12, "heads": 12} | sizes | (described or {}) | {"patch": 32}
+    given = {key: given[key] for key in ("frames", "size", "patch", "width", "depth", "heads")}
+    theirs = Network("Hugging Face's", partial(HuggingFace, "joint", channels=ours.shape[1], **given), ours.shape)
+    return Pair("frames, TimeSformer alone", batch, ours, theirs)
 
 
 def timesformer(attention: str, *, batch: int, **sizes: Any) -> Pair:

@@ -144,6 +144,14 @@ def test_reading_a_clip(tmp_path):
     assert not clip[1:, 1].any()
 
 
+def test_of_three_bodies_the_two_that_move_most_are_read(tmp_path):
+    """Body 4 stands still, 9 takes steps twice as long as 6: 9 and 6 are left, in this order."""
+    clip = read(tmp_path, [{4: BODY - 3, 6: BODY + t, 9: BODY + 2 * t} for t in range(3)])
+    assert clip.shape == (3, 2, 25, 3)
+    np.testing.assert_allclose(clip[:, 0], np.stack([BODY, BODY + 2, BODY + 4]), atol=1e-5)
+    np.testing.assert_allclose(clip[:, 1], np.stack([BODY, BODY + 1, BODY + 2]), atol=1e-5)
+
+
 def test_fewer_frames_than_asked_repeat_the_last(tmp_path):
     clip = read(tmp_path, [{5: BODY}, {5: BODY + 1}], frames=4)
     np.testing.assert_allclose(clip[:, 0, 0, 0] - BODY[0, 0], [0, 1, 1, 1], atol=1e-5)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtmr_core.datasets import DataError
-from wtmr_core.datasets.splits import FEWEST_GROUPS, corrected_parts, folds, published_parts
+from wtmr_core.datasets.splits import FEWEST_GROUPS, corrected_parts, fold_numbers, published_parts
 
 
 def samples(groups: int, per_group: int = 6, classes: int = 3, test: int = 5) -> pd.DataFrame:
@@ -50,10 +50,12 @@ def test_the_same_seed_the_same_parts():
 @given(st.integers(15, 30), st.integers(1, 6), st.integers(2, 5))
 def test_folds_part_no_group_and_are_the_same_for_any_name_of_a_class(groups, per_group, count):
     clips = np.repeat(np.arange(groups), per_group)
-    number = folds(clips % 3, clips, count)
+    number = fold_numbers(clips % 3, clips, count)
     assert set(number) == set(range(count))
     assert all(len(set(number[clips == g])) == 1 for g in range(groups))
-    np.testing.assert_array_equal(number, folds([f"class {k}" for k in clips % 3], [f"{g:02}" for g in clips], count))
+    np.testing.assert_array_equal(
+        number, fold_numbers([f"class {k}" for k in clips % 3], [f"{g:02}" for g in clips], count)
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_folds_part_no_group_and_are_the_same_for_any_name_of_a_class(groups, pe
 )
 def test_too_few_clips_for_the_folds(labels, groups, says):
     with pytest.raises(DataError, match=f"5 folds need as many groups of clips and a class of as many clips; {says}"):
-        folds(labels, groups, 5)
+        fold_numbers(labels, groups, 5)
 
 
 def test_the_published_draw_is_80_20_by_clip():

@@ -67,7 +67,7 @@ def test_a_run_may_take_over_anothers_settings(tmp_path):
 
 
 def test_an_unknown_suite_names_those_there_are():
-    with pytest.raises(SettingsError, match=r"no suite .*minni\.yaml; there are .*corrected, mini, published"):
+    with pytest.raises(SettingsError, match=r"no suite .*minni\.yaml; there are .*corrected, folds, mini, published"):
         suite.load(suite.find("minni", EXPERIMENTS))
 
 
@@ -82,6 +82,21 @@ def test_on_real_recordings_all_networks_have_three_seeds_and_one_recipe():
         assert sorted(whole) == [(m, s) for m in sorted(MODELS) for s in range(3)]
         recipes = [{k: v for k, v in one.identity().items() if k not in network} for one in here.values()]
         assert all(recipe == recipes[0] for recipe in recipes)
+
+
+def test_the_folds_are_the_frames_of_the_real_runs_with_validation():
+    """Each network once in each fold, and in all but split, seed and validation what it is in `real`."""
+    folds, real = (suite.load(suite.find(name, EXPERIMENTS)) for name in ("folds", "real"))
+    apart = {"split", "seed", "val_fraction"}
+    known = {label: {k: v for k, v in real.runs[name].settings.identity().items() if k not in apart}
+             for name, label in tables.labels(real).items() if name.startswith("frames")}  # fmt: skip
+    found = []
+    for name, label in tables.labels(folds).items():
+        one = folds.runs[name].settings
+        assert {k: v for k, v in one.identity().items() if k not in apart} == known[label]
+        assert one.val_fraction == 0.2
+        found.append((label, one.split, one.seed))
+    assert sorted(found) == sorted((label, f"fold-{n}", n) for label in (*MODELS, "wtmr patch=4") for n in range(1, 6))
 
 
 @pytest.mark.parametrize("dataset", ["hmdb51", "ntu60"])

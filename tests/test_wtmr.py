@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from tests.test_regions import filled, some
 from wtmr_core.models import build as build_any
-from wtmr_core.models import wtmr
+from wtmr_core.models import released
 from wtmr_core.models.wtmr import CHANNELS, CLASSES, WTMR, build
 from wtmr_core.profiling import count_complete
 
@@ -276,22 +276,23 @@ def test_a_backbone_stands_under_the_regions():
 
 @torch.no_grad()
 def test_weights_of_timesformer_reach_its_blocks(tmp_path):
-    """The layout itself is tested in test_pretrained: here, that `build` loads at all."""
-    from wtmr_core.models.pretrained import load_timesformer
-
+    """Those of a file in Hugging Face's layout, random ones; the layout itself is tested in test_pretrained."""
+    transformers = pytest.importorskip("transformers")
     with pytest.raises(FileNotFoundError, match="missing"):
         small("hmdb51", timesformer_weights=str(tmp_path / "missing.safetensors"))
-    given = []
-    kept, wtmr.load_timesformer = wtmr.load_timesformer, lambda *arguments: given.extend(arguments)
-    try:
-        network = small("hmdb51", timesformer_weights="weights")
-    finally:
-        wtmr.load_timesformer = kept
-    assert kept is load_timesformer
-    assert given[0] == "weights"
-    assert given[1] is network.patches
-    assert given[2] is network.encodings
-    assert given[3] is network.timesformer
+    config = transformers.TimesformerConfig(
+        image_size=32, patch_size=8, num_frames=4, hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
+        intermediate_size=64,
+    )  # fmt: skip
+    theirs = transformers.TimesformerModel(config)
+    theirs.save_pretrained(tmp_path)
+    network = small("hmdb51", fill=False, attention="divided", timesformer_weights=str(tmp_path / "model.safetensors"))
+    block, layer = network.timesformer.blocks[0], theirs.encoder.layer[0]
+    assert torch.equal(block.attention.qkv.weight, layer.attention.attention.qkv.weight)
+    assert torch.equal(block.time_attention.qkv.weight, layer.temporal_attention.attention.qkv.weight)
+    assert torch.equal(network.timesformer.norm.weight, theirs.layernorm.weight)
+    assert torch.equal(network.encodings.time, theirs.embeddings.time_embeddings)
+    assert network(clips("hmdb51")).isfinite().all()
 
 
 # --- learning
@@ -360,6 +361,13 @@ def test_full_size_networks_are_made_on_the_meta_device(dataset, attention):
     assert all(tensor.is_meta for tensor in network.state_dict().values())
     rates = [block.drop_path.drop_prob for block in network.timesformer.blocks]
     assert (rates[0], rates[-1]) == (0, 0.2)
+
+
+def test_a_single_block_is_the_last_and_is_left_out_as_often_as_asked():
+    (block,) = small("hmdb51", depth=1, drop_path=0.2).timesformer.blocks
+    assert block.drop_path.drop_prob == 0.2
+    (block,) = released.blocks(16, 1, 2, 0.2)
+    assert block.drop_path1.drop_prob == 0.2
 
 
 @every_dataset

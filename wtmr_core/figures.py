@@ -284,7 +284,7 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def intervals(rows: pd.DataFrame, what: str = "top1") -> Figure:
+def intervals(rows: pd.DataFrame, what: str = "top1", title: str = "") -> Figure:
     """A dot with its interval for each of `rows` of `tables.components`, from top to bottom.
 
     `what` is top1, or difference, which has a dashed line at 0; NaN draws nothing.
@@ -298,7 +298,7 @@ def intervals(rows: pd.DataFrame, what: str = "top1") -> Figure:
     ax.plot(rows[what], places, "o", color="C0", ms=6)
     ax.set_yticks(places, names)
     said = {"top1": "test accuracy", "difference": "change in test accuracy"}
-    ax.set(xlabel=said[what], ylim=(len(rows) - 0.5, -0.5))
+    ax.set(title=title, xlabel=said[what], ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     fig.tight_layout()
     return fig

@@ -49,7 +49,7 @@ class Settings:
     heads: int | None
     conv_channels: tuple[int, int] | None
     dropout: float | None
-    drop_path: float  # stochastic depth: how likely the last block is left out; it rises from 0 in the first
+    drop_path: float  # stochastic depth: how likely the last block is left out; it rises from 0 in the first of several
 
     # of wtmr alone; the released networks have no such parts
     cnn: bool  # false: no CNN, tokens straight from frames or joints
@@ -134,8 +134,12 @@ class Settings:
     def _idle(self) -> dict[str, str]:
         """The settings that this network has no part for, and why: set, they would name another run of the same."""
         if self.model != "wtmr":
-            return dict.fromkeys(DESCRIBED, f"{self.model} has no such part, only wtmr has")
+            idle = dict.fromkeys(DESCRIBED, f"{self.model} has no such part, only wtmr has")
+            return idle | ({"drop_path": f"{self.model} has no blocks"} if self.model == "released-wmrc" else {})
         idle = {} if self.backbone else {"backbone_weights": "there is no backbone for them"}
+        if self.depth == 0:
+            parts = ("attention", "drop_path", "timesformer_weights")
+            idle |= dict.fromkeys(parts, "depth is 0, so there are no blocks")
         if self.dataset == "ntu60":
             idle |= dict.fromkeys(("regions", "backbone"), "the regions of joints are body parts")
         if not self.cnn:

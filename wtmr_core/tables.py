@@ -141,10 +141,10 @@ def components(
     `intervals.compare`, with groups as units or, where there are fewer than `LEAST`, the clips (unit: group, clip).
     params_m (10⁶) and gmacs (10⁹, one view of one clip, of joints one body): complete, at the sizes of the runs.
     epochs; seconds, the mean training time of a run.
-    `choose`: a first row `CHOSEN` on each data set is, for each split and seed, that run of `wtmr` whose validation
-    accuracy is best (of equals the first in the suite), and differences are to it; its parameters, MACs and
-    seconds are means.
-    `among`: names of clips; only those of them that were tested count.
+    `choose`: a first row `CHOSEN` on each data set is, for each split and seed, that run of `wtmr`, of all its variants
+    in the suite, whose validation accuracy is best (of equals the first), and differences are to it; its parameters,
+    MACs and seconds are means over the runs taken, not what it cost to train them all.
+    `among`: names of clips; only those of them that were tested count, of each data set some.
     Raises as `find_runs`, and `RunError` where runs cannot be put side by side: splits with other numbers of
     runs, seeds or networks with other test clips; and where there is no validation accuracy to choose by.
     """

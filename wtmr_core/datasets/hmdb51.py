@@ -16,7 +16,7 @@ import pandas as pd
 
 from wtmr_core.datasets.clips import VIDEOS, ClipFormat, is_image, read_frames
 from wtmr_core.datasets.index import DataError, Index, below, class_names, frames_of, visible
-from wtmr_core.datasets.splits import folds
+from wtmr_core.datasets.splits import fold_numbers
 
 SPLITS = ("1", "2", "3")
 MANIFEST = "manifest"
@@ -56,7 +56,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
 
     `split` is `1`, `2` or `3` (official lists, under `root` or in `lists`), `manifest` (a file
     `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
-    train and test together is test, the others train; see `splits.folds`), or `-` for none.
+    train and test together is test, the others train; see `splits.fold_numbers`), or `-` for none.
     The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
     Both protocols read the same clips. Raises `DataError` where the layout, the lists or the manifest do
     not serve.
@@ -155,7 +155,7 @@ def _read_manifest(root: Path) -> dict[tuple[str, str], tuple[str, str]]:
 def _folded(assigned: dict[tuple[str, str], tuple[str, str]], fold: int) -> dict[tuple[str, str], tuple[str, str]]:
     """The clips of a manifest with `fold` as test and the other folds as train; what is unused stays so."""
     used = sorted(key for key, (_, part) in assigned.items() if part != "unused")
-    tested = folds([name for name, _ in used], [assigned[key][0] for key in used], len(FOLDS)) == fold
+    tested = fold_numbers([name for name, _ in used], [assigned[key][0] for key in used], len(FOLDS)) == fold
     parts = {key: "test" if is_test else "train" for key, is_test in zip(used, tested, strict=True)}
     return {key: (group, parts.get(key, "unused")) for key, (group, _) in assigned.items()}
 

@@ -27,7 +27,7 @@ def cut_by_group(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
         return next(cut)
 
 
-def folds(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
+def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     """The fold (0 to `count` - 1) of each clip, for cross-validation: always the same, none with a part of a group.
 
     Stratified by class as far as groups allow. Raises `DataError` where there are fewer groups than folds, or no class

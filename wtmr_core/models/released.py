@@ -297,8 +297,9 @@ class JointsTimeSformer(nn.Module):
 
 
 def blocks(width: int, depth: int, heads: int, drop_path: float) -> nn.Sequential:
-    """timm's Blocks, of which the last is left out with probability `drop_path`, the first never (0: as released)."""
-    rates = np.linspace(0, drop_path, depth).tolist()
+    """timm's Blocks, of which the last is left out with probability `drop_path`, the first of several never (0: as
+    released)."""
+    rates = np.linspace(drop_path, 0, depth)[::-1].tolist()  # from behind: a single block is the last
     return nn.Sequential(*(Block(width, heads, drop_path=rate) for rate in rates))
 
 

@@ -8,6 +8,7 @@ Axes: b clip, t frame, n token of a frame, d width, a head.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from einops import rearrange, reduce, repeat
 from timm.layers import DropPath, Mlp
@@ -22,7 +23,7 @@ class TimeSformer(nn.Module):
 
     `attention`: joint, every token sees all of the clip; divided, in each block first its own place in all frames,
     then its own frame; space, its own frame alone, and the class token is the mean of those of all frames.
-    `drop_path` is the stochastic depth of the last block; it rises from 0 in the first.
+    `drop_path` is the stochastic depth of the last block; it rises from 0 in the first of several.
     Raises `ValueError` for an unknown attention, and for a `width` that `heads` do not divide.
     """
 
@@ -31,7 +32,7 @@ class TimeSformer(nn.Module):
         if attention not in ATTENTION:
             raise ValueError(f"attention is {attention!r}; it can be {', '.join(ATTENTION)}")
         self.attention = attention
-        rates = [drop_path * number / max(1, depth - 1) for number in range(depth)]
+        rates = np.linspace(drop_path, 0, depth)[::-1].tolist()  # from behind: a single block is the last
         self.blocks = nn.ModuleList(Block(width, heads, rate, divided=attention == "divided") for rate in rates)
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
