@@ -36,31 +36,34 @@ def test_the_tables_have_their_columns_and_are_those_of_the_runs(name):
     pd.testing.assert_frame_equal(kept, made.round(4), check_dtype=False)
 
 
-def points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+def written(row) -> dict[str, str]:
+    """A row of the table of components as the README writes it."""
+    points = [f"{100 * x:+.1f}".replace("-", "−") for x in (row.difference, row.difference_low, row.difference_high)]
+    top1, f1, error = (f"{100 * x:.1f} %" for x in (row.top1, row.macro_f1, row.calibration_error))
+    return {"top1": top1, "interval": f"({100 * row.top1_low:.1f}–{100 * row.top1_high:.1f})", "f1": f1, "error": error,
+            "difference": "–" if np.isnan(row.difference) else f"{points[0]} ({points[1]} to {points[2]})",
+            "params": f"{row.params_m:.2f}", "gmacs": f"{row.gmacs:.3f}", "epochs": f"{row.epochs:.0f}",
+            "minutes": f"{row.seconds / 60:.1f}"}  # fmt: skip
 
 
-def said_of(row) -> list[str]:
-    """What the README's tables say of a row of the table of components, in their own writing."""
-    said = [f"{row.top1:.1%}".replace("%", " %"), f"{row.params_m:.2f}", f"{row.gmacs:.3f}"]
-    if row.label == row.model or row.label == tables.CHOSEN:
-        said += [f"({100 * row.top1_low:.1f}–{100 * row.top1_high:.1f})", f"{row.macro_f1:.1%}".replace("%", " %")]
-    if not np.isnan(row.difference):
-        said.append(f"{points(row.difference)} ({points(row.difference_low)} to {points(row.difference_high)})")
-    return said
-
-
-def in_the_readme(table: pd.DataFrame) -> list[str]:
-    """The rows of `table` that stand in no line of the README."""
+def not_in_the_readme(rows: pd.DataFrame, *cells: str) -> list[str]:
+    """The rows of which no line of the README holds all of `cells`, one or several side by side."""
     lines = (PROJECT / "README.md").read_text().splitlines()
-    missing = [
-        said for said in map(said_of, table.itertuples()) if not any(all(s in line for s in said) for line in lines)
-    ]
-    return [" | ".join(said) for said in missing]
+    said = [[f"| {some.format(**written(row))} |" for some in cells] for row in rows.itertuples()]
+    return ["".join(one) for one in said if not any(all(some in line for some in one) for line in lines)]
 
 
 def test_the_readme_says_what_the_runs_on_real_recordings_are():
-    assert in_the_readme(tables.components(SUITES["real"], PROJECT / "results/real")) == []
+    rows = tables.components(SUITES["real"], PROJECT / "results/real")
+    seeds, part = rows[rows.runs > 1], (rows.runs == 1) | (rows.label == "wtmr patch=4")
+    costs = "{params} | {gmacs} | {epochs} | {minutes}"
+    assert not_in_the_readme(seeds, costs, "{top1} {interval} | {f1} | {error} | {difference}") == []
+    assert not_in_the_readme(rows[part], "{top1} | {difference} | {params} | {gmacs} | {minutes}") == []
+
+
+def test_the_readme_says_what_the_folds_are():
+    rows = tables.components(SUITES["folds"], PROJECT / "results/folds", choose=True)
+    assert not_in_the_readme(rows, "{top1} {interval} | {f1} | {difference} | {params} | {gmacs}") == []
 
 
 def test_the_published_counts_come_out_to_two_decimals():
