@@ -189,3 +189,11 @@ def test_changed_lists_are_not_the_official_ones(recordings, tmp_path):
 def test_the_frames_with_their_manifest(recordings):
     index = hmdb51.index(recordings / "hmdb51_frames", "manifest")
     assert (len(index), index.parts(), index.crossing()) == (600, {"test": 180, "train": 420}, [])
+
+
+def test_the_folds_of_the_frames_test_each_clip_once(recordings):
+    found = [hmdb51.index(recordings / "hmdb51_frames", split) for split in hmdb51.FOLDS]
+    tested = [index.samples.name[index.samples.split == "test"] for index in found]
+    assert [len(names) for names in tested] == [121, 120, 119, 120, 120]
+    assert len(set().union(*tested)) == 600
+    assert all(index.crossing() == [] for index in found)
