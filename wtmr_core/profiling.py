@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -110,10 +111,12 @@ def count_complete(model: nn.Module, inputs: Tensor) -> Cost:
     return Cost(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)
 
 
+@cache
 def cost_of_run(dataset: str, model: str, *, frames: int, size: int = 224, **sizes: Any) -> Cost:
     """The complete count, for one clip, of `models.build` with these sizes, those of a run (`Settings.sizes`).
 
-    A clip of joints has one body here; `profile_table` counts `wtmr` with two. Weights from files are not read.
+    A clip of joints has one body here; `profile_table` counts `wtmr` with two. Weights from files are not read. Each
+    network is counted once; its sizes must be hashable.
     Raises `ValueError` as `models.build`.
     """
     sizes = {k: v for k, v in sizes.items() if k not in ("backbone_weights", "timesformer_weights")}

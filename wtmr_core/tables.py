@@ -269,16 +269,14 @@ def _bases(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> p
 
 def _chosen(rows: Iterable[tuple[str, Settings, Run]]) -> list[tuple[str, Settings, Run]]:
     """Of the rows of `_labelled` one of `wtmr` for each data set, split and seed: the best on validation."""
-    best: dict[tuple[str, str, int], tuple[str, Settings, Run]] = {}
+    candidates: dict[tuple[str, str, int], list[tuple[Settings, Run]]] = {}
     for _, settings, run in rows:
         if settings.model != "wtmr":
             continue
         if run.metrics["val_accuracy"] is None:
             raise RunError(f"{run.folder} has no validation part to choose by: train it with a val_fraction above 0")
-        key = settings.dataset, run.settings["split"], settings.seed
-        if key not in best or run.metrics["val_accuracy"] > best[key][2].metrics["val_accuracy"]:
-            best[key] = CHOSEN, settings, run
-    return list(best.values())
+        candidates.setdefault((settings.dataset, run.settings["split"], settings.seed), []).append((settings, run))
+    return [(CHOSEN, *max(alike, key=lambda one: one[1].metrics["val_accuracy"])) for alike in candidates.values()]
 
 
 def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import torch
 from einops import rearrange, reduce
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from wtmr_core.models.timesformer import drop_rates
 
 DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
@@ -299,8 +300,7 @@ class JointsTimeSformer(nn.Module):
 def blocks(width: int, depth: int, heads: int, drop_path: float) -> nn.Sequential:
     """timm's Blocks, of which the last is left out with probability `drop_path`, the first of several never (0: as
     released)."""
-    rates = np.linspace(drop_path, 0, depth)[::-1].tolist()  # from behind: a single block is the last
-    return nn.Sequential(*(Block(width, heads, drop_path=rate) for rate in rates))
+    return nn.Sequential(*(Block(width, heads, drop_path=rate) for rate in drop_rates(drop_path, depth)))
 
 
 def frame_cnn(channels: int, conv_channels: tuple[int, int]) -> nn.Sequential:

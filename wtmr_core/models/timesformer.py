@@ -32,7 +32,7 @@ class TimeSformer(nn.Module):
         if attention not in ATTENTION:
             raise ValueError(f"attention is {attention!r}; it can be {', '.join(ATTENTION)}")
         self.attention = attention
-        rates = np.linspace(drop_path, 0, depth)[::-1].tolist()  # from behind: a single block is the last
+        rates = drop_rates(drop_path, depth)
         self.blocks = nn.ModuleList(Block(width, heads, rate, divided=attention == "divided") for rate in rates)
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
@@ -55,6 +55,11 @@ class TimeSformer(nn.Module):
             class_token = reduce(class_token, "(b t) 1 d -> b 1 d", "mean", t=t)
             tokens = rearrange(tokens, "(b t) 1 n d -> b t n d", t=t)
         return class_token, tokens
+
+
+def drop_rates(drop_path: float, depth: int) -> list[float]:
+    """The stochastic depth of each block: `drop_path` in the last, rising evenly from 0 in the first of several."""
+    return np.linspace(drop_path, 0, depth)[::-1].tolist()  # from behind, so that a single block is the last
 
 
 class Block(nn.Module):
