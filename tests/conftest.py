@@ -12,6 +12,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from wtmr_core import comparison, runs
+
 # the same cases each time, and no verdict on the speed of a busy machine
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("seeded")
@@ -33,6 +35,15 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip(f"real recordings are not at {os.path.relpath(RECORDINGS, PROJECT)}")
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def committed_results(tmp_path_factory) -> Path:
+    """`results/` as the last commit holds it, whatever was reproduced since; where there is no git, as it lies here."""
+    try:
+        return comparison.committed(PROJECT, "results", tmp_path_factory.mktemp("committed"))
+    except runs.RunError:
+        return PROJECT / "results"
 
 
 def write_video(path: Path, frames: int = 6, shade: int = 0, size: tuple[int, int] = (48, 36)) -> Path:

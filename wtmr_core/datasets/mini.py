@@ -33,7 +33,7 @@ from wtmr_core.datasets.body import Person, Step
 from wtmr_core.datasets.camera import Camera, chair, draw_room, show_room
 from wtmr_core.datasets.drawing import Figure, Scene
 
-VERSION = 4  # raise it when any byte of any set changes: older sets are then made again
+VERSION = 5  # raise it when any byte of any set changes: older sets are then made again
 PLACES = 5  # of mini SVideoQA: surveillance cameras stay where they are, people come and go
 FPS = 15
 
@@ -67,7 +67,7 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
     return makers[dataset](root, seed)
 
 
-def make_hmdb51(root: Path, seed: int = 0, per_class: int = 80, workers: int | None = None) -> Path:
+def make_hmdb51(root: Path, seed: int = 0, per_class: int = 120, workers: int | None = None) -> Path:
     """`<class>/<clip>.avi` (320×240, 15 fps) of 8 classes, three split lists, and two longer videos of rooms.
 
     Clips of one film share the person, the clothes and the room, and stand on one side of every split.
@@ -84,7 +84,7 @@ def make_ntu60(root: Path, seed: int = 0, performers: int = 8, workers: int | No
     return _make("ntu60", _write_ntu60, Path(root), seed, performers, workers)
 
 
-def make_svideoqa(root: Path, seed: int = 0, sequences: int = 96, workers: int | None = 1) -> Path:
+def make_svideoqa(root: Path, seed: int = 0, sequences: int = 240, workers: int | None = 1) -> Path:
     """`videosequence-NNN/<subject>/<CameraNN>/` with 160×120 JPEGs and a table of questions and answers."""
     return _make("svideoqa", _write_svideoqa, Path(root), seed, sequences, workers)
 

@@ -1,0 +1,155 @@
+"""What a reproduction gave beside what is committed, and how far the seed and the processor move such figures.
+
+Two processors add in another order, so training ends elsewhere: with the same seed, the same network is a few points better
+or worse. `results/<suite>/spread.csv` holds what that was found to be (`benchmarks/spread.py` measures it); figures that
+differ by no more are the same result.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wtmr_core.runs import RunError
+from wtmr_core.settings import Settings
+from wtmr_core.suite import Suite
+
+SPREAD = "spread.csv"
+ACCURACIES = ("train_accuracy", "test_accuracy")
+LEVEL = 0.999  # of the intervals: a suite has some forty figures, and none should fall outside by chance
+
+
+def committed(project: Path, folder: str, target: Path) -> Path:
+    """Write the files below `folder` as the last commit of the checkout `project` holds them to `target`.
+
+    Returns `target` / `folder`. Raises `RunError` where `project` is no checkout of git or has no such files.
+    """
+    command = ["git", "-C", str(project), "archive", "--format=tar", "HEAD", folder]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RunError(f"{project} is not a checkout of git with {folder} in its last commit: clone it to compare with "
+                       "what is committed") from error  # fmt: skip
+    with tarfile.open(fileobj=io.BytesIO(answer.stdout)) as archive:
+        archive.extractall(target, filter="data")
+    return target / folder
+
+
+def spread(results: Path) -> pd.DataFrame:
+    """The stated spread of the runs of a suite, from `spread.csv` in its `results`: a row for each, by name.
+
+    Columns, for train_accuracy and test_accuracy each: the lowest and highest over seeds on one processor
+    (…_seeds_low, …_seeds_high) and over processors with one seed (…_processors_low, …_processors_high), and the bounds
+    within which one more run falls with a probability of `LEVEL` (…_low, …_high): the prediction interval of Student's
+    t about the run's own mean, with the standard deviation pooled over the runs of its data set.
+    Raises `RunError` where there is no such file.
+    Source: Hahn and Meeker 1991, Statistical Intervals, section 4.7.
+    """
+    file = results / SPREAD
+    if not file.is_file():
+        raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
+    table = pd.read_csv(file)
+    rows = {}
+    for _, dataset in table.groupby("dataset", sort=False):
+        for what in ACCURACIES:
+            names = dataset.groupby("name", sort=False)[what]
+            freedom = len(dataset) - names.ngroups
+            deviation = np.sqrt(names.var(ddof=1).mul(names.size() - 1).sum() / freedom)
+            for name, runs in dataset.groupby("name", sort=False):
+                margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * deviation * np.sqrt(1 + 1 / len(runs))
+                middle = runs[what].mean()
+                row = rows.setdefault(name, {})
+                first = runs.seed.min(), runs.processor.iloc[0]
+                for kind, some in (("seeds", runs[runs.processor == first[1]]), ("processors", runs[runs.seed == first[0]])):
+                    row[f"{what}_{kind}_low"], row[f"{what}_{kind}_high"] = some[what].min(), some[what].max()
+                row[f"{what}_low"], row[f"{what}_high"] = max(middle - margin, 0.0), min(middle + margin, 1.0)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def accuracies(fresh: Path, kept: Path) -> pd.DataFrame:
+    """The accuracies of each run of a suite, as made in the results folder `fresh` and as committed in `kept`.
+
+    A row for each run and accuracy: name, what, committed, fresh, difference, low, high (the stated spread) and within
+    (whether `fresh` lies in it). Raises `RunError` where a table or the stated spread is missing.
+    """
+    stated = spread(kept)
+    tables = []
+    for folder in (kept, fresh):
+        file = folder / "tables/05_runs.csv"
+        if not file.is_file():
+            raise RunError(f"there is no {file}: make it with `make reproduce`")
+        tables.append(pd.read_csv(file).set_index("name")[list(ACCURACIES)].stack())
+    table = pd.concat(tables, axis=1, keys=["committed", "fresh"], join="inner").reset_index(names=["name", "what"])
+    table["difference"] = table.fresh - table.committed
+    for bound in ("low", "high"):
+        table[bound] = [stated.get(f"{what}_{bound}", {}).get(name, np.nan) for name, what in zip(table.name, table.what)]
+    table["within"] = table.fresh.between(table.low, table.high)
+    return table
+
+
+def cells(fresh: Path, kept: Path) -> pd.DataFrame:
+    """How many cells of each table differ between two results folders: table, cells, different, largest.
+
+    `largest` is the largest difference of numbers; NaN where no numbers differ. A table that only one folder has, or of
+    another shape there, has all its cells different.
+    """
+    rows = []
+    for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
+        if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
+            continue
+        pair = [pd.read_csv(folder / file) if (folder / file).is_file() else pd.DataFrame() for folder in (fresh, kept)]
+        count = max(table.size for table in pair)
+        if pair[0].shape != pair[1].shape or list(pair[0].columns) != list(pair[1].columns):
+            rows.append((file.as_posix(), count, count, np.nan))
+            continue
+        same = (pair[0] == pair[1]) | (pair[0].isna() & pair[1].isna())
+        gap = (pair[0].select_dtypes("number") - pair[1].select_dtypes("number")).abs().max(axis=None) if count else np.nan
+        rows.append((file.as_posix(), count, int((~same).to_numpy().sum()), gap if gap else np.nan))
+    return pd.DataFrame(rows, columns=["table", "cells", "different", "largest"])
+
+
+def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, Any]) -> str:
+    """Whether the test accuracy of one run, of any seed, lies in the spread stated in `results`, in words."""
+    names = [name for name, entry in suite.runs.items() if replace(entry.settings, seed=settings.seed) == settings]
+    try:
+        stated = spread(results).loc[names]
+    except RunError:
+        stated = pd.DataFrame()
+    if stated.empty:
+        return f"no spread is stated for this run in suite {suite.name}"
+    low, high = stated.test_accuracy_low.iloc[0], stated.test_accuracy_high.iloc[0]
+    within = low <= metrics["test_accuracy"] <= high
+    return f"test accuracy within the stated spread of {names[0]}, {low:.1%} to {high:.1%}: {'yes' if within else 'no'}"
+
+
+def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
+    """A page that puts the results `fresh` of a suite beside those in the last commit of the checkout `project`.
+
+    Returns the page and whether every accuracy lies in the stated spread. Raises `RunError` as `committed` and
+    `accuracies`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        kept = committed(project, f"results/{suite}", Path(folder))
+        rows, tables = accuracies(fresh, kept), cells(fresh, kept)
+    apart = rows[rows.difference != 0]
+    outside = int((~rows.within).sum())
+    lines = [f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
+             f"{outside or 'none'} by more than seeds and processors make them."]  # fmt: skip
+    if len(apart):
+        shown = apart.assign(**{c: (100 * apart[c]).round(1) for c in ("committed", "fresh", "difference", "low", "high")})
+        lines.append(shown.assign(within=apart.within.map({True: "yes", False: "NO"})).to_string(index=False))
+    changed = tables[tables.different > 0]
+    lines += [f"{row.table}: {row.different} of {row.cells} cells differ"
+              + ("" if np.isnan(row.largest) else f", numbers by up to {row.largest:.4g}") for row in changed.itertuples()]  # fmt: skip
+    if not len(changed):
+        lines.append(f"all {len(tables)} tables are the same")
+    return "\n".join(lines), not outside
