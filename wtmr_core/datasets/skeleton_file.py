@@ -53,7 +53,7 @@ def parse(data: bytes) -> Skeletons:
     `malformed`, for any other breach; `no body in any frame`; `too large`, for more than 32 MB, 500,000 lines
     (ten minutes of one person at 30 frames a second) or 200,000 for the frames times the distinct ids, a place for
     each of which is in `joints`. NTU's own files last some ten seconds. Within these bounds no text takes more than
-    300 MB and some two seconds.
+    some 300 MB and two seconds.
 
     One cut cannot be told: that inside the very last value, where a number is left of it. It loses no x, y or z.
     """
@@ -62,9 +62,9 @@ def parse(data: bytes) -> Skeletons:
     if b"\r" in data:
         data = data.removesuffix(b"\r").replace(b"\r\n", b"\n")
     data = data.rstrip(b" \t\n")
-    lines = data.split(b"\n")
+    lines = data.split(b"\n", MAX_LINES)
     if len(lines) > MAX_LINES:
-        raise Unreadable("too large", f"{len(lines):,} lines, at most {MAX_LINES:,}")
+        raise Unreadable("too large", f"more than {MAX_LINES:,} lines")
     widths = _widths(data)
     seen, rows = [], {}  # bodies in each frame; id -> m
     starts, places = [], []  # of each pose: the line of its first joint, its (m, t)
