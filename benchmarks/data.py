@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import wtmr_core.operators  # noqa: F401, I001  (first: it makes torchvision importable)
 import cv2
@@ -26,6 +28,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torchvision import transforms
 
+from tests import reference_skeleton
 from wtmr_core import batches
 from wtmr_core.datasets import hmdb51, mini, ntu60
 from wtmr_core.datasets.clips import cached
@@ -63,9 +66,10 @@ def parsing(folder: Path) -> None:
     files = sorted(folder.glob("*.skeleton"))[:60]
     slow = median(lambda: [by_float(f) for f in files], 3)
     fast = median(lambda: [ntu60.parse(f.read_bytes()) for f in files], 5)
+    checked = median(lambda: [reference_skeleton.read(f.read_bytes()) for f in files], 3)
     mega = sum(f.stat().st_size for f in files) / 1e6
-    print(f"parsing {len(files)} .skeleton files, {mega:.1f} MB: float() {slow:.3f} s, here {fast:.3f} s, "
-          f"ratio {slow / fast:.1f}")  # fmt: skip
+    print(f"parsing {len(files)} .skeleton files, {mega:.1f} MB: float() {slow:.3f} s, line by line and checked "
+          f"{checked:.3f} s, here {fast:.3f} s, ratios {slow / fast:.1f} and {checked / fast:.1f}")  # fmt: skip
 
 
 PUBLISHED = transforms.Compose(

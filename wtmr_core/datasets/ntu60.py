@@ -1,6 +1,6 @@
 """NTU RGB+D 60: `.skeleton` text files, cross-subject and cross-view.
 
-Source of names, protocols and file format: Shahroudy et al., "NTU RGB+D: a large scale dataset for 3D human
+Source of names and protocols: Shahroudy et al., "NTU RGB+D: a large scale dataset for 3D human
 activity analysis", CVPR 2016, and the list of 302 samples with missing skeletons that comes with the set.
 """
 
@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from wtmr_core.datasets.clips import ClipFormat, uniform
 from wtmr_core.datasets.index import DataError, Index, Unreadable, below, class_names, frames_of
+from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load, parse  # noqa: F401  (parse: for its users here)
 
 SPLITS = ("cross-subject", "cross-view")
 TRAIN_PERFORMERS = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})
@@ -43,7 +41,6 @@ ACTIONS = (
     "touch pocket", "shaking hands", "walking towards", "walking apart",
 )  # fmt: skip
 ON_MISSING_LIST = "on the list of missing skeletons"
-NO_BODY = "no body in any frame"
 NOT_ONE_BODY = "published reader: not one body in each frame"
 TOO_FEW_FRAMES = "published reader: fewer than 16 frames"
 
@@ -139,135 +136,15 @@ def _list(root: Path, name: str) -> list[str] | None:
 # -- one file -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Skeletons:
-    """One `.skeleton` file: `joints` (m, t, j, 3) in metres, camera space, NaN where a body is not seen;
-    `bodies` (m,) their 64-bit ids in order of appearance; `seen` (t,) the number of bodies in each frame."""
-
-    joints: np.ndarray
-    bodies: np.ndarray
-    seen: np.ndarray
-
-
-def parse(data: bytes) -> Skeletons:
-    """Read a `.skeleton` file: any number of bodies a frame, each followed by its id.
-
-    The layout, a line each: number of frames; per frame the number of bodies; per body ten values of which
-    the first is its id; the number of joints, 25; per joint twelve values of which the first three are x, y
-    and z. Raises `Unreadable` for a file that is cut, lies about its counts, has another number of joints,
-    or has x, y, z that are not finite numbers.
-    """
-    raw = np.frombuffer(b" " * _WORD + data + b"\n" + b" " * _LINE, np.uint8)  # so that windows fit at both ends
-    ends = np.flatnonzero(raw == 10)
-    line = np.concatenate([[_WORD], ends + 1]).tolist()  # where each line starts
-    starts, frames, ids = [], [], []  # per body and frame: its first joint's line, its frame, its id
-    at = 1
-    padded = raw.data
-    try:
-        count = int(bytes(padded[line[0] : line[1]]))
-        if count > len(ends):
-            raise Unreadable("cut short", f"{len(ends)} lines, {count} frames told")
-        seen = np.zeros(max(count, 0), int)
-        for frame in range(count):
-            seen[frame] = bodies = int(bytes(padded[line[at] : line[at + 1]]))
-            at += 1
-            for _ in range(bodies):
-                joints = int(bytes(padded[line[at + 1] : line[at + 2]]))
-                if joints != 25:
-                    raise Unreadable("not 25 joints", f"{joints} in frame {frame}")
-                ids.append(int(bytes(padded[line[at] : line[at] + 24]).split(None, 1)[0]))
-                frames.append(frame)
-                starts.append(at + 2)
-                at += 27
-    except IndexError:
-        raise Unreadable("cut short", f"{len(ends)} lines do not hold what the counts tell") from None
-    except ValueError as error:
-        # a file that ends inside a frame shows an empty line where a count should stand
-        cut = at + 2 >= len(ends) and len(ends) > 1
-        raise Unreadable("cut short" if cut else "malformed", f"near line {at + 1}: {error}") from None
-    if at > len(ends):
-        raise Unreadable("cut short", f"{len(ends)} lines, {at} told")
-    if bytes(padded[line[at] :]).strip():
-        raise Unreadable("its header lies", f"{count} frames told, more follow")
-    if not starts:
-        raise Unreadable(NO_BODY, f"{count} frames")
-    rows = (np.array(starts)[:, None] + np.arange(25)).ravel()
-    values = _first_three(raw, np.array(line)[rows], ends[rows])
-    bodies, first, which = np.unique(np.array(ids, np.uint64), return_index=True, return_inverse=True)
-    order = np.argsort(first)  # of appearance
-    joints = np.full((len(bodies), count, 25, 3), np.nan, np.float32)
-    joints[np.argsort(order)[which], frames] = values.reshape(-1, 25, 3)
-    return Skeletons(joints, bodies[order], seen)
-
-
-_WORD, _LINE = 16, 40  # characters: a number that is read at once, the first three of a line
-
-
-def _first_three(raw: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The first three numbers of each line of `raw`, a line from `starts` to `ends`: (lines, 3) float64.
-
-    Equal to what float() makes of them, all at once: an integer of at most 15 digits divided by a power of
-    ten up to 10^22 is the nearest double (Clinger, "How to read floating point numbers accurately", 1990).
-    Rarer forms go to float(). Raises `Unreadable` where a line has no three finite numbers.
-    """
-    # characters run along the first axis, so that every sum over them adds whole rows
-    gaps = (sliding_window_view(raw, _LINE)[starts].T <= 32).astype(np.uint8, order="C")
-    for before, here in pairwise(gaps):  # np.cumsum takes ten times as long here
-        here += before
-    stops = np.stack([(gaps < n).sum(axis=0, dtype=np.uint8) for n in (1, 2, 3)], axis=1) + starts[:, None]
-    begins = np.column_stack([starts, stops[:, :2] + 1])
-    odd = (stops <= begins).any(axis=1) | (stops[:, 2] > ends) | (gaps[-1] < 3)
-    if odd.any():  # odd spacing, or longer than a window: word by word
-        for i in np.flatnonzero(odd):
-            words = [m.span() for m in re.finditer(rb"\S+", raw[starts[i] : ends[i]].tobytes())][:3]
-            if len(words) < 3:
-                raise Unreadable("malformed", "a joint without x, y and z")
-            begins[i], stops[i] = np.array(words).T + starts[i]
-    begins, stops = begins.ravel(), stops.ravel()
-
-    place = np.arange(_WORD - 1, -1, -1, dtype=np.uint8)[:, None]  # digits from the right: the words end alike
-    chars = sliding_window_view(raw, _WORD)[stops - _WORD].T.copy()
-    lengths = np.minimum(stops - begins, 255).astype(np.uint8)
-    inside = place < lengths
-    digits = chars - np.uint8(48)  # wraps round for what is no digit
-    number, dot = (digits < 10) & inside, (chars == 46) & inside
-    digits *= number
-    negative = raw[begins] == 45
-    decimals = (dot * place).sum(axis=0, dtype=np.uint8)
-    plain = (dot.sum(axis=0, dtype=np.uint8) == 1) & (
-        number.sum(axis=0, dtype=np.uint8) + np.uint8(1) + negative == lengths
-    )
-    behind = _integer(digits * (place < decimals))  # the point
-    values = ((_integer(digits) - behind) / 10 + behind) / 10.0**decimals
-    values = np.where(negative, -values, values)
-    for i in np.flatnonzero(~plain):
-        word = raw[begins[i] : stops[i]].tobytes()
-        try:
-            values[i] = float(word)
-        except ValueError:
-            raise Unreadable("malformed", f"not a number: {word[:20]!r}") from None
-    finite = np.abs(values) <= np.finfo(np.float32).max  # and so not NaN
-    if not finite.all():
-        raise Unreadable("x, y or z is not finite", f"joint {np.flatnonzero(~finite)[0] // 3 % 25}")
-    return values.reshape(-1, 3)
-
-
-def _integer(digits: np.ndarray) -> np.ndarray:
-    """The integers, as float64, whose 16 decimal digits (16, n) uint8 are given, highest first."""
-    pairs = digits[0::2] * np.uint8(10) + digits[1::2]
-    fours = pairs[0::2] * np.uint16(100) + pairs[1::2]
-    eights = fours[0::2] * np.uint32(10_000) + fours[1::2]
-    return eights[0] * 1e8 + eights[1]
-
-
 def read(path: Path, form: ClipFormat) -> np.ndarray:
     """One clip as (t, m, j, 3) float32 metres: `form.frames` frames at even steps, `form.bodies` bodies.
 
     Corrected: the bodies that move most over the frames they are seen in come first (stray detections of
     furniture hardly move; the rule of the CTR-GCN and pyskl preparations), frames without any body are left
-    out, a body absent from a frame is all zero. Published: see `published_reader`. Raises `Unreadable`.
+    out, a body absent from a frame is all zero. Published: see `published_reader`. Raises `Unreadable`; see
+    `skeleton_file.parse`.
     """
-    skeletons = parse(path.read_bytes())
+    skeletons = load(path)
     if form.reader == "published":
         clip = published_reader(skeletons)
         return clip[uniform(len(clip), form.frames)][:, None]
