@@ -207,7 +207,7 @@ def test_pairs_of_a_command_line():
         (["seed=1", "lr=1", "seed=1"], "seed is given twice"),
         (["conv_channels=[16"], r"'conv_channels=\[16' is not KEY=VALUE: line 1: expected"),
         (["x" * 10**6], r"'xxx.*\.\.\..*xxx' is not KEY=VALUE"),
-        (["device=\udcff"], r"'device=\\udcff' is not KEY=VALUE: line 1: there is the character"),
+        (["device=\udcff"], r"'device=\\udcff' is not KEY=VALUE: line 1: text has the character"),
     ],
     ids=shown,
 )

@@ -93,7 +93,7 @@ def test_a_run_may_take_over_anothers_settings(tmp_path):
     [
         ("runs: {a: {dataset: ntu60, device: \xff}}".encode("latin-1"), "trial.yaml is not UTF-8 in line 1"),
         ("runs: {}".encode("utf-16"), "trial.yaml is not UTF-8 in line 1"),
-        (b"runs:\n  a: {dataset: \0}", r"not YAML as a suite needs it: line 2: there is the character '\\x00'"),
+        (b"runs:\n  a: {dataset: \0}", r"not YAML as a suite needs it: line 2: text has the character '\\x00'"),
     ],
 )
 def test_a_suite_is_text_in_utf_8(tmp_path, content, said):

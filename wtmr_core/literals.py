@@ -41,7 +41,7 @@ def read(text: str) -> Any:
         document = _Document(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise LiteralError(f"line {line}: there is the character {shown(chr(error.character))}") from error
+        raise LiteralError(f"line {line}: text has the character {shown(chr(error.character))}") from error
     try:
         return document.read()
     except yaml.MarkedYAMLError as error:
@@ -137,7 +137,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
             if pattern.fullmatch(event.value):
                 return kind(event.value)
     if control := _CONTROL.search(event.value):
-        raise _error(f"there is the character {shown(control.group())}", event)
+        raise _error(f"text has the character {shown(control.group())}; it is one line of printable ones", event)
     return event.value
 
 
