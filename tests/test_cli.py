@@ -136,7 +136,14 @@ def test_train_and_table(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [("epoch=3", "did you mean epochs"), ("epochs", "not KEY=VALUE"), ("lr=fast", "lr is 'fast'")],
+    [
+        ("epoch=3", "did you mean epochs"),
+        ("epochs", "not KEY=VALUE"),
+        ("lr=fast", "lr is 'fast'"),
+        ("frames=abc", "frames is 'abc'; it must be int"),
+        ("dataset=hmdb51", "dataset is given twice"),
+        ("epochs=010", "epochs is '010'"),
+    ],
 )
 def test_a_wrong_call_says_why_and_exits_2(capsys, given, says):
     assert main(["train", "dataset=ntu60", given]) == 2

@@ -2,12 +2,15 @@
 
 import inspect
 import json
+from dataclasses import fields
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wtmr_core import datasets, models, settings
+from wtmr_core.literals import shown
 from wtmr_core.models import released, timesformer, wtmr
 from wtmr_core.settings import DESCRIBED, SIZES, Settings, SettingsError
 
@@ -102,7 +105,16 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"kernels": "many"}, "kernels is 'many'; it can be own, shared"),
         ({"attention": "global"}, "attention is 'global'"),
         ({"context": 1}, "context is 1; it must be bool"),
+        ({"lr": 10**400}, "lr is a number of about 400 digits; it must be float"),
+        ({"seed": 10**5000}, "seed is a number of about 5000 digits; it must lie between"),
+        ({"frames": "abc"}, "frames is 'abc'; it must be int"),
+        ({"model": {"wtmr": 1}}, "model is {'wtmr': 1}; it must be str"),
+        ({"scale": [[]]}, "scale is .*; it must be str"),
+        ({"conv_channels": [8, 10**9]}, "conv_channels is .*; it must be 2 whole numbers from 1 to 8192 or nothing"),
+        ({"split": 10**400}, "split is a number of about 400 digits; it must be str"),
+        ({"device": "cuda:1234"}, "device is 'cuda:1234'"),
     ],
+    ids=shown,
 )
 def test_bad_settings_are_named(wrong, says):
     with pytest.raises(SettingsError, match=says):
@@ -147,3 +159,59 @@ def test_a_notebook_may_be_run_again_in_a_living_kernel():
     settings.from_notebook(names, {"dataset"})
     names |= {"run": object(), "dataset": "ntu60"}  # what its later cells named
     assert settings.from_notebook(names, {"dataset"}) == {"dataset": "ntu60"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**4000) | st.floats() | st.text() | st.just("long" * 10**3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3) | st.just([1] * 10**3),
+    max_leaves=8,
+)
+DEFAULTS = [None, *(value for row in EVERY for value in settings.defaults(*row).values())]
+
+
+@given(st.dictionaries(st.sampled_from([f.name for f in fields(Settings)]), JSON | st.sampled_from(DEFAULTS)))
+@hypothesis.settings(max_examples=150, deadline=None)
+def test_whatever_a_setting_is_given_it_serves_or_is_named_in_short(given):
+    try:
+        made = Settings.of({"dataset": "hmdb51"} | given)
+    except SettingsError as error:
+        said = str(error)
+    else:
+        assert Settings.of(json.loads(json.dumps(made.asdict()))) == made
+        return
+    assert any(said.startswith(f"{key} is ") for key in Settings.__dataclass_fields__)
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize("key", ["", "x" * 10**6, "\0\n", 3, 10**5000, None, (1, 2)], ids=shown)
+def test_whatever_is_no_key_is_named_in_short(key):
+    with pytest.raises(SettingsError, match="there is no setting '") as error:
+        Settings.of({"dataset": "hmdb51", key: 1})
+    assert len(str(error.value)) < 1000  # with all that there are
+
+
+def test_pairs_of_a_command_line():
+    pairs = ["dataset=hmdb51", "lr=1e-3", "conv_channels=[16, 32]", "dropout=null", "cnn=true", "split=1"]
+    assert settings.from_pairs(pairs) == {
+        "dataset": "hmdb51", "lr": 0.001, "conv_channels": [16, 32], "dropout": None, "cnn": True, "split": "1",
+    }  # fmt: skip
+    assert settings.from_pairs(["split=-", "backbone_weights=a=b.pth"]) == {"split": "-", "backbone_weights": "a=b.pth"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        (["epochs"], "'epochs' is not KEY=VALUE"),
+        (["=3"], "'=3' is not KEY=VALUE"),
+        (["dataset="], "'dataset=' is not KEY=VALUE"),
+        (["seed=1", "lr=1", "seed=1"], "seed is given twice"),
+        (["conv_channels=[16"], r"'conv_channels=\[16' is not KEY=VALUE: line 1: expected"),
+        (["x" * 10**6], r"'xxx.*\.\.\..*xxx' is not KEY=VALUE"),
+        (["device=\udcff"], r"'device=\\udcff' is not KEY=VALUE: line 1: text has the character"),
+    ],
+    ids=shown,
+)
+def test_a_pair_that_is_none_is_named(pairs, says):
+    with pytest.raises(SettingsError, match=says) as error:
+        settings.from_pairs(pairs)
+    assert len(str(error.value)) < 400

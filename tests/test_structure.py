@@ -18,7 +18,8 @@ NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
 #: package -> what of wtmr_core its files may import
 ALLOWED = {
-    "settings": set(),
+    "literals": set(),
+    "settings": {"literals"},
     "published": set(),
     "operators": set(),
     "models": {"models", "operators"},
@@ -26,7 +27,7 @@ ALLOWED = {
     "figures": set(),
     "profiling": {"models", "published"},
     "runs": {"settings"},
-    "suite": {"settings"},
+    "suite": {"settings", "literals"},
     "batches": {"settings", "datasets"},
     "processes": {"settings", "runs"},
     "agent": {"processes"},

@@ -1,9 +1,13 @@
 """A suite is read strictly: what is wrong is named with its file and its run."""
 
+import random
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import PROJECT
 from wtmr_core import published, suite, tables
+from wtmr_core.literals import shown
 from wtmr_core.profiling import cost_of_run
 from wtmr_core.settings import DATASETS, DESCRIBED, MODELS, SIZES, SettingsError
 
@@ -12,7 +16,7 @@ EXPERIMENTS = PROJECT / "experiments"
 
 def read(tmp_path, text):
     file = tmp_path / "trial.yaml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     return suite.load(file)
 
 
@@ -52,18 +56,108 @@ def test_a_run_has_what_all_share_and_its_own(tmp_path):
         ("run: {}\nruns: {a: {dataset: ntu60}}", "has run; a suite has all and runs"),
         ("runs: [", "trial.yaml is not YAML"),
         ("", "trial.yaml has no runs"),
+        ("runs: [a, b]", "trial.yaml has no runs"),
+        ("all: [1]\nruns: {a: {dataset: ntu60}}", "trial.yaml: all is [1]; it needs settings"),
+        ("all: 0\nruns: {a: {dataset: ntu60}}", "trial.yaml: all is 0; it needs settings"),
+        ("1: x\nfoo: y\nruns: {a: {dataset: ntu60}}", "trial.yaml has 1, foo; a suite has all and runs"),
+        ("runs: {a: {dataset: ntu60, epochs: 010}}", "trial.yaml, run a: epochs is '010'; it must be int"),
+        ("runs: {a: {dataset: ntu60, seed: 1:30}}", "run a: seed is '1:30'; it must be int"),
+        ("runs: {a: {dataset: ntu60, batch_size: 1_6}}", "run a: batch_size is '1_6'; it must be int"),
+        ("runs: {a: {dataset: ntu60, seed: 2024-13-45}}", "run a: seed is '2024-13-45'; it must be int"),
+        ("runs: {a: {dataset: ntu60, cnn: yes}}", "run a: cnn is 'yes'; it must be bool"),
+        (f"runs: {{a: {{dataset: ntu60, lr: 1{'0' * 5000}}}}}", "run a: lr is '1000"),
+        ("runs: {a: {dataset: ntu60, epochs: {one: 1}}}", "run a: epochs is {'one': 1}; it must be int"),
+        (f"runs: {{a: {{dataset: ntu60, lr: [{'1, ' * 5000}]}}}}", "run a: lr is (1, 1, 1"),
+        ("runs:\n  a: {dataset: ntu60}\n  b: {dataset: ntu60,\n  seed: 1, seed: 2}", "line 4: seed is given twice"),
+        (f"runs: {{{'a' * 101}: {{dataset: ntu60}}}}", "a name is text of small letters, numbers, points and hyphens"),
+        ("runs: {a: {dataset: ntu60, root: ''}}", "run a: root is ''; it must be a folder"),
+        ("#" * (2**20 + 1), "trial.yaml has more than 1,048,576 bytes"),
     ],
+    ids=shown,
 )
 def test_what_is_wrong_is_named(tmp_path, text, said):
     with pytest.raises(SettingsError) as error:
         read(tmp_path, text)
     assert said in str(error.value)
+    assert len(str(error.value)) < 800 + len(str(tmp_path))
 
 
 def test_a_run_may_take_over_anothers_settings(tmp_path):
     held = read(tmp_path, "all: {scale: mini}\nruns:\n  one: &one {dataset: ntu60, epochs: 3, seed: 1}\n"
                           "  two: {<<: *one, seed: 2}\n  three: {<<: *one, seed: 3, epochs: 4}\n")  # fmt: skip
     assert [(e.settings.seed, e.settings.epochs) for e in held.runs.values()] == [(1, 3), (2, 3), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("runs: {a: {dataset: ntu60, device: \xff}}".encode("latin-1"), "trial.yaml is not UTF-8 in line 1"),
+        ("runs: {}".encode("utf-16"), "trial.yaml is not UTF-8 in line 1"),
+        (b"runs:\n  a: {dataset: \0}", r"not YAML as a suite needs it: line 2: text has the character '\\x00'"),
+    ],
+)
+def test_a_suite_is_text_in_utf_8(tmp_path, content, said):
+    file = tmp_path / "trial.yaml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=said):
+        suite.load(file)
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path):
+    text = "runs: {a: {dataset: ntu60}}"
+    assert read(tmp_path, f"\ufeff{text}") == read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(), "there is no suite .*trial.yaml; there are other"),
+        (NotADirectoryError(), "there is no suite .*trial.yaml"),
+        (IsADirectoryError(), "trial.yaml is a folder"),
+        (PermissionError(), "trial.yaml may not be read"),
+        (OSError(5, "Input/output error"), "trial.yaml cannot be read: Input/output error"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_said_why(tmp_path, monkeypatch, error, said):
+    def fail(*_, **__):
+        raise error
+
+    (tmp_path / "other.yaml").touch()
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(SettingsError, match=said):
+        suite.load(tmp_path / "trial.yaml")
+
+
+def test_aliases_that_multiply_cost_neither_time_nor_memory(tmp_path):
+    """Ten of ten of ten …: 10^12 ones, or as many merged mappings, of some hundred bytes."""
+    lists = [f"      - &a{i} [{', '.join([f'*a{i - 1}' if i else '1'] * 10)}]" for i in range(12)]
+    with pytest.raises(SettingsError, match=r"run a: lr is .*; it must be float") as error:
+        read(tmp_path, "\n".join(["runs:", "  a:", "    dataset: ntu60", "    lr:", *lists]))
+    assert len(str(error.value)) < 400 + len(str(tmp_path))
+    runs = [f"  b{i}: &m{i}\n    <<: [{', '.join([f'*m{i - 1}'] * 10)}]\n    seed: {i}" for i in range(1, 13)]
+    held = read(tmp_path, "\n".join(["runs:", "  b0: &m0 {dataset: ntu60}", *runs]))
+    assert [entry.settings.seed for entry in held.runs.values()] == list(range(13))
+
+
+def test_a_damaged_suite_is_read_or_refused(tmp_path):
+    """Pieces of two suites of this repository, and of one with merges, deleted, doubled and replaced."""
+    draw = random.Random(0)
+    texts = [suite.find(name, EXPERIMENTS).read_text(encoding="utf-8") for name in ("published", "mini")]
+    texts.append("runs:\n  a: &a\n    <<: &both {dataset: ntu60, lr: 1e-3}\n    depth: 1\n  b: {<<: *a, seed: 1}\n")
+    marks = [*'{}[]:0é\\"\t\n', "&x ", "*x", "<<: ", "!!set ", "1e999", ".nan", "- ", "? "]
+    refused = []
+    for _ in range(200):
+        text = draw.choice(texts)
+        for _ in range(draw.randint(1, 3)):
+            i = draw.randrange(len(text))
+            j = i + draw.randrange(1, 20)
+            text = text[:i] + draw.choice(["", text[i:j] * 2, draw.choice(marks), draw.choice(marks) * 5]) + text[j:]
+        try:
+            read(tmp_path, text)
+        except SettingsError as error:
+            refused.append(str(error))
+    assert all("trial.yaml" in said and len(said) < 800 + len(str(tmp_path)) for said in refused)
+    assert 100 < len(refused) < 200
 
 
 def test_an_unknown_suite_names_those_there_are():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -162,31 +161,15 @@ def data_mini(options: argparse.Namespace) -> int:
 
 
 def train_one(options: argparse.Namespace) -> int:
-    """`wtmr train`: values are read as YAML, so `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null` all serve."""
-    import yaml
-
+    """`wtmr train`: values are read as in a suite, so `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null` all serve."""
     from wtmr_core import processes, runs
-    from wtmr_core.settings import Settings, SettingsError
+    from wtmr_core.settings import Settings, from_pairs
 
     if processes.started_by_torchrun():
         processes.die_with_parent(int(os.environ.get(processes.AGENT, 0)))
     from wtmr_core.training import run
 
-    given = {}
-    for pair in options.settings:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise SettingsError(f"{pair!r} is not KEY=VALUE")
-        try:
-            given[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{pair!r} is not KEY=VALUE: {error}") from error
-        if isinstance(given[key], str):  # YAML 1.1 takes 1e-3 for a word
-            with contextlib.suppress(ValueError):
-                given[key] = float(given[key])
-        if key == "split":
-            given[key] = value
-    folder = run(Settings.of(given), options.results, options.root)
+    folder = run(Settings.of(from_pairs(options.settings)), options.results, options.root)
     if processes.started_by_torchrun():
         return 0
     metrics = runs.load(folder).metrics

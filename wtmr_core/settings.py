@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import re
@@ -11,6 +12,8 @@ import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from wtmr_core.literals import DIGITS, LiteralError, read, shown
 
 DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer")
@@ -99,17 +102,16 @@ class Settings:
     nodes: int = field(default=1, metadata={"identity": False})  # machines with so many processes each; needs SLURM
 
     def __post_init__(self) -> None:
-        for key, kind in typing.get_type_hints(type(self)).items():
-            _check_type(key, getattr(self, key), kind)
-        for key, allowed in CHOICES.items():
-            if getattr(self, key) not in allowed:
-                raise SettingsError(f"{key} is {getattr(self, key)!r}; it can be {', '.join(allowed)}")
+        for key in _kinds():
+            _check_type(key, getattr(self, key))
+        for key in CHOICES:
+            _check_choice(key, getattr(self, key))
         for key, (low, high) in RANGES.items():
             value = getattr(self, key)
             if value is not None and not low <= value <= high:
-                raise SettingsError(f"{key} is {value}; it must lie between {low:g} and {high:g}")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise SettingsError(f"device is {self.device!r}; it can be auto, cpu, cuda or cuda:1")
+                raise SettingsError(f"{key} is {shown(value)}; it must lie between {low:g} and {high:g}")
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", self.device):
+            raise SettingsError(f"device is {shown(self.device)}; it can be auto, cpu, cuda or cuda:1")
         if not self.val_fraction and self.schedule == "plateau":
             raise SettingsError("val_fraction is 0; schedule plateau needs a validation part")
         if self.warmup_epochs and self.schedule == "plateau":
@@ -127,7 +129,7 @@ class Settings:
         usual = defaults(self.dataset, self.model, self.protocol, self.scale)
         for key, why in self._idle().items():
             if getattr(self, key) != usual[key]:
-                raise SettingsError(f"{key} is {getattr(self, key)}; {why}")
+                raise SettingsError(f"{key} is {shown(getattr(self, key), quotes=False)}; {why}")
         if (self.dataset == "ntu60") != (self.size == 0):
             raise SettingsError(f"size is {self.size}; ntu60 has joints, so 0, the others pictures, so more")
 
@@ -154,23 +156,21 @@ class Settings:
         `None` means the default. Lists become tuples. Raises `SettingsError` for an unknown key (with the
         nearest known one) or an impossible value.
         """
-        known = {f.name for f in fields(cls)}
         for key in given:
-            if key not in known:
-                raise SettingsError(unknown(key, known))
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
-        if _is_int(given.get("split")):  # a command line makes a number of split 1
-            given["split"] = str(given["split"])
+            if key not in _kinds():
+                raise SettingsError(unknown(key, _kinds()))
+        given = {key: _converted(key, value) for key, value in given.items() if value is not None}
+        for key, value in given.items():
+            _check_type(key, value)
         chosen = {"model": "wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
         if "dataset" not in chosen:
             raise SettingsError(f"dataset is not given; it can be {', '.join(DATASETS)}")
         for key in ("dataset", "model", "protocol", "scale"):
-            if chosen[key] not in CHOICES[key]:
-                raise SettingsError(f"{key} is {chosen[key]!r}; it can be {', '.join(CHOICES[key])}")
+            _check_choice(key, chosen[key])
         values = defaults(*(chosen[k] for k in ("dataset", "model", "protocol", "scale"))) | chosen
         if "frames" in given and "stored_frames" not in given:
             values["stored_frames"] = max(values["frames"], values["stored_frames"])
-        return cls(**{k: float(v) if k in _FLOATS and _is_int(v) else v for k, v in values.items()})
+        return cls(**values)
 
     def asdict(self) -> dict[str, Any]:
         """Every setting, as JSON and YAML hold it."""
@@ -210,9 +210,10 @@ DESCRIBED = ("cnn", "regions", "kernels", "weights", "context", "motion", "patch
 #: what the paper's notebooks did not do, and as what it was not done
 CORRECTED_ONLY = {"average": 0, "mixup": 0, "tilt": 0, "drop": 0, "drop_path": 0, "views": 1}
 _MANY = 10**6
+_WIDEST = 8192
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1), "frames": (1, 1024), "stored_frames": (1, 1024), "size": (0, 4096),
-    "width": (1, 8192), "depth": (0, 256), "heads": (1, 256), "dropout": (0, 0.99), "drop_path": (0, 0.99),
+    "width": (1, _WIDEST), "depth": (0, 256), "heads": (1, 256), "dropout": (0, 0.99), "drop_path": (0, 0.99),
     "patch": (1, 1024), "average": (0, 0.999999), "mixup": (0, 10), "views": (1, 64),
     "epochs": (1, _MANY), "batch_size": (1, _MANY), "accumulate": (1, _MANY),
     "lr": (1e-12, 10), "weight_decay": (0, 10), "warmup_epochs": (0, _MANY), "label_smoothing": (0, 0.99),
@@ -305,10 +306,30 @@ def from_notebook(names: Mapping[str, Any], parameters: typing.Iterable[str]) ->
     return {key: names[key] for key in parameters}
 
 
-def unknown(key: str, known: typing.Iterable[str]) -> str:
+def from_pairs(pairs: typing.Iterable[str]) -> dict[str, Any]:
+    """The settings of a command line's `KEY=VALUE`s: values are read as in a suite, and `split` stays text.
+
+    Raises `SettingsError`, naming the pair, for one that is no such thing, has no value, or names a key again.
+    """
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, _, text = pair.partition("=")
+        if not key or not text.strip():
+            raise SettingsError(f"{shown(pair)} is not KEY=VALUE, such as epochs=3; null is the default")
+        if key in given:
+            raise SettingsError(f"{shown(key, quotes=False)} is given twice")
+        try:
+            given[key] = text if key == "split" else read(text)
+        except LiteralError as error:
+            raise SettingsError(f"{shown(pair)} is not KEY=VALUE: {error}") from error
+    return given
+
+
+def unknown(key: Any, known: typing.Iterable[str]) -> str:
     """A sentence that says `key` is not one of `known`, with the nearest of them."""
-    near = difflib.get_close_matches(key, known, 1)
-    return f"there is no setting {key!r}" + (
+    name = shown(key, quotes=False)
+    near = difflib.get_close_matches(name, known, 1)
+    return f"there is no setting '{name}'" + (
         f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
     )
 
@@ -320,18 +341,45 @@ _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 _FLOATS = frozenset(f.name for f in fields(Settings) if "float" in str(f.type))
 
 
+@functools.cache
+def _kinds() -> dict[str, tuple[Any, ...]]:
+    """The types that each setting may have."""
+    hints = typing.get_type_hints(Settings)
+    return {k: typing.get_args(v) if isinstance(v, types.UnionType) else (v,) for k, v in hints.items()}
+
+
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_type(key: str, value: Any, kind: Any) -> None:
-    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    for one in allowed:
-        if typing.get_origin(one) is tuple:
-            size = len(typing.get_args(one))
-            if isinstance(value, tuple) and len(value) == size and all(_is_int(v) and v > 0 for v in value):
+def _converted(key: str, value: Any) -> Any:
+    """A value as JSON and YAML hold it, as the type of its setting where it can only be that."""
+    if isinstance(value, list):
+        return tuple(value)
+    if _is_int(value) and abs(value) < 10**DIGITS:
+        return str(value) if key == "split" else float(value) if key in _FLOATS else value
+    return value
+
+
+def _check_type(key: str, value: Any) -> None:
+    for kind in _kinds()[key]:
+        if typing.get_origin(kind) is tuple:
+            size = len(typing.get_args(kind))
+            if isinstance(value, tuple) and len(value) == size and all(_is_int(v) and 0 < v <= _WIDEST for v in value):
                 return
-        elif isinstance(value, one) and not (isinstance(value, bool) and one is int):
+        elif isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
             return
-    wanted = " or ".join("nothing" if a is type(None) else getattr(a, "__name__", str(a)) for a in allowed)
-    raise SettingsError(f"{key} is {value!r}; it must be {wanted}")
+    wanted = " or ".join(_wanted(kind) for kind in _kinds()[key])
+    raise SettingsError(f"{key} is {shown(value)}; it must be {wanted}")
+
+
+def _wanted(kind: Any) -> str:
+    """A type in words."""
+    if typing.get_origin(kind) is tuple:
+        return f"{len(typing.get_args(kind))} whole numbers from 1 to {_WIDEST}"
+    return "nothing" if kind is type(None) else kind.__name__
+
+
+def _check_choice(key: str, value: str) -> None:
+    if value not in CHOICES[key]:
+        raise SettingsError(f"{key} is {shown(value)}; it can be {', '.join(CHOICES[key])}")

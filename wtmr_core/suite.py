@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from wtmr_core import literals
+from wtmr_core.literals import LiteralError, shown
+from wtmr_core.settings import Settings, SettingsError
 
-from wtmr_core.settings import Settings, SettingsError, unknown
+_BYTES = 2**20  # of a suite's file
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,23 @@ def load(file: Path) -> Suite:
     """Read a suite: `all`, the settings that its runs share, and `runs`, a name and its settings each.
 
     A run may also have `root`, the folder of its recordings, and take over another's settings (`<<: *that`). Raises
-    `SettingsError`, naming file and run, for what is unknown or impossible, for a name given twice, and for two names
-    of one run.
+    `SettingsError`, naming file and run, for a file that is not there, is no YAML (`literals.read`) in UTF-8 or has
+    more than a mebibyte, for what is unknown or impossible, for a name given twice, and for two names of one run.
     """
-    try:
-        read = yaml.load(file.read_text(), _Strict)
-    except OSError as error:
-        near = sorted(f.stem for f in file.parent.glob("*.yaml"))
-        raise SettingsError(f"there is no suite {file}" + (f"; there are {', '.join(near)}" if near else "")) from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{file} is not YAML: {error}") from error
+    read = _document(file)
     if not isinstance(read, dict) or not isinstance(read.get("runs"), dict) or not read["runs"]:
         raise SettingsError(f"{file} has no runs: it needs `runs:`, with a name and its settings each")
-    if others := read.keys() - {"all", "runs"}:
-        raise SettingsError(f"{file} has {', '.join(map(str, sorted(others)))}; a suite has all and runs")
+    if others := [shown(key, quotes=False) for key in read if key not in ("all", "runs")]:
+        raise SettingsError(f"{file} has {', '.join(others[:5])}; a suite has all and runs")
+    shared = {} if read.get("all") is None else read["all"]
+    if not isinstance(shared, dict):
+        raise SettingsError(f"{file}: all is {shown(shared)}; it needs settings, such as {{dataset: hmdb51}}")
     found: dict[str, Entry] = {}
     for name, own in read["runs"].items():
         try:
-            found[name] = _entry(name, read.get("all") or {}, own)
+            found[name] = _entry(name, shared, own)
         except SettingsError as error:
-            raise SettingsError(f"{file}, run {name}: {error}") from error
+            raise SettingsError(f"{file}, run {shown(name, quotes=False)}: {error}") from error
     names: dict[str, str] = {}
     for name, entry in found.items():
         other = names.setdefault(str((entry.settings.identity(), entry.root)), name)
@@ -71,32 +70,37 @@ def load(file: Path) -> Suite:
     return Suite(file.stem, found)
 
 
-def _entry(name: Any, shared: Any, own: Any) -> Entry:
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
-        raise SettingsError("a name is text of small letters, numbers, points and hyphens")
-    if not isinstance(own, dict) or not isinstance(shared, dict):
+def _document(file: Path) -> Any:
+    """What a YAML file holds."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_BYTES + 1)
+        if len(content) > _BYTES:
+            raise SettingsError(f"{file} has more than {_BYTES:,} bytes; a suite is smaller")
+        return literals.read(content.decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        near = sorted(f.stem for f in file.parent.glob("*.yaml"))
+        raise SettingsError(f"there is no suite {file}" + (f"; there are {', '.join(near)}" if near else "")) from error
+    except IsADirectoryError as error:
+        raise SettingsError(f"{file} is a folder; a suite is a YAML file") from error
+    except PermissionError as error:
+        raise SettingsError(f"{file} may not be read; permit it, and to enter its folder") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{file} is not UTF-8 in line {line}; save it as UTF-8") from error
+    except LiteralError as error:
+        raise SettingsError(f"{file} is not YAML as a suite needs it: {error}") from error
+
+
+def _entry(name: Any, shared: dict, own: Any) -> Entry:
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,99}", name):
+        raise SettingsError("a name is text of small letters, numbers, points and hyphens, 100 at most")
+    if not isinstance(own, dict):
         raise SettingsError("it needs settings, such as {dataset: hmdb51, model: released-wtmr}")
     given = {**shared, **own}
     root = given.pop("root", None)
-    if not isinstance(root, str | None):
-        raise SettingsError(f"root is {root!r}; it must be a folder")
-    for key in given:
-        if not isinstance(key, str):
-            raise SettingsError(unknown(str(key), Settings.__dataclass_fields__))
+    if not isinstance(root, str | None) or root == "":
+        raise SettingsError(f"root is {shown(root)}; it must be a folder")
     return Entry(Settings.of(given), root)
-
-
-class _Strict(yaml.SafeLoader):
-    """YAML in which a key given twice is an error, and 1e-3 a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if not key.tag.endswith(":merge")]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"{key} is given twice{node.start_mark}")
-        return super().construct_mapping(node, deep)
-
-
-_Strict.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
