@@ -20,105 +20,11 @@ from wtmr_core.datasets.clips import (
     CacheError,
     ClipFormat,
     cached,
-    most_motion,
-    natural,
     read_frames,
-    uniform,
     verify,
 )
 
 FORM = ClipFormat(frames=4, size=16)
-
-
-# -- choosing frames
-
-
-@given(st.integers(1, 300), st.integers(1, 64))
-def test_even_steps(found, frames):
-    chosen = uniform(found, frames)
-    assert len(chosen) == frames
-    assert chosen[0] == 0
-    assert (np.diff(chosen) >= 0).all()
-    assert frames == 1 or chosen[-1] == found - 1
-    assert set(range(min(found, frames))) <= set(chosen) or found > frames
-
-
-@pytest.mark.parametrize(
-    ("found", "frames", "expected"),
-    [(5, 5, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8]), (10, 4, [0, 3, 6, 9]), (2, 5, [0, 1, 1, 1, 1]), (7, 1, [0])],
-)
-def test_even_steps_by_hand(found, frames, expected):
-    assert uniform(found, frames).tolist() == expected
-
-
-def test_most_motion_finds_the_moving_stretch():
-    """A square stands still, moves in frames 10 to 13, and stands still again."""
-    shown = []
-    for t in range(24):
-        frame = np.zeros((64, 64, 1), np.uint8)
-        left = 10 + 4 * np.clip(t - 9, 0, 4)
-        frame[20:40, left : left + 20] = np.random.default_rng(0).integers(60, 255, (20, 20, 1))
-        shown.append(frame)
-    assert most_motion(shown, 4).tolist() == [10, 11, 12, 13]
-
-
-def test_natural_order(tmp_path):
-    names = ["f10.png", "f9.png", "f1.png", "a2b10.png", "a2b9.png"]
-    assert [p.name for p in sorted(map(tmp_path.joinpath, names), key=natural)] == [
-        "a2b9.png", "a2b10.png", "f1.png", "f9.png", "f10.png",
-    ]  # fmt: skip
-
-
-# -- reading
-
-
-def test_a_folder_of_frames_in_natural_order(tmp_path):
-    folder = write_frames(tmp_path / "clip", list(range(0, 240, 20)), prefix="any-")
-    clip = read_frames(folder, ClipFormat(frames=12, size=8))
-    assert clip.shape == (12, 8, 8, 1)
-    assert clip[:, 0, 0, 0].tolist() == list(range(0, 240, 20))
-
-
-def test_colours_are_rgb(tmp_path):
-    cv2.imwrite(str(tmp_path / "1.png"), np.full((8, 8, 3), (0, 0, 200), np.uint8))  # OpenCV writes BGR: red
-    assert read_frames(tmp_path, ClipFormat(frames=1, size=4, channels=3))[0, 0, 0].tolist() == [200, 0, 0]
-
-
-def test_a_video_is_read_to_its_end(tmp_path):
-    clip = read_frames(write_video(tmp_path / "clip.avi", frames=9), ClipFormat(frames=9, size=8))
-    assert (np.diff(clip[:, 4, 4, 0].astype(int)) > 10).all()
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def spoil(folder):
-    (folder / "frame_2.png").write_bytes(b"no image")
-
-
-def resize(folder):
-    cv2.imwrite(str(folder / "frame_2.png"), np.zeros((5, 7, 3), np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("kind", "harm", "reason"),
-    [
-        ("video", cut, "truncated"),
-        ("video", lambda p: p.write_bytes(b""), "zero bytes"),
-        ("video", lambda p: p.write_bytes(b"no video at all" * 99), "no frame decodes"),
-        ("frames", spoil, "an image does not decode"),
-        ("frames", lambda p: (p / "frame_3.png").write_bytes(b""), "an image does not decode"),
-        ("frames", resize, "frames of mixed size"),
-        ("frames", lambda p: [f.unlink() for f in p.iterdir()], "no frames"),
-    ],
-)
-def test_broken_recordings_have_a_reason(tmp_path, kind, harm, reason):
-    path = write_video(tmp_path / "clip.avi", 20) if kind == "video" else write_frames(tmp_path / "clip", [1, 2, 3])
-    harm(path)
-    with pytest.raises(Unreadable) as error:
-        read_frames(path, FORM)
-    assert error.value.reason == reason
 
 
 def test_verify_counts_what_cannot_be_read(tmp_path):
@@ -271,25 +177,6 @@ def test_a_killed_cache_is_finished(index, tmp_path):
 
 
 # -- real files
-
-
-def test_real_videos_tell_a_wrong_number_of_frames(recordings):
-    """All five headers promise a frame more than is there, so frames are counted by reading."""
-    told_and_found = []
-    for path in sorted((recordings / "hmdb51" / "clips").rglob("*.avi")):
-        video = cv2.VideoCapture(str(path))
-        told = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-        video.release()
-        told_and_found.append((told, len(clips._video(path, lambda frame: frame))))
-    assert told_and_found == [(409, 408), (243, 242), (75, 74), (90, 89), (141, 140)]
-
-
-def test_a_real_truncated_video(recordings, tmp_path):
-    source = next((recordings / "hmdb51" / "clips").rglob("*.avi"))
-    (tmp_path / "cut.avi").write_bytes(source.read_bytes()[:200_000])
-    with pytest.raises(Unreadable) as error:
-        read_frames(tmp_path / "cut.avi", FORM)
-    assert error.value.reason == "truncated"
 
 
 def test_every_real_frame_folder_reads(recordings):
