@@ -209,9 +209,9 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
     except CacheError:
         raise
     except OSError as error:
-        raise CacheError(error.errno, _in_words(error, store, state)) from error
+        raise CacheError(error.errno, _in_words(error, index, store, state)) from error
     lost = {name: Unreadable(reason, detail) for name, reason, detail in state.record["unreadable"]}
-    remarks = {name: (reason, detail) for name, reason, detail in state.record["remarks"]}
+    remarks = {name: (reason, detail) for name, reason, detail, _ in state.record["remarks"]}
     rows = np.flatnonzero(~index.samples.name.isin(lost))
     kept = index.without(lost).with_remarks(remarks)
     return Cache(kept, form, clips if not lost else _Rows(clips, rows), store.folder, [digests[i] for i in rows])
@@ -236,11 +236,11 @@ def _key(index: Index, form: ClipFormat, digests: list[str]) -> str:
     return hashlib.sha256(repr(identity).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def _in_words(error: OSError, store: Store, state: State | None) -> str:
+def _in_words(error: OSError, index: Index, store: Store, state: State | None) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, None):  # numpy's full disk has no number
         return (
-            f"the disk is full while caching in {store.folder}: free {store.bytes / 1e9:.1f} GB or name another "
-            "folder with WTMR_CACHE, then run it again; what was decoded is kept"
+            f"the disk is full while caching {index.dataset} in {store.folder}: free {store.bytes / 1e9:.1f} GB or "
+            "name another folder with WTMR_CACHE, then run it again; what was decoded is kept"
         )
     damage = "".join(f"{sentence}. " for sentence in state.damage) if state else ""
     return (

@@ -1,7 +1,8 @@
 """The files of a clip cache: written whole or not at all, and believed only as far as their checksums hold.
 
 `clips.npy` has a row a clip; `checksums.npy` the CRC-32 of each row that was entered; `complete.json`, written last,
-says that the cache is whole and which clips cannot be read or have a remark, and has a SHA-256 of its own.
+says that the cache is whole and which clips cannot be read or have a remark, and has a SHA-256 of its own. The
+checksum of a clip with a remark stands there only, so that without it the clip is read again, and the remark found.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,33 +97,35 @@ class Store:
 
     def state(self) -> State:
         """Look through all files."""
-        damage = []
-        record = None
+        damage, record = [], None
         if marked := self.mark.is_file():
             record = _checked_json(self.mark.read_bytes())
             if record is None:
-                damage.append(f"{self.mark} is damaged: what cannot be read is looked for again")
-        sums = _array(self.sums, (len(self.names),), _SUMS)
-        if sums is None and marked:
-            damage.append(f"{self.sums} is damaged or missing: every clip is decoded again")
-        sums = np.zeros(len(self.names), _SUMS) if sums is None else np.array(sums)
+                damage.append(f"{self.mark} is damaged: the clips that it named are read again")
+        entered = _array(self.sums, (len(self.names),), _SUMS)
+        if unknown := entered is None:
+            entered = np.zeros(len(self.names), _SUMS)
+            if marked:
+                damage.append(f"{self.sums} is damaged or missing: the clips are decoded again")
+        entered = np.array(entered)
+        if record:
+            entered[self._rows(record["remarks"])] = [checksum for *_, checksum in record["remarks"]]
         clips = _array(self.clips, self.shape, self.form.dtype)
+        offset = None if clips is None else clips.offset
         if clips is None and marked:
             damage.append(f"{self.clips} is damaged, cut or missing: what is not whole is decoded again")
-        offset = None if clips is None else clips.offset
-        entered = np.flatnonzero(sums)
-        if len(entered) and self.clips.is_file():
-            sums[~self._hold(sums, len(self._head) if offset is None else offset)] = _EMPTY
-        elif not self.clips.is_file():
-            sums[:] = _EMPTY
-        known = {name for name, *_ in record["unreadable"]} if record else set()
-        missing = np.array([i for i in np.flatnonzero(sums == _EMPTY) if self.names[i] not in known], int)
-        if spoilt := [self.names[i] for i in (missing if marked else np.intersect1d(missing, entered))]:
-            clips = "the clip" if len(spoilt) == 1 else f"{len(spoilt)} clips, the first:"
-            damage.append(f"{self.clips} or {self.sums.name} is damaged at {clips} {spoilt[0]}; decoded again")
-        return State(record, sums, offset, missing, tuple(damage))
+        sums = np.where(self._hold(entered, offset), entered, _EMPTY).astype(_SUMS)
+        needed = sums == _EMPTY
+        if record:
+            needed[self._rows(record["unreadable"])] = False
+        spoilt = np.flatnonzero(needed & (entered != _EMPTY) if unknown or not record else needed)
+        if len(spoilt):
+            which = "the clip" if len(spoilt) == 1 else f"{len(spoilt)} clips, the first:"
+            first = self.names[spoilt[0]]
+            damage.append(f"{self.clips} or {self.sums.name} is damaged at {which} {first}; decoded again")
+        return State(record, sums, offset, np.flatnonzero(needed), tuple(damage))
 
-    def fill(self, state: State, decode: Callable[[Iterable[int]], Iterator], about: dict[str, Any]) -> State:
+    def fill(self, state: State, decode: Callable[[Iterable[int]], Generator], about: dict[str, Any]) -> State:
         """Decode what `state` lacks and complete the cache; `about` goes into its record.
 
         `decode` gives an attempt (see `clips.attempts`) for each of the rows it is called with. What was decoded
@@ -135,34 +138,37 @@ class Store:
         record = state.record or {"unreadable": [], "remarks": []}
         again = {self.names[i] for i in state.missing}
         unreadable, remarks = ([row for row in record[key] if row[0] not in again] for key in ("unreadable", "remarks"))
-        sums, resting = state.sums.copy(), np.zeros(len(self.names), bool)
+        sums, entered = state.sums.copy(), state.sums.copy()
+        entered[self._rows(remarks)] = _EMPTY
         # written with pwrite, not through the map: on a full disk a mapped page kills the process
-        with self.clips.open("r+b" if self.clips.is_file() else "w+b") as file:
+        mode = "r+b" if self.clips.is_file() else "w+b"
+        with self.clips.open(mode) as file, contextlib.closing(decode(state.missing)) as attempts:
             offset = state.offset
             if offset is None:
-                offset = os.pwrite(file.fileno(), self._head, 0)
+                offset = file.write(self._head)
+                file.flush()
             file.truncate(offset + self.bytes)
             try:
-                for n, (i, attempt) in enumerate(zip(state.missing, decode(state.missing), strict=True), 1):
+                for n, (i, attempt) in enumerate(zip(state.missing, attempts, strict=True), 1):
                     if attempt.fault:
                         unreadable.append([self.names[i], attempt.fault.reason, attempt.fault.detail])
                         continue
-                    if attempt.remark:
-                        remarks.append([self.names[i], *attempt.remark])
-                        resting[i] = True  # the remark is not entered before the end: till then it is no clip
                     data = np.ascontiguousarray(attempt.clip, self.form.dtype).tobytes()
                     if os.pwrite(file.fileno(), data, offset + int(i) * self.row) != self.row:
                         raise OSError(errno.ENOSPC, "a clip was written in part")
                     sums[i] = _checksum(data)
+                    if attempt.remark:
+                        remarks.append([self.names[i], *attempt.remark, int(sums[i])])
+                    else:
+                        entered[i] = sums[i]
                     if n % _ENTER_EVERY == 0:
-                        self._enter(file, np.where(resting, _EMPTY, sums))
+                        self._enter(file, entered)
             finally:
-                self._enter(file, np.where(resting, _EMPTY, sums))
+                self._enter(file, entered)
         record = {"format": asdict(self.form), "clips": self.names, "unreadable": unreadable, "remarks": remarks}
         record = about | record
         written = json.dumps(record | {"sha256": _json_digest(record)}, indent=1).encode()
         _write(self.mark, lambda beside: beside.write_bytes(written))
-        _write(self.sums, lambda beside: np.save(beside, sums))
         return State(record, sums, offset, np.empty(0, int))
 
     def _enter(self, file: BinaryIO, sums: np.ndarray) -> None:
@@ -175,8 +181,16 @@ class Store:
         np.lib.format.write_array_header_1_0(head, {"descr": dtype, "fortran_order": False, "shape": self.shape})
         return head.getvalue()
 
-    def _hold(self, sums: np.ndarray, offset: int) -> np.ndarray:
-        """(b,) bool: the clips of the file whose checksum is the one entered."""
+    def _rows(self, named: list[list]) -> list[int]:
+        """The rows of the clips that entries of a record name."""
+        row = {name: i for i, name in enumerate(self.names)}
+        return [row[name] for name, *_ in named]
+
+    def _hold(self, sums: np.ndarray, offset: int | None) -> np.ndarray:
+        """(b,) bool: the clips whose checksum in the file is the one in `sums`."""
+        if not sums.any() or not self.clips.is_file():
+            return np.zeros(len(sums), bool)
+        offset = len(self._head) if offset is None else offset
         with self.clips.open("rb") as file, ThreadPoolExecutor(cores()) as pool:
 
             def holds(i: int) -> bool:
