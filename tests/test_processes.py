@@ -156,7 +156,7 @@ def test_killed_at_twenty_moments_two_processes_end_as_if_undisturbed(root, tmp_
 
 def test_what_a_failing_process_says_is_what_is_said(root, tmp_path):
     settings = small(processes=2, epochs=1, split="cross-subject")
-    folder = runs.folder(tmp_path, settings, training.prepare(settings, root).cache.index.fingerprint())
+    folder = runs.folder(tmp_path, settings, training.prepare(settings, root).cache.fingerprint())
     folder.mkdir(parents=True)
     runs.write_json(folder / runs.SETTINGS, {})
     with pytest.raises(RunError, match=r"the run over 2 processes failed: .* holds a run with another dataset"):
@@ -165,7 +165,7 @@ def test_what_a_failing_process_says_is_what_is_said(root, tmp_path):
 
 def test_another_process_that_trains_the_run_is_said(root, tmp_path):
     settings = small(epochs=1, split="cross-subject")
-    data = training.prepare(settings, root).cache.index.fingerprint()
+    data = training.prepare(settings, root).cache.fingerprint()
     folder = runs.folder(tmp_path, settings, data)
     with (
         runs.opened(folder, settings, data),

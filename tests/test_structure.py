@@ -23,7 +23,7 @@ ALLOWED = {
     "published": set(),
     "operators": set(),
     "models": {"models", "operators"},
-    "datasets": {"datasets"},
+    "datasets": {"datasets", "processes"},
     "figures": set(),
     "profiling": {"models", "published"},
     "runs": {"settings"},

@@ -58,7 +58,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     """
     settings = batches.resolve(settings, root)
     data = prepare(settings, root)
-    folder = runs.folder(results, settings, data.cache.index.fingerprint())
+    folder = runs.folder(results, settings, data.cache.fingerprint())
     if runs.finished(folder):
         (folder / runs.STATE).unlink(missing_ok=True)
         return folder
@@ -69,7 +69,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
         torch.set_num_threads(settings.threads)
     keep_memory()
     worker = accelerator(settings)
-    mine = runs.opened(folder, settings, data.cache.index.fingerprint()) if worker.is_main_process else nullcontext()
+    mine = runs.opened(folder, settings, data.cache.fingerprint()) if worker.is_main_process else nullcontext()
     with mine:
         worker.wait_for_everyone()
         if not runs.finished(folder):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from wtmr_core.datasets.filenames import sequence
+
 
 class DataError(ValueError):
     """A data set cannot be read as asked; the message says what, where and what to do."""
@@ -31,6 +33,8 @@ class Index:
     `split` (`train`, `test`, `unused`, or `-` where the set has none) and `unit`, by which validation is cut
     from train: the group, but the performer where groups are cameras.
     `skipped` has a row a sample that was left out: `name`, `reason`, `detail`.
+    `remarks` has a row a clip that was kept although something about it is odd: `name`, `reason`, `detail`.
+    `foreign` counts the files below the root that are no part of the set by suffix.
     `expected` is the number of clips there should be, where that is known; `expected_skips` are the
     reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed.
     """
@@ -45,6 +49,8 @@ class Index:
     expected_parts: dict[str, int] = field(default_factory=dict)
     expected_skips: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    foreign: dict[str, int] = field(default_factory=dict)
+    remarks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SKIPPED))
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -56,6 +62,18 @@ class Index:
         lost = pd.DataFrame([(n, e.reason, e.detail) for n, e in unreadable.items()], columns=SKIPPED)
         kept = self.samples[~self.samples.name.isin(unreadable)].reset_index(drop=True)
         return replace(self, samples=kept, skipped=pd.concat([self.skipped, lost], ignore_index=True))
+
+    def with_remarks(self, remarks: dict[str, tuple[str, str]]) -> Index:
+        """The same index with a remark, (reason, detail), on each clip named in `remarks`."""
+        if not remarks:
+            return self
+        new = pd.DataFrame([(n, *remark) for n, remark in remarks.items()], columns=SKIPPED)
+        return replace(self, remarks=pd.concat([self.remarks, new], ignore_index=True))
+
+    def recordings(self) -> Iterator[list[Path]]:
+        """For each kept sample the files that it is read from: one, or the frames of a folder in their order."""
+        for path in self.paths():
+            yield sequence(path.iterdir())[0] if path.is_dir() else [path]
 
     def paths(self) -> Iterator[Path]:
         """The absolute path of each kept sample, in order."""
@@ -94,12 +112,15 @@ class Index:
             found.append(f"{len(crossing)} groups cross split {self.split}, the first: {crossing[0]}")
         return found
 
-    def fingerprint(self) -> str:
-        """Eight hex digits that change with the names, labels, groups, split or sizes of the kept files."""
-        digest = hashlib.sha256(repr((self.dataset, self.split, self.classes)).encode())
-        for row, path in zip(self.samples.itertuples(index=False), self.paths(), strict=True):
-            size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.iterdir())
-            digest.update(f"{row.name}|{row.label}|{row.group}|{row.split}|{size}\n".encode())
+    def fingerprint(self, contents: list[str]) -> str:
+        """Eight hex digits that change with the names, labels, groups, parts or `contents` of the kept clips.
+
+        `contents`: a digest of each kept clip's recording, in the order of `samples` (see `clips.contents`).
+        """
+        digest = hashlib.sha256(repr((self.dataset, self.split, self.classes)).encode("utf-8", "surrogateescape"))
+        for row, content in zip(self.samples.itertuples(index=False), contents, strict=True):
+            line = f"{row.name}|{row.label}|{row.group}|{row.split}|{content}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:8]
 
 

@@ -11,13 +11,9 @@ seeded with its name. A set appears whole or not at all. What is true of the rec
 import csv
 import json
 import math
-import multiprocessing
-import os
 import shutil
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +25,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from wtmr_core.datasets import body
+from wtmr_core.datasets import workers as crew
 from wtmr_core.datasets.body import Person, Step
 from wtmr_core.datasets.camera import Camera, chair, draw_room, show_room
 from wtmr_core.datasets.drawing import Figure, Scene
@@ -58,7 +55,7 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
     miniature: nothing of anybody's is ever overwritten.
 
     `make_hmdb51`, `make_ntu60` and `make_svideoqa` do the same and take a size and a number of processes, by
-    default one for each processor; the two small sets are done before a second process has started, so they
+    default one for each core that may be used; the two small sets are done before a second process has started, so they
     take one. A script that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
     """
     makers = {"hmdb51": make_hmdb51, "ntu60": make_ntu60, "svideoqa": make_svideoqa}
@@ -125,13 +122,10 @@ def _rng(seed: int, *key: object) -> np.random.Generator:
 def _each(work: Callable, jobs: Sequence, workers: int | None, title: str) -> list:
     """[work(job) for job in jobs] in several processes, with a progress bar on stderr."""
     bar = partial(tqdm, total=len(jobs), desc=title, unit="clip")
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if workers == 1 or (script and not Path(script).exists()):  # a script read from stdin cannot be spawned
+    processes = crew.number(workers, len(jobs))
+    if processes == 1:
         return list(bar(map(work, jobs)))
-    # spawned, not forked: a notebook's kernel has threads, and forking those can hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with crew.pool(processes) as pool:
         try:
             return list(bar(pool.map(work, jobs, chunksize=2)))
         except BaseException:
