@@ -1,17 +1,30 @@
-"""What was found on disk: every sample kept, every sample skipped with its reason."""
+"""What was found on disk: every file is a sample kept, one skipped with its reason, a list, or foreign."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from wtmr_core.datasets.tree import Folder, is_utf8, printable
+
+SAMPLES = ["name", "path", "label", "group", "split", "files"]
+SKIPPED = ["name", "reason", "detail", "files"]
+REMARKS = ["name", "reason", "detail"]
+BROKEN = "cannot be read"  # the reason of what the system does not let be read
+
 
 class DataError(ValueError):
     """A data set cannot be read as asked; the message says what, where and what to do."""
+
+
+class NotThisSet(DataError):
+    """A folder does not hold the data set asked for; the message says what it holds and how to tell it otherwise."""
 
 
 class Unreadable(Exception):
@@ -28,9 +41,12 @@ class Index:
 
     `samples` has a row a clip: `name` (unique), `path` (relative to `root`), `label` (a number into
     `classes`), `group` (film, performer, camera or sequence: what must not stand on both sides),
-    `split` (`train`, `test`, `unused`, or `-` where the set has none) and `unit`, by which validation is cut
-    from train: the group, but the performer where groups are cameras.
-    `skipped` has a row a sample that was left out: `name`, `reason`, `detail`.
+    `split` (`train`, `test`, `unused`, or `-` where the set has none), `files` (how many it is read from) and `unit`,
+    by which validation is cut from train: the group, but the performer where groups are cameras.
+    `skipped` has a row a sample that was left out: `name`, `reason`, `detail` and `files`, how many of the files below
+    the root it is (0 for what is only in a list); `remarks` a row a note on a clip that was kept: `name`, `reason`,
+    `detail`. `used` is the number of files that are lists or tables and were read; `foreign` counts by suffix ("" for
+    none) the files that are no part of the set. So each file below the root is counted once.
     `expected` is the number of clips there should be, where that is known; `expected_skips` are the
     reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed.
     """
@@ -45,6 +61,9 @@ class Index:
     expected_parts: dict[str, int] = field(default_factory=dict)
     expected_skips: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    foreign: dict[str, int] = field(default_factory=dict)
+    remarks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REMARKS))
+    used: int = 0
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -53,13 +72,35 @@ class Index:
         """The same index with the samples named in `unreadable` moved to the skipped ones."""
         if not unreadable:
             return self
-        lost = pd.DataFrame([(n, e.reason, e.detail) for n, e in unreadable.items()], columns=SKIPPED)
-        kept = self.samples[~self.samples.name.isin(unreadable)].reset_index(drop=True)
-        return replace(self, samples=kept, skipped=pd.concat([self.skipped, lost], ignore_index=True))
+        files = dict(zip(self.samples.name, self.samples.files, strict=True))
+        lost = [(n, e.reason, e.detail, files.get(n, 0)) for n, e in unreadable.items()]
+        return replace(
+            self,
+            samples=self.samples[~self.samples.name.isin(unreadable)].reset_index(drop=True),
+            skipped=pd.concat([self.skipped, _table(lost, SKIPPED)], ignore_index=True),
+            remarks=self.remarks[~self.remarks.name.isin(unreadable)].reset_index(drop=True),
+        )
+
+    def with_remarks(self, remarks: dict[str, tuple[str, str]]) -> Index:
+        """The same index with a (reason, detail) more for each of the kept samples named in `remarks`."""
+        kept = set(self.samples.name)
+        more = [(name, *remark) for name, remark in remarks.items() if name in kept]
+        return replace(self, remarks=pd.concat([self.remarks, _table(more, REMARKS)], ignore_index=True))
 
     def paths(self) -> Iterator[Path]:
         """The absolute path of each kept sample, in order."""
         return (self.root / path for path in self.samples.path)
+
+    def recordings(self) -> Iterator[list[Path]]:
+        """The files each kept sample is read from, in order: one video or skeleton file, or a folder's frames."""
+        from wtmr_core.datasets.video import is_image, sequence  # which raises `Unreadable`, from here
+
+        for path in self.paths():
+            try:
+                names = os.listdir(path) if path.is_dir() else None
+            except OSError:  # gone since: reading the folder as a file will say so
+                names = None
+            yield [path] if names is None else sequence(filter(is_image, map(path.joinpath, names)))[0]
 
     def parts(self) -> dict[str, int]:
         """How many kept clips stand in each part of the split."""
@@ -69,10 +110,20 @@ class Index:
         """How many samples were skipped for each reason."""
         return {reason: int(n) for reason, n in self.skipped.reason.value_counts().sort_index().items()}
 
+    def remark_counts(self) -> dict[str, int]:
+        """How many kept samples bear a remark of each reason."""
+        return {reason: int(n) for reason, n in self.remarks.reason.value_counts().sort_index().items()}
+
     def class_counts(self) -> dict[str, int]:
         """How many kept clips each class has, classes without any included."""
         counts = self.samples.label.value_counts()
         return {name: int(counts.get(k, 0)) for k, name in enumerate(self.classes)}
+
+    def class_parts(self) -> dict[str, dict[str, int]]:
+        """How many kept clips each class has in each part of the split, parts without any included."""
+        parts = sorted({*self.samples.split, *(("train", "test") if self.split != "-" else ())})
+        counts = self.samples.groupby(["label", "split"]).size()
+        return {name: {p: int(counts.get((k, p), 0)) for p in parts} for k, name in enumerate(self.classes)}
 
     def crossing(self) -> list[str]:
         """The groups that have clips on both sides of the split."""
@@ -90,58 +141,90 @@ class Index:
             if self.parts().get(part, 0) != n
         ]
         found += [f"class {name} has no clip" for name, n in self.class_counts().items() if n == 0]
+        found += [
+            f"split {self.split}: class {name} has no {part} clip"
+            for name, parts in self.class_parts().items()
+            for part in ("train", "test")
+            if any(parts.values()) and parts.get(part) == 0
+        ]
+        if not len(self):
+            found.append("no clip is kept")
         if crossing := self.crossing():
             found.append(f"{len(crossing)} groups cross split {self.split}, the first: {crossing[0]}")
         return found
 
-    def fingerprint(self) -> str:
-        """Eight hex digits that change with the names, labels, groups, split or sizes of the kept files."""
-        digest = hashlib.sha256(repr((self.dataset, self.split, self.classes)).encode())
-        for row, path in zip(self.samples.itertuples(index=False), self.paths(), strict=True):
-            size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.iterdir())
-            digest.update(f"{row.name}|{row.label}|{row.group}|{row.split}|{size}\n".encode())
-        return digest.hexdigest()[:8]
+    def fingerprint(self, contents: list[str]) -> str:
+        """Eight hex digits that change with the classes, names, labels, groups, parts or contents of the kept clips.
+
+        `contents` has a digest of each clip's recordings, in the order of `samples`.
+        """
+        rows = zip(self.samples.name, self.samples.label, self.samples.group, self.samples.split, contents, strict=True)
+        told = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
 
 
-SAMPLES = ["name", "path", "label", "group", "split"]
-SKIPPED = ["name", "reason", "detail"]
+@dataclass(frozen=True)
+class Recording:
+    """What is, by its name, one recording of a set: its `name` there, its path below the root, and how many files."""
+
+    name: str
+    path: str
+    files: int = 1
+
+
+def distinct(recordings: Iterable[Recording]) -> tuple[dict[str, Recording], list[tuple]]:
+    """The recordings that alone bear their name, by it, and rows of `SKIPPED` for the others, each naming its like.
+
+    Which of two recordings of one name is the right one cannot be told, so that neither is kept; a name that is not
+    UTF-8 cannot stand in a list or a table.
+    """
+    alike: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        alike.setdefault(recording.name, []).append(recording)
+    kept, skipped = {}, []
+    for name, same in alike.items():
+        for one in same:
+            others = [printable(other.path) for other in same if other is not one]
+            if not is_utf8(one.path):
+                skipped.append((printable(one.path), "its name is not UTF-8", "rename it", one.files))
+            elif others:
+                detail = f"as {', '.join(others)}: keep one, or rename them"
+                skipped.append((one.path, "more than one recording of one name", detail, one.files))
+            else:
+                kept[name] = one
+    return kept, skipped
+
+
+def flaw(folder: Folder, images: list[Path], frames: list[Path], others: list[Path]) -> Unreadable | None:
+    """Why the images of a folder are no recording, or None. `frames` and `others` are their parts by `sequence`."""
+    from wtmr_core.datasets.video import sequence
+
+    if not frames:
+        return Unreadable("no frames", f"{images[0].name} bears no number" if images else folder.path)
+    if broken := next((frame.name for frame in frames if frame.name in folder.broken), None):
+        return Unreadable("a frame cannot be read", f"{folder.path}/{broken}: {folder.broken[broken]}")
+    if len(others) >= len(frames) and len(rival := sequence(others)[0]) == len(frames):
+        return Unreadable("two sequences of frames in one folder", f"{frames[0].name}, … and {rival[0].name}, …")
+    return None
+
+
+def beside(others: list[Path]) -> tuple[str, str]:
+    """The remark on a recording that has the images `others` beside its frames."""
+    return "images beside its frames", f"{len(others)}, the first: {printable(others[0].name)}"
 
 
 def frames_of(samples: Iterable[tuple], skipped: Iterable[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two tables of an `Index` from rows of (name, path, label, group, split) and (name, reason, detail).
+    """The tables of an `Index` from rows of (name, path, label, group, split, files) and (name, reason, detail, files).
 
     Raises `DataError` where two samples bear one name.
     """
-    kept = pd.DataFrame(list(samples), columns=SAMPLES).astype({"label": int})
+    kept = _table(samples, SAMPLES).astype({"label": int, "files": int})
     kept = kept.sort_values("name", kind="stable", ignore_index=True)
     kept["unit"] = kept.group
     if (twice := kept.name[kept.name.duplicated()]).size:
         raise DataError(f"{twice.size} names stand for more than one sample, the first: {twice.iloc[0]}")
-    return kept, pd.DataFrame(list(skipped), columns=SKIPPED)
+    return kept, _table(skipped, SKIPPED)
 
 
-def below(root: Path, depth: int) -> Iterator[Path]:
-    """`root` and the folders below it, nearest first, no deeper than `depth`."""
-    level = [root]
-    for _ in range(depth + 1):
-        yield from level
-        level = [d for folder in level for d in sorted(folder.iterdir()) if d.is_dir() and visible(d)]
-
-
-def visible(folder: Path) -> bool:
-    """Whether a folder can hold recordings; hidden ones and the miniature sets' `truth` cannot."""
-    return not folder.name.startswith((".", "__")) and folder.name != "truth"
-
-
-def class_names(*folders: Path) -> tuple[str, ...] | None:
-    """The names in the first `classes.txt` of `folders`, a line each, or None where there is none.
-
-    Raises `DataError` where a name stands twice or the file is empty.
-    """
-    for folder in folders:
-        if (file := folder / "classes.txt").is_file():
-            names = tuple(line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip())
-            if not names or len(set(names)) != len(names):
-                raise DataError(f"{file} must name each class once, a line each")
-            return names
-    return None
+def _table(rows: Iterable[tuple], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=columns)
