@@ -17,17 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from wtmr_core.datasets.clips import ClipFormat, read_frames
-from wtmr_core.datasets.index import (
-    BROKEN,
-    DataError,
-    Index,
-    NotThisSet,
-    Recording,
-    beside,
-    distinct,
-    flaw,
-    frames_of,
-)  # fmt: skip
+from wtmr_core.datasets.filenames import is_image, is_video
+from wtmr_core.datasets.index import DataError, Index, NotThisSet, frames_of
 from wtmr_core.datasets.lists import (
     LISTS,
     OFFICIAL_SHA256,
@@ -42,9 +33,9 @@ from wtmr_core.datasets.lists import (
     read_lists,
     read_manifest,
 )  # fmt: skip
+from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
 from wtmr_core.datasets.text import class_names
 from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
-from wtmr_core.datasets.video import is_image, is_video, sequence
 
 SPLITS = ("1", "2", "3")
 MANIFEST = "manifest"
@@ -234,9 +225,8 @@ class _Recordings:
         self.foreign.update(suffixes(rest))
 
     def _frames(self, folder: Folder, above: str, label: str, images: list[str]) -> Iterator[Recording]:
-        files = list(map(Path, images))
-        frames, others = sequence(files)
-        if why := flaw(folder, files, frames, others):
+        frames, others, why = frames_in(folder, list(map(Path, images)))
+        if why:
             self._skip(above, label, folder.path, why.reason, why.detail, len(images))
             return
         self.foreign.update(suffixes([file.name for file in others]))

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core.datasets.tree import Folder, is_utf8, printable
+from wtmr_core.datasets.filenames import sequence
 
 SAMPLES = ["name", "path", "label", "group", "split", "files"]
 SKIPPED = ["name", "reason", "detail", "files"]
 REMARKS = ["name", "reason", "detail"]
-BROKEN = "cannot be read"  # the reason of what the system does not let be read
 
 
 class DataError(ValueError):
@@ -93,14 +92,12 @@ class Index:
 
     def recordings(self) -> Iterator[list[Path]]:
         """The files each kept sample is read from, in order: one video or skeleton file, or a folder's frames."""
-        from wtmr_core.datasets.video import is_image, sequence  # which raises `Unreadable`, from here
-
         for path in self.paths():
             try:
                 names = os.listdir(path) if path.is_dir() else None
             except OSError:  # gone since: reading the folder as a file will say so
                 names = None
-            yield [path] if names is None else sequence(filter(is_image, map(path.joinpath, names)))[0]
+            yield [path] if names is None else sequence(map(path.joinpath, names))[0]
 
     def parts(self) -> dict[str, int]:
         """How many kept clips stand in each part of the split."""
@@ -141,12 +138,11 @@ class Index:
             if self.parts().get(part, 0) != n
         ]
         found += [f"class {name} has no clip" for name, n in self.class_counts().items() if n == 0]
-        found += [
-            f"split {self.split}: class {name} has no {part} clip"
-            for name, parts in self.class_parts().items()
-            for part in ("train", "test")
-            if any(parts.values()) and parts.get(part) == 0
-        ]
+        counts = self.class_parts()
+        for part in ("train", "test") if self.split != "-" else ():
+            if lacking := [name for name, parts in counts.items() if any(parts.values()) and not parts[part]]:
+                words = f"{len(lacking)} classes have" if len(lacking) > 1 else "1 class has"
+                found.append(f"split {self.split}: {words} no {part} clip, the first: {lacking[0]}")
         if not len(self):
             found.append("no clip is kept")
         if crossing := self.crossing():
@@ -161,56 +157,6 @@ class Index:
         rows = zip(self.samples.name, self.samples.label, self.samples.group, self.samples.split, contents, strict=True)
         told = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What is, by its name, one recording of a set: its `name` there, its path below the root, and how many files."""
-
-    name: str
-    path: str
-    files: int = 1
-
-
-def distinct(recordings: Iterable[Recording]) -> tuple[dict[str, Recording], list[tuple]]:
-    """The recordings that alone bear their name, by it, and rows of `SKIPPED` for the others, each naming its like.
-
-    Which of two recordings of one name is the right one cannot be told, so that neither is kept; a name that is not
-    UTF-8 cannot stand in a list or a table.
-    """
-    alike: dict[str, list[Recording]] = {}
-    for recording in recordings:
-        alike.setdefault(recording.name, []).append(recording)
-    kept, skipped = {}, []
-    for name, same in alike.items():
-        for one in same:
-            others = [printable(other.path) for other in same if other is not one]
-            if not is_utf8(one.path):
-                skipped.append((printable(one.path), "its name is not UTF-8", "rename it", one.files))
-            elif others:
-                detail = f"as {', '.join(others)}: keep one, or rename them"
-                skipped.append((one.path, "more than one recording of one name", detail, one.files))
-            else:
-                kept[name] = one
-    return kept, skipped
-
-
-def flaw(folder: Folder, images: list[Path], frames: list[Path], others: list[Path]) -> Unreadable | None:
-    """Why the images of a folder are no recording, or None. `frames` and `others` are their parts by `sequence`."""
-    from wtmr_core.datasets.video import sequence
-
-    if not frames:
-        return Unreadable("no frames", f"{images[0].name} bears no number" if images else folder.path)
-    if broken := next((frame.name for frame in frames if frame.name in folder.broken), None):
-        return Unreadable("a frame cannot be read", f"{folder.path}/{broken}: {folder.broken[broken]}")
-    if len(others) >= len(frames) and len(rival := sequence(others)[0]) == len(frames):
-        return Unreadable("two sequences of frames in one folder", f"{frames[0].name}, … and {rival[0].name}, …")
-    return None
-
-
-def beside(others: list[Path]) -> tuple[str, str]:
-    """The remark on a recording that has the images `others` beside its frames."""
-    return "images beside its frames", f"{len(others)}, the first: {printable(others[0].name)}"
 
 
 def frames_of(samples: Iterable[tuple], skipped: Iterable[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:

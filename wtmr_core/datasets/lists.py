@@ -8,11 +8,11 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
+from wtmr_core.datasets.filenames import is_video
 from wtmr_core.datasets.index import DataError, Unreadable
 from wtmr_core.datasets.splits import fold_numbers
 from wtmr_core.datasets.text import lines, read_csv, read_text, remark, the_one
 from wtmr_core.datasets.tree import Tree, join
-from wtmr_core.datasets.video import is_video
 
 LISTS = "testTrainMulti_7030_splits"
 MANIFEST_FILE = "manifest.csv"

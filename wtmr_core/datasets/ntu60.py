@@ -18,7 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from wtmr_core.datasets.clips import ClipFormat, uniform
-from wtmr_core.datasets.index import BROKEN, DataError, Index, NotThisSet, Recording, Unreadable, distinct, frames_of
+from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
+from wtmr_core.datasets.recordings import BROKEN, Recording, distinct
 from wtmr_core.datasets.text import class_names, lines, read_text, remark, the_one
 from wtmr_core.datasets.tree import HARMLESS, Tree, join, printable, suffixes
 

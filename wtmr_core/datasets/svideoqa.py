@@ -15,22 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 from wtmr_core.datasets.clips import ClipFormat, read_frames
-from wtmr_core.datasets.index import (
-    BROKEN,
-    DataError,
-    Index,
-    NotThisSet,
-    Recording,
-    Unreadable,
-    beside,
-    distinct,
-    flaw,
-    frames_of,
-)  # fmt: skip
+from wtmr_core.datasets.filenames import is_image
+from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
+from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
 from wtmr_core.datasets.splits import cut_by_group
 from wtmr_core.datasets.text import DOES_NOT_READ, class_names, read_csv, rows
 from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
-from wtmr_core.datasets.video import is_image, sequence
 
 SPLITS = ("sequence",)
 WORDS = (
@@ -71,11 +61,11 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
     cameras, skipped, foreign = _cameras(tree, names)
     clips, twice = distinct(camera.recording for camera in cameras)
     of_name = {camera.recording.name: camera for camera in cameras}
+    of_all = _words_of_all([of_name[name] for name in clips])
     kept, remarks = [], {}
     for name in clips:
         camera = of_name[name]
-        of_all = _of_all([of_name[n] for n in clips if of_name[n].number == camera.number])
-        word, lost = camera.judged(protocol, of_all)
+        word, lost = camera.judged(protocol, of_all.get(camera.number))
         if lost:
             skipped.append((name, lost.reason, lost.detail, camera.recording.files))
         else:
@@ -141,7 +131,7 @@ class _Camera:
 
 def _sequences(tree: Tree) -> dict[int, str]:
     """The name of each sequence by its number; raises `NotThisSet` where there is none."""
-    found = sorted((m for folder in tree if not folder.aside and (m := SEQUENCE.match(folder.name))), key=_order)
+    found = sorted((m for folder in tree.own() if (m := SEQUENCE.match(folder.name))), key=_order)
     if not found:
         raise NotThisSet(tree.without("videosequence-NNN folders"))
     return {int(match[1]): match.string for match in reversed(found)}
@@ -180,8 +170,8 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
 
 def _camera(tree: Tree, folder: Folder, images: list[Path], number: int, name: str) -> tuple[_Camera, set[str]]:
     """A camera folder, and its images that are none of its frames."""
-    frames, others = sequence(images)
-    if why := flaw(folder, images, frames, others):
+    frames, others, why = frames_in(folder, images)
+    if why:
         frames, others = images, []
     remark = beside(others) if others else None
     tables = sorted(n for n in folder.entries if Path(n).suffix.lower() in TABLES and n[0] not in ".~")
@@ -214,10 +204,13 @@ def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, lis
     return words, encodings, sum(not row["answer"] for row in cells)
 
 
-def _of_all(cameras: list[_Camera]) -> str | None:
-    """The published reading's one word for all cameras of a sequence, from what was asked of any."""
-    known = {word for camera in cameras if not isinstance(camera.words, Unreadable) for word in camera.words}
-    return next((word for word in WORDS if word in known), None)
+def _words_of_all(cameras: list[_Camera]) -> dict[int, str]:
+    """The published reading's one word for all cameras of a sequence, by its number: from what was asked of any."""
+    told: dict[int, set[str]] = {}
+    for camera in cameras:
+        if not isinstance(camera.words, Unreadable):
+            told.setdefault(camera.number, set()).update(camera.words)
+    return {number: min(words, key=WORDS.index) for number, words in told.items() if words}
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], str]:

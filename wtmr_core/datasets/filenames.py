@@ -1,0 +1,86 @@
+"""What the names of files tell: which are videos, which are pictures, and which of a folder's pictures are frames."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+#: the suffixes, in lower case, of what OpenCV reads as videos and as pictures
+VIDEOS = frozenset({
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov",
+    ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+})  # fmt: skip
+IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video by its name; hidden ones (`._1.avi` of a Mac) are not."""
+    return path.suffix.lower() in VIDEOS and not path.name.startswith(".")
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is a picture by its name; hidden ones (`._1.jpg` of a Mac) are not."""
+    return path.suffix.lower() in IMAGES and not path.name.startswith(".")
+
+
+def natural(path: Path) -> list:
+    """A key that sorts `frame2` before `frame10`, whatever stands before the number."""
+    words = re.split(r"([0-9]+)", path.name)
+    return [(0, int(word)) if n % 2 else (1, word) for n, word in enumerate(words) if word]
+
+
+def sequence(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Of the pictures among the `files` of one folder the frames of its sequence, and the others, in natural order.
+
+    Frames have names that differ in one number alone (or in several that change together, as a number and a time).
+    Of several such families the largest is the sequence. Pictures without a number are no frames.
+    """
+    frames, _, others = numbered(files)
+    return frames, others
+
+
+def numbered(files: Iterable[Path]) -> tuple[list[Path], list[int], list[Path]]:
+    """The frames of a sequence, their numbers in ascending order, and the other pictures; see `sequence`."""
+    images = sorted(filter(is_image, files), key=natural)
+    families = defaultdict(list)
+    for file in images:
+        words = re.split(r"([0-9]+)", file.name.lower())
+        if len(words) > 1:
+            families[tuple(words[::2])].append((file, [int(word) for word in words[1::2]]))
+    if not families:
+        return [], [], images
+    family = max(families.values(), key=len)
+    values = [len(set(column)) for column in zip(*(numbers for _, numbers in family), strict=True)]
+    counter = max(range(len(values)), key=lambda place: (values[place], place))
+    if values[counter] < len(family):  # several sequences in one folder, told apart by their other numbers
+        apart = defaultdict(list)
+        for file, numbers in family:
+            apart[*numbers[:counter], *numbers[counter + 1 :]].append((file, numbers))
+        family = max(apart.values(), key=len)
+    family.sort(key=lambda member: member[1][counter])
+    frames = [file for file, _ in family]
+    return frames, [numbers[counter] for _, numbers in family], [f for f in images if f not in set(frames)]
+
+
+def missing(numbers: list[int]) -> tuple[int, bool]:
+    """How many of an ascending sequence's numbers are missing, and whether that is sure enough to refuse it.
+
+    A step wider than the most common one is a hole, of as many frames as common steps fit into it. But a step as wide
+    as the one before or behind it is a change of pace: every frame and then every fifth is a whole sequence. It is
+    not sure where less than half of all steps are the common one, nor where the numbers lie at even steps from first
+    to last, rounded, as those of frames that were chosen from a longer recording.
+    """
+    steps = [after - before for before, after in pairwise(numbers) if after > before]
+    if not steps:
+        return 0, False
+    common, times = min(Counter(steps).items(), key=lambda item: (-item[1], item[0]))
+    beside = zip([0, *steps[:-1]], [*steps[1:], 0], strict=True)
+    holes = [step for step, neighbours in zip(steps, beside, strict=True) if step > common and step not in neighbours]
+    even = np.linspace(numbers[0], numbers[-1], len(numbers))
+    chosen = max(steps) - min(steps) <= 1 and np.abs(np.array(numbers, float) - even).max() < 1
+    return sum(round(step / common) - 1 for step in holes), 2 * times >= len(steps) and not chosen
