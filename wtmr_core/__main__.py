@@ -7,10 +7,8 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from wtmr_core import datasets
-from wtmr_core.datasets import DataError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,78 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def report(options: argparse.Namespace) -> dict[str, Any]:
-    """What `wtmr data check --json` prints."""
-    from wtmr_core.datasets.clips import ClipFormat, verify
-
-    reader = datasets.module(options.dataset)
-    root = datasets.find(options.dataset, options.root)
-    names = (options.split,) if options.split else reader.splits(root) or ("-",)
-    form = ClipFormat(2, bodies=2) if options.dataset == "ntu60" else ClipFormat(2, size=16)
-    if options.dataset == "ntu60" and options.protocol == "published":
-        form = ClipFormat(16, bodies=1, reader="published")
-    found: dict[str, Any] = {
-        "dataset": options.dataset,
-        "root": str(root),
-        "problems": [],
-        "splits": {},
-        "crossing": {},
-    }
-    unreadable = {}
-    for i, split in enumerate(names):
-        index = reader.index(root, split, protocol=options.protocol)
-        if i == 0 and not options.names_only:
-            verified = verify(index, reader.read, form, workers=options.workers)
-            before = set(index.skipped.name)
-            unreadable = {
-                row.name: datasets.Unreadable(row.reason, row.detail)
-                for row in verified.skipped.itertuples()
-                if row.name not in before
-            }
-        here = set(index.samples.name)
-        index = index.without({n: e for n, e in unreadable.items() if n in here})
-        if i == 0:
-            found |= {"kept": len(index), "expected": index.expected, "skipped": index.skips(),
-                      "classes": index.class_counts(), "notes": list(index.notes)}  # fmt: skip
-            found["skipped_samples"] = index.skipped.to_dict("records")[:100]
-        if split != "-":
-            found["splits"][split] = index.parts()
-            found["crossing"][split] = index.crossing()
-        found["problems"] += [p for p in index.problems() if p not in found["problems"]]
-    if names == ("-",):
-        try:
-            reader.index(root, reader.SPLITS[0], protocol=options.protocol)
-        except DataError as error:
-            found["problems"].append(str(error))
-    found["groups_crossing"] = sum(map(len, found["crossing"].values()))
-    return found
-
-
 def data_check(options: argparse.Namespace) -> int:
     """`wtmr data check`: 0 when everything is as expected, 1 when not."""
-    try:
-        found = report(options)
-    except DataError as error:
-        found = {"dataset": options.dataset, "root": str(options.root), "kept": 0, "expected": None, "skipped": {},
-                 "classes": {}, "splits": {}, "groups_crossing": 0, "problems": [str(error)]}  # fmt: skip
-    if options.json:
-        print(json.dumps(found, indent=2))
-        return 1 if found["problems"] else 0
-    expected = "" if found["expected"] is None else f" of {found['expected']:,} expected"
-    print(f"{found['dataset']} in {found['root']}\n{found['kept']:,} clips kept{expected}")
-    for reason, n in found["skipped"].items():
-        print(f"{n:>9,} skipped: {reason}")
-    for split, parts in found["splits"].items():
-        crossing = len(found["crossing"][split])
-        counts = ", ".join(f"{n:,} {part}" for part, n in parts.items())
-        print(f"split {split}: {counts}; {crossing or 'no'} group{'s' if crossing > 1 else ''} on both sides")
-    print(f"{len(found['classes'])} classes: " + ", ".join(f"{k} {n}" for k, n in found["classes"].items()))
-    for note in found.get("notes", ()):
-        print(f"note: {note}")
-    for problem in found["problems"]:
-        print(f"NOT AS EXPECTED: {problem}")
-    print("as expected" if not found["problems"] else f"{len(found['problems'])} things are not as expected")
-    return 1 if found["problems"] else 0
+    from wtmr_core.datasets import check
+
+    given = {key: getattr(options, key) for key in ("root", "split", "protocol", "names_only", "workers")}
+    return check.show(check.report(options.dataset, **given), as_json=options.json)
 
 
 def data_mini(options: argparse.Namespace) -> int:

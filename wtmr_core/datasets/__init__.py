@@ -1,6 +1,6 @@
 """The three data sets, from recordings on disk to batches.
 
-A data set is a module with `SPLITS`, `locate`, `splits`, `index` and `read`; `module(name)` chooses it.
+A data set is a module with `SPLITS`, `recognise`, `splits`, `index` and `read`; `module(name)` chooses it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -
     """The folder of `dataset`. At `mini` scale without `root`: the miniature set, made on first use."""
     if scale == "mini" and not root:
         return mini.make(dataset, home() / "data" / "mini" / dataset)
-    return find_root(dataset, module(dataset).locate, root)
+    return find_root(dataset, module(dataset).recognise, root)
 
 
 def open_index(dataset: str, root: Path, split: str | None = None, *, protocol: str = "corrected") -> Index:

@@ -3,52 +3,69 @@
 Source of the protocol: Kuehne et al., "HMDB: a large video database for human motion recognition", ICCV 2011;
 three splits, each with 70 training and 30 test clips a class.
 
+A recording is a video, or a folder of frames, anywhere below the root; its class is the folder it lies in. Classes are
+HMDB51's own, or those of a `classes.txt`, a manifest or split lists: recordings of other folders are named and skipped.
+
 A set with a manifest of its own has its split, and five folds: each is test once, so that every clip is tested.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from wtmr_core.datasets.clips import VIDEOS, ClipFormat, is_image, read_frames
-from wtmr_core.datasets.index import DataError, Index, below, class_names, frames_of, visible
-from wtmr_core.datasets.splits import fold_numbers
+from wtmr_core.datasets.clips import ClipFormat, read_frames
+from wtmr_core.datasets.filenames import is_image, is_video
+from wtmr_core.datasets.index import DataError, Index, NotThisSet, frames_of
+from wtmr_core.datasets.lists import (
+    LISTS,
+    OFFICIAL_SHA256,
+    Clip,
+    checksum,
+    folded,
+    list_class,
+    list_files,
+    lists_folder,
+    manifest,
+    nfc,
+    read_lists,
+    read_manifest,
+)  # fmt: skip
+from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
+from wtmr_core.datasets.text import class_names
+from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
 
 SPLITS = ("1", "2", "3")
 MANIFEST = "manifest"
 FOLDS = tuple(f"fold-{n}" for n in range(1, 6))
 OFFICIAL_CLIPS = 6766
 OFFICIAL_PARTS = {"train": 3570, "test": 1530, "unused": 1666}
-LISTS = "testTrainMulti_7030_splits"
-#: of the 153 official lists: their names and their lines, in order
-OFFICIAL_SHA256 = "49c4752666ab778bd09c87c5caf5004bc6bf3fc114cec73888ae1b51dbacc8df"
-PARTS = {"0": "unused", "1": "train", "2": "test"}
+OFFICIAL_CLASSES = (
+    "brush_hair", "cartwheel", "catch", "chew", "clap", "climb", "climb_stairs", "dive", "draw_sword", "dribble",
+    "drink", "eat", "fall_floor", "fencing", "flic_flac", "golf", "handstand", "hit", "hug", "jump", "kick",
+    "kick_ball", "kiss", "laugh", "pick", "pour", "pullup", "punch", "push", "pushup", "ride_bike", "ride_horse",
+    "run", "shake_hands", "shoot_ball", "shoot_bow", "shoot_gun", "sit", "situp", "smile", "smoke", "somersault",
+    "stand", "swing_baseball", "sword", "sword_exercise", "talk", "throw", "turn", "walk", "wave",
+)  # fmt: skip
+NOT_A_CLASS = "not a class of HMDB51"
+NO_CLASS = "not in a class folder"
+EMPTY = "empty class folder"
 
 
-def locate(root: Path) -> Path | None:
-    """The folder at or below `root` whose folders are classes (of videos or of frame folders), or None."""
-
-    def holds_clips(folder: Path) -> bool:
-        return any(f.suffix.lower() in VIDEOS or (f.is_dir() and any(_images(f))) for f in sorted(folder.iterdir()))
-
-    for folder in below(root, 2):
-        if any(d.name.lower().startswith("videosequence") for d in folder.iterdir()):
-            return None  # SVideoQA's folders of frames look alike
-        if any(holds_clips(c) for c in sorted(folder.iterdir()) if c.is_dir() and visible(c)):
-            return folder
-    return None
+def recognise(root: Path) -> None:
+    """Raises `NotThisSet`, saying what lies there, unless recordings of HMDB51's classes lie at or below `root`."""
+    _Recordings(_Told(Tree(root)))
 
 
 def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
     """The splits that come with the recordings below `root`: `manifest`, or `1`, `2`, `3`, or none."""
-    if lists is None and _manifest(root):
+    tree = Tree(root)
+    if lists is None and manifest(tree):
         return (MANIFEST,)
-    folder = _lists_folder(root, lists)
-    return tuple(s for s in SPLITS if any(folder.glob(f"*_test_split{s}.txt"))) if folder else ()
+    folder = lists_folder(tree, lists)
+    return tuple(s for s in SPLITS if list_files(folder, s)) if folder else ()
 
 
 def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | None = None) -> Index:
@@ -58,53 +75,40 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
     `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
     train and test together is test, the others train; see `splits.fold_numbers`), or `-` for none.
     The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
-    Both protocols read the same clips. Raises `DataError` where the layout, the lists or the manifest do
-    not serve.
+    Both protocols read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
+    where the lists, the manifest or classes.txt do not serve.
     """
-    folder = locate(root)
-    if folder is None:
-        raise DataError(f"{root}: no class folders with .avi files or folders of frames at or below it")
-    named = class_names(root, folder)
-    no_class = {LISTS, getattr(_lists_folder(root, lists), "name", LISTS)}
-    on_disk = [d.name for d in sorted(folder.iterdir()) if d.is_dir() and visible(d) and d.name not in no_class]
-    if named and (unknown := set(on_disk) - set(named)):
-        raise DataError(f"{folder}: classes.txt does not name the class folder {min(unknown)}")
-    classes = named or tuple(on_disk)
-    clips, skipped = {}, []
-    for k, name in enumerate(classes):
-        found = sorted(_clips(folder / name)) if name in on_disk else []
-        clips.update({(name, clip): (path, k) for clip, path in found})
-        if not found:
-            skipped.append((f"{name}/", "empty class folder", str(folder / name)))
-
-    if split == MANIFEST:
-        official, assigned = False, _read_manifest(root)
-    elif split in FOLDS:
-        official, assigned = False, _folded(_read_manifest(root), FOLDS.index(split))
-    elif split in SPLITS:
-        official, assigned = _read_lists(root, split, lists, set(classes))
-    elif split == "-":
-        official, assigned = False, {key: (film(*key), "-") for key in clips}
-    else:
+    if split not in (*SPLITS, MANIFEST, *FOLDS, "-"):
         raise DataError(f"hmdb51 has no split {split!r}; there are {', '.join((*SPLITS, MANIFEST, *FOLDS))}")
-
-    rows = []
-    for key, (path, k) in clips.items():
-        name = "/".join(key)
-        if key in assigned:
-            rows.append((name, path.relative_to(root).as_posix(), k, *assigned[key]))
-        else:
-            skipped.append((name, "on disk, not in the split list", str(path)))
-    absent = [key for key in assigned if key not in clips]
-    skipped += [("/".join(key), "in the split list, not on disk", "") for key in absent]
-    samples, skipped = frames_of(rows, skipped)
+    told = _Told(Tree(root), lists)
+    found = _Recordings(told)
+    clips = {tuple(name.split("/")): clip for name, clip in found.kept.items()}
+    assigned, official = told.parts(split, clips, found.classes)
+    rows = [
+        (clip.name, clip.path, found.classes.index(key[0]), *assigned[key], clip.files)
+        for key, clip in clips.items()
+        if key in assigned
+    ]
+    unlisted = [
+        (clip.name, "on disk, not in the split list", f"{clip.path}: split {split}", clip.files)
+        for key, clip in clips.items()
+        if key not in assigned
+    ]
+    absent = [
+        ("/".join(key), "in the split list, not on disk", f"split {split}", 0)
+        for key in assigned
+        if key not in clips and "/".join(key) not in found.lost
+    ]
+    samples, skipped = frames_of(rows, found.skipped + unlisted + absent)
     return Index(
-        "hmdb51", root, split, classes, samples, skipped,
-        expected=OFFICIAL_CLIPS if official else len(assigned),
+        "hmdb51", root, split, found.classes, samples, skipped,
+        expected=OFFICIAL_CLIPS if official else None if split == "-" else len(assigned),
         expected_parts=OFFICIAL_PARTS if official else {},
-        notes=("split lists: " + ("the official ones" if official else "not the official ones"),)
-        if split in SPLITS else (),
-    )  # fmt: skip
+        expected_skips=HARMLESS,
+        notes=tuple(told.notes),
+        foreign=dict(sorted(found.foreign.items())),
+        used=len(told.used),
+    ).with_remarks(found.remarks)  # fmt: skip
 
 
 def read(path: Path, form: ClipFormat):
@@ -121,85 +125,156 @@ def film(name: str, clip: str) -> str:
     return f"{name}/{match.group(1) if match else clip}"
 
 
-def _images(folder: Path):
-    return (f for f in folder.iterdir() if is_image(f))
+class _Told:
+    """What a set says of itself: `known`, the names that are classes; its split lists; its manifest.
+
+    `media` has the names of the videos and of the images in each folder, `busy` the folders that have some below them;
+    `used` are the lists and tables read, `notes` what there is to say of them.
+    """
+
+    def __init__(self, tree: Tree, lists: Path | None = None):
+        self.tree = tree
+        self.media = {folder.path: _media(folder) for folder in tree.own()}
+        self.busy = {above for path, kinds in self.media.items() if any(kinds) for above in _above(path)}
+        self.recordings = [p for p, (videos, images) in self.media.items() if videos or (images and p not in self.busy)]
+        self.classes, self.used, self.notes = class_names(tree, self.recordings)
+        self.lists, self.listed = lists_folder(tree, lists), set()
+        for file in list_files(self.lists) if self.lists else ():
+            self.listed.add(list_class(file))
+            if file.is_relative_to(tree.root):
+                self.used.add(file.relative_to(tree.root).as_posix())
+        self.manifest, self.manifest_error = None, None
+        if path := manifest(tree):
+            try:
+                self.manifest, notes = read_manifest(tree.root / path)
+                self.used.add(path)
+                self.notes += notes
+            except DataError as error:  # only its own splits need it
+                self.manifest_error = error
+                self.notes.append(f"not used: {error}")
+        in_manifest = {label for label, _ in self.manifest or ()}
+        self.known = set(self.classes or {*OFFICIAL_CLASSES, *self.listed, *in_manifest})
+
+    def parts(self, split: str, clips: Iterable[Clip], classes: tuple[str, ...]):
+        """(group, part) of each clip in `split`, and whether the lists are the official ones."""
+        root = self.tree.root
+        if split == "-":
+            return {clip: (film(*clip), "-") for clip in clips}, False
+        if split not in SPLITS:
+            if self.manifest is None:
+                columns = "class, clip, similarity_group, split"
+                raise self.manifest_error or DataError(f"{root}: no manifest.csv (columns {columns})")
+            chosen = self.manifest if split == MANIFEST else folded(self.manifest, FOLDS.index(split), len(FOLDS))
+            return chosen, False
+        if self.lists is None:
+            raise DataError(
+                f"{root}: no split lists (<class>_test_split{split}.txt). They come with HMDB51 as "
+                f"{LISTS}: put that folder under the root or name it, or give a manifest.csv of your own"
+            )
+        official = checksum(self.lists) == OFFICIAL_SHA256
+        assigned, notes = read_lists(self.lists, split)
+        if not official and (absent := {label for label, _ in assigned} - set(classes)):
+            raise DataError(f"{self.lists} names the class {min(absent)}, but {root} has no such folder")
+        self.notes += [*notes, "split lists: " + ("the official ones" if official else "not the official ones")]
+        return {clip: (film(*clip), part) for clip, part in assigned.items()}, official
 
 
-def _clips(folder: Path):
-    for entry in folder.iterdir():
-        if entry.is_dir() and visible(entry):
-            yield entry.name, entry
-        elif entry.suffix.lower() in VIDEOS and not entry.name.startswith("."):
-            yield entry.stem, entry
+class _Recordings:
+    """The recordings below a root, before any split: each file is of one `kept` (by name), of one skipped, or foreign.
 
+    `lost` are the names of the skipped ones that are on the disk, so that no list misses them.
+    """
 
-def _manifest(root: Path) -> Path | None:
-    return next((d / "manifest.csv" for d in below(root, 1) if (d / "manifest.csv").is_file()), None)
+    def __init__(self, told: _Told):
+        self.told, self.skipped, self.remarks, self.foreign, self.lost = told, [], {}, Counter(), set()
+        if not told.recordings:
+            raise NotThisSet(told.tree.without("class folders with videos or folders of frames"))
+        candidates = [clip for folder in told.tree for clip in self._of(folder)]
+        self.kept, twice = distinct(candidates)
+        self.skipped += twice
+        self.lost |= {clip.name for clip in candidates} - set(self.kept)
+        seen = {name.split("/")[0] for name in self.lost | set(self.kept)} & told.known
+        if not seen:
+            raise told.manifest_error or NotThisSet(self._unknown())
+        folders = {nfc(folder.name) for folder in told.tree if not folder.aside}
+        self.classes = told.classes or tuple(sorted(seen | (told.known & folders)))
+        self.skipped += [(f"{name}/", EMPTY, "", 0) for name in self.classes if name not in seen]
 
+    def _of(self, folder: Folder) -> Iterator[Recording]:
+        """The recordings of known classes in a folder; its other files are entered where they belong."""
+        told, label, above = self.told, nfc(folder.name), nfc(folder.parent.rpartition("/")[2])
+        if folder.unread:
+            self._skip(above, label, f"{folder.path}/", folder.unread, folder.detail, 0)
+            return
+        videos, images = told.media.get(folder.path, ([], []))
+        is_clip = above in told.known and label not in told.known  # its folder lies where a clip's should
+        if is_clip and not (videos or images or folder.folders):
+            self._skip(above, label, f"{folder.path}/", "a clip's folder without frames", "", 0)
+        if videos or (folder.path in told.busy and not is_clip):
+            images = []  # pictures beside recordings are none themselves
+        broken = {} if folder.aside else {name: why for name, why in folder.broken.items() if name not in set(images)}
+        for name, why in broken.items():
+            self._skip(label, nfc(Path(name).stem), join(folder.path, name), BROKEN, why, 1)
+        for name in videos:
+            if name not in broken:
+                yield from self._known(label, nfc(Path(name).stem), join(folder.path, name), 1)
+        if images:
+            yield from self._frames(folder, above, label, images)
+        taken = {*videos, *images, *broken}
+        rest = [name for name in folder.entries if name not in taken and join(folder.path, name) not in told.used]
+        self.foreign.update(suffixes(rest))
 
-def _read_manifest(root: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    if (file := _manifest(root)) is None:
-        raise DataError(f"{root}: no manifest.csv (columns class, clip, similarity_group, split)")
-    table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    if missing := {"class", "clip", "similarity_group", "split"} - set(table.columns):
-        raise DataError(f"{file}: no column {', '.join(sorted(missing))}")
-    if (odd := table[~table.split.isin(PARTS.values())]).size:
-        raise DataError(f"{file}, line {odd.index[0] + 2}: split is {odd.split.iloc[0]!r}, not train, test or unused")
-    if (twice := table[table.duplicated(["class", "clip"])]).size:
-        raise DataError(f"{file}, line {twice.index[0] + 2}: {'/'.join(twice[['class', 'clip']].iloc[0])} stands twice")
-    rows = table.itertuples(index=False, name=None)
-    order = [table.columns.get_loc(c) for c in ("class", "clip", "similarity_group", "split")]
-    return {(r[order[0]], r[order[1]]): (r[order[2]], r[order[3]]) for r in rows}
+    def _frames(self, folder: Folder, above: str, label: str, images: list[str]) -> Iterator[Recording]:
+        frames, others, why = frames_in(folder, list(map(Path, images)))
+        if why:
+            self._skip(above, label, folder.path, why.reason, why.detail, len(images))
+            return
+        self.foreign.update(suffixes([file.name for file in others]))
+        if others:
+            self.remarks[f"{above}/{label}"] = beside(others)
+        yield from self._known(above, label, folder.path, len(frames))
 
+    def _known(self, label: str, stem: str, path: str, files: int) -> Iterator[Recording]:
+        """The recording, if its class is known."""
+        told = self.told
+        if label in told.known:
+            yield Recording(f"{label}/{stem}", path, files)
+        elif not label:
+            self._skip(label, stem, path, NO_CLASS, "put it into the folder of its class", files)
+        elif told.classes:
+            raise DataError(f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
+                            f"(of {printable(path)}): add it, or move what is no part of the set")  # fmt: skip
+        else:
+            self._skip(label, stem, path, NOT_A_CLASS, f"the folder {label}", files)
 
-def _folded(assigned: dict[tuple[str, str], tuple[str, str]], fold: int) -> dict[tuple[str, str], tuple[str, str]]:
-    """The clips of a manifest with `fold` as test and the other folds as train; what is unused stays so."""
-    used = sorted(key for key, (_, part) in assigned.items() if part != "unused")
-    tested = fold_numbers([name for name, _ in used], [assigned[key][0] for key in used], len(FOLDS)) == fold
-    parts = {key: "test" if is_test else "train" for key, is_test in zip(used, tested, strict=True)}
-    return {key: (group, parts.get(key, "unused")) for key, (group, _) in assigned.items()}
+    def _skip(self, label: str, stem: str, path: str, reason: str, detail: str, files: int) -> None:
+        self.lost.add(f"{label}/{stem}")
+        self.skipped.append((printable(path), reason, printable(detail), files))
 
-
-def _lists_folder(root: Path, lists: Path | None) -> Path | None:
-    # beside the class folders' parent too: the two archives of HMDB51 are often unpacked side by side
-    folders = [lists] if lists else [*below(root, 2), root.parent / LISTS]
-    return next((d for d in folders if d.is_dir() and any(d.glob("*_test_split[123].txt"))), None)
-
-
-def _read_lists(root: Path, split: str, lists: Path | None, classes: set[str]):
-    """Whether the lists are the official ones, and the film and part of each (class, clip) of `split`."""
-    folder = _lists_folder(root, lists)
-    if folder is None:
-        raise DataError(
-            f"{lists or root}: no split lists (<class>_test_split<1-3>.txt). They come with HMDB51 as "
-            f"{LISTS}: put that folder under the root or name it, or give a manifest.csv of your own"
+    def _unknown(self) -> str:
+        """Why none of the recordings is of HMDB51, in words."""
+        root = self.told.tree.root
+        if any(folder.name.lower().startswith("videosequence") for folder in self.told.tree.own()):
+            return f"{root} holds SVideoQA's videosequence folders, not HMDB51's class folders: it is read as svideoqa"
+        labels = {path.rpartition("/")[0] if not self.told.media[path][0] else path for path in self.told.recordings}
+        names = sorted({printable(label.rpartition("/")[2]) or "the root itself" for label in labels})
+        return (
+            f"{root} is not recognised as HMDB51: its recordings lie in {len(names)} folders ({', '.join(names[:3])}"
+            f"{', …' if len(names) > 3 else ''}), none of them named as a class of HMDB51. If they are classes of your "
+            "own, name them in a classes.txt there, a line each, or in a manifest.csv (columns class, clip, "
+            "similarity_group, split)"
         )
-    official = checksum(folder) == OFFICIAL_SHA256
-    files = sorted(folder.glob(f"*_test_split{split}.txt"))
-    if not files:
-        raise DataError(f"{folder}: no list of split {split}")
-    assigned, seen = {}, {}
-    for file in files:
-        name = file.name.removesuffix(f"_test_split{split}.txt")
-        if name not in classes and not official:
-            raise DataError(f"{file} names the class {name}, but {root} has no such folder")
-        for n, line in enumerate(file.read_text("utf-8", errors="replace").splitlines(), 1):
-            if not line.strip():
-                continue
-            clip, _, part = line.strip().rpartition(" ")
-            if part not in PARTS or not clip.strip():
-                raise DataError(f"{file}, line {n}: not a file name and 0, 1 or 2: {line!r}")
-            key = (name, Path(clip.strip()).stem)
-            if seen.setdefault(key[1], (name, part)) != (name, part):
-                raise DataError(f"{file}, line {n}: {clip.strip()} stands in two parts or two classes of split {split}")
-            assigned[key] = (film(*key), PARTS[part])
-    return official, assigned
 
 
-def checksum(folder: Path) -> str:
-    """SHA-256 over the split lists' names and lines (white space at the ends aside)."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*_test_split[123].txt")):
-        lines = [" ".join(line.split()) for line in file.read_text("utf-8", errors="replace").splitlines()]
-        digest.update("\n".join([file.name, *filter(None, lines), ""]).encode())
-    return digest.hexdigest()
+def _media(folder: Folder) -> tuple[list[str], list[str]]:
+    """The names of the videos and of the images in a folder, what is broken included."""
+    paths = list(map(Path, folder.entries))
+    images = [path.name for path in paths if is_image(path)]
+    return ([] if len(images) == len(paths) else [path.name for path in paths if is_video(path)]), images
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a folder lies in, up to the root."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path

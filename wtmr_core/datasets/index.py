@@ -1,8 +1,10 @@
-"""What was found on disk: every sample kept, every sample skipped with its reason."""
+"""What was found on disk: every file is a sample kept, one skipped with its reason, a list, or foreign."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +13,17 @@ import pandas as pd
 
 from wtmr_core.datasets.filenames import sequence
 
+SAMPLES = ["name", "path", "label", "group", "split", "files"]
+SKIPPED = ["name", "reason", "detail", "files"]
+REMARKS = ["name", "reason", "detail"]
+
 
 class DataError(ValueError):
     """A data set cannot be read as asked; the message says what, where and what to do."""
+
+
+class NotThisSet(DataError):
+    """A folder does not hold the data set asked for; the message says what it holds and how to tell it otherwise."""
 
 
 class Unreadable(Exception):
@@ -30,11 +40,12 @@ class Index:
 
     `samples` has a row a clip: `name` (unique), `path` (relative to `root`), `label` (a number into
     `classes`), `group` (film, performer, camera or sequence: what must not stand on both sides),
-    `split` (`train`, `test`, `unused`, or `-` where the set has none) and `unit`, by which validation is cut
-    from train: the group, but the performer where groups are cameras.
-    `skipped` has a row a sample that was left out: `name`, `reason`, `detail`.
-    `remarks` has a row a clip that was kept although something about it is odd: `name`, `reason`, `detail`.
-    `foreign` counts the files below the root that are no part of the set by suffix.
+    `split` (`train`, `test`, `unused`, or `-` where the set has none), `files` (how many it is read from) and `unit`,
+    by which validation is cut from train: the group, but the performer where groups are cameras.
+    `skipped` has a row a sample that was left out: `name`, `reason`, `detail` and `files`, how many of the files below
+    the root it is (0 for what is only in a list); `remarks` a row a note on a clip that was kept: `name`, `reason`,
+    `detail`. `used` is the number of files that are lists or tables and were read; `foreign` counts by suffix ("" for
+    none) the files that are no part of the set. So each file below the root is counted once.
     `expected` is the number of clips there should be, where that is known; `expected_skips` are the
     reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed.
     """
@@ -50,7 +61,8 @@ class Index:
     expected_skips: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     foreign: dict[str, int] = field(default_factory=dict)
-    remarks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SKIPPED))
+    remarks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REMARKS))
+    used: int = 0
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -59,25 +71,33 @@ class Index:
         """The same index with the samples named in `unreadable` moved to the skipped ones."""
         if not unreadable:
             return self
-        lost = pd.DataFrame([(n, e.reason, e.detail) for n, e in unreadable.items()], columns=SKIPPED)
-        kept = self.samples[~self.samples.name.isin(unreadable)].reset_index(drop=True)
-        return replace(self, samples=kept, skipped=pd.concat([self.skipped, lost], ignore_index=True))
+        files = dict(zip(self.samples.name, self.samples.files, strict=True))
+        lost = [(n, e.reason, e.detail, files.get(n, 0)) for n, e in unreadable.items()]
+        return replace(
+            self,
+            samples=self.samples[~self.samples.name.isin(unreadable)].reset_index(drop=True),
+            skipped=pd.concat([self.skipped, _table(lost, SKIPPED)], ignore_index=True),
+            remarks=self.remarks[~self.remarks.name.isin(unreadable)].reset_index(drop=True),
+        )
 
     def with_remarks(self, remarks: dict[str, tuple[str, str]]) -> Index:
-        """The same index with a remark, (reason, detail), on each clip named in `remarks`."""
-        if not remarks:
-            return self
-        new = pd.DataFrame([(n, *remark) for n, remark in remarks.items()], columns=SKIPPED)
-        return replace(self, remarks=pd.concat([self.remarks, new], ignore_index=True))
-
-    def recordings(self) -> Iterator[list[Path]]:
-        """For each kept sample the files that it is read from: one, or the frames of a folder in their order."""
-        for path in self.paths():
-            yield sequence(path.iterdir())[0] if path.is_dir() else [path]
+        """The same index with a (reason, detail) more for each of the kept samples named in `remarks`."""
+        kept = set(self.samples.name)
+        more = [(name, *remark) for name, remark in remarks.items() if name in kept]
+        return replace(self, remarks=pd.concat([self.remarks, _table(more, REMARKS)], ignore_index=True))
 
     def paths(self) -> Iterator[Path]:
         """The absolute path of each kept sample, in order."""
         return (self.root / path for path in self.samples.path)
+
+    def recordings(self) -> Iterator[list[Path]]:
+        """The files each kept sample is read from, in order: one video or skeleton file, or a folder's frames."""
+        for path in self.paths():
+            try:
+                names = os.listdir(path) if path.is_dir() else None
+            except OSError:  # gone since: reading the folder as a file will say so
+                names = None
+            yield [path] if names is None else sequence(map(path.joinpath, names))[0]
 
     def parts(self) -> dict[str, int]:
         """How many kept clips stand in each part of the split."""
@@ -87,10 +107,20 @@ class Index:
         """How many samples were skipped for each reason."""
         return {reason: int(n) for reason, n in self.skipped.reason.value_counts().sort_index().items()}
 
+    def remark_counts(self) -> dict[str, int]:
+        """How many kept samples bear a remark of each reason."""
+        return {reason: int(n) for reason, n in self.remarks.reason.value_counts().sort_index().items()}
+
     def class_counts(self) -> dict[str, int]:
         """How many kept clips each class has, classes without any included."""
         counts = self.samples.label.value_counts()
         return {name: int(counts.get(k, 0)) for k, name in enumerate(self.classes)}
+
+    def class_parts(self) -> dict[str, dict[str, int]]:
+        """How many kept clips each class has in each part of the split, parts without any included."""
+        parts = sorted({*self.samples.split, *(("train", "test") if self.split != "-" else ())})
+        counts = self.samples.groupby(["label", "split"]).size()
+        return {name: {p: int(counts.get((k, p), 0)) for p in parts} for k, name in enumerate(self.classes)}
 
     def crossing(self) -> list[str]:
         """The groups that have clips on both sides of the split."""
@@ -108,61 +138,39 @@ class Index:
             if self.parts().get(part, 0) != n
         ]
         found += [f"class {name} has no clip" for name, n in self.class_counts().items() if n == 0]
+        counts = self.class_parts()
+        for part in ("train", "test") if self.split != "-" else ():
+            if lacking := [name for name, parts in counts.items() if any(parts.values()) and not parts[part]]:
+                words = f"{len(lacking)} classes have" if len(lacking) > 1 else "1 class has"
+                found.append(f"split {self.split}: {words} no {part} clip, the first: {lacking[0]}")
+        if not len(self):
+            found.append("no clip is kept")
         if crossing := self.crossing():
             found.append(f"{len(crossing)} groups cross split {self.split}, the first: {crossing[0]}")
         return found
 
     def fingerprint(self, contents: list[str]) -> str:
-        """Eight hex digits that change with the names, labels, groups, parts or `contents` of the kept clips.
+        """Eight hex digits that change with the classes, names, labels, groups, parts or contents of the kept clips.
 
-        `contents`: a digest of each kept clip's recording, in the order of `samples` (see `clips.contents`).
+        `contents` has a digest of each clip's recordings, in the order of `samples`.
         """
-        digest = hashlib.sha256(repr((self.dataset, self.split, self.classes)).encode("utf-8", "surrogateescape"))
-        for row, content in zip(self.samples.itertuples(index=False), contents, strict=True):
-            line = f"{row.name}|{row.label}|{row.group}|{row.split}|{content}\n"
-            digest.update(line.encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()[:8]
-
-
-SAMPLES = ["name", "path", "label", "group", "split"]
-SKIPPED = ["name", "reason", "detail"]
+        rows = zip(self.samples.name, self.samples.label, self.samples.group, self.samples.split, contents, strict=True)
+        told = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
 
 
 def frames_of(samples: Iterable[tuple], skipped: Iterable[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two tables of an `Index` from rows of (name, path, label, group, split) and (name, reason, detail).
+    """The tables of an `Index` from rows of (name, path, label, group, split, files) and (name, reason, detail, files).
 
     Raises `DataError` where two samples bear one name.
     """
-    kept = pd.DataFrame(list(samples), columns=SAMPLES).astype({"label": int})
+    kept = _table(samples, SAMPLES).astype({"label": int, "files": int})
     kept = kept.sort_values("name", kind="stable", ignore_index=True)
     kept["unit"] = kept.group
     if (twice := kept.name[kept.name.duplicated()]).size:
         raise DataError(f"{twice.size} names stand for more than one sample, the first: {twice.iloc[0]}")
-    return kept, pd.DataFrame(list(skipped), columns=SKIPPED)
+    return kept, _table(skipped, SKIPPED)
 
 
-def below(root: Path, depth: int) -> Iterator[Path]:
-    """`root` and the folders below it, nearest first, no deeper than `depth`."""
-    level = [root]
-    for _ in range(depth + 1):
-        yield from level
-        level = [d for folder in level for d in sorted(folder.iterdir()) if d.is_dir() and visible(d)]
-
-
-def visible(folder: Path) -> bool:
-    """Whether a folder can hold recordings; hidden ones and the miniature sets' `truth` cannot."""
-    return not folder.name.startswith((".", "__")) and folder.name != "truth"
-
-
-def class_names(*folders: Path) -> tuple[str, ...] | None:
-    """The names in the first `classes.txt` of `folders`, a line each, or None where there is none.
-
-    Raises `DataError` where a name stands twice or the file is empty.
-    """
-    for folder in folders:
-        if (file := folder / "classes.txt").is_file():
-            names = tuple(line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip())
-            if not names or len(set(names)) != len(names):
-                raise DataError(f"{file} must name each class once, a line each")
-            return names
-    return None
+def _table(rows: Iterable[tuple], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=columns)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from wtmr_core.datasets.clips import ClipFormat, uniform
-from wtmr_core.datasets.index import DataError, Index, Unreadable, below, class_names, frames_of
+from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
+from wtmr_core.datasets.recordings import BROKEN, Recording, distinct
 from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load, parse  # noqa: F401  (parse: for its users here)
+from wtmr_core.datasets.text import class_names, lines, read_text, remark, the_one
+from wtmr_core.datasets.tree import HARMLESS, Tree, join, printable, suffixes
 
 SPLITS = ("cross-subject", "cross-view")
 TRAIN_PERFORMERS = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})
@@ -28,7 +32,8 @@ OFFICIAL_PARTS = {
 }
 MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
 AVAILABLE_LIST = "skes_available_name.txt"
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})$")
+SUFFIX = ".skeleton"
+NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})\Z")
 ACTIONS = (
     "drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw", "sit down", "stand up",
     "clapping", "reading", "writing", "tear up paper", "put on jacket", "take off jacket", "put on a shoe",
@@ -48,13 +53,11 @@ TOO_FEW_FRAMES = "published reader: fewer than 16 frames"
 # -- what there is --------------------------------------------------------------------------------------------
 
 
-def locate(root: Path) -> Path | None:
-    """The folder at or below `root` that holds `.skeleton` files, or None."""
-    for folder in below(root, 2):
-        with os.scandir(folder) as entries:
-            if any(e.name.endswith(".skeleton") for e in entries):
-                return folder
-    return None
+def recognise(root: Path) -> None:
+    """Raises `NotThisSet`, saying what lies there, unless `.skeleton` files with NTU's names lie at or below `root`."""
+    tree = Tree(root)
+    if not any(NAME.match(clip.name) for clip in _found(tree)[0]):
+        raise NotThisSet(tree.without(".skeleton files named SsssCcccPpppRrrrAaaa"))
 
 
 def splits(root: Path) -> tuple[str, ...]:
@@ -67,26 +70,29 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
 
     Groups are performers in `cross-subject`, cameras in `cross-view`. Samples on the list of missing
     skeletons are skipped where the list is given; where it is not, they are found when they are read.
-    `protocol` changes nothing here, only how a file is read. Raises `DataError` for an unknown split or
-    a root without skeletons.
+    `protocol` changes nothing here, only how a file is read. Raises `DataError` for an unknown split, a list or
+    classes.txt that does not serve, and `NotThisSet` for a root without skeletons.
     """
     if split not in (*SPLITS, "-"):
         raise DataError(f"ntu60 has no split {split!r}; there are {' and '.join(SPLITS)}")
-    folder = locate(root)
-    if folder is None:
-        raise DataError(f"{root}: no .skeleton files at or below it")
-    with os.scandir(folder) as entries:
-        files = {e.name[: -len(".skeleton")]: e.stat().st_size for e in entries if e.name.endswith(".skeleton")}
-    missing, available = _list(root, MISSING_LIST), _list(root, AVAILABLE_LIST)
-    named = class_names(root, folder)
-    kept, skipped = names(sorted(n for n, size in files.items() if size), split, missing or (), len(named or ACTIONS))
-    skipped += [(name, "zero bytes", "") for name, size in files.items() if not size]
-    skipped += [(name, "in the list of names, not on disk", "") for name in (available or ()) if name not in files]
+    tree = Tree(root)
+    candidates, skipped, foreign = _found(tree)
+    if not candidates:
+        raise NotThisSet(tree.without(".skeleton files"))
+    files, twice = distinct(candidates)
+    missing, missing_files, notes = _list(tree, MISSING_LIST)
+    available, available_files, more = _list(tree, AVAILABLE_LIST)
+    named, class_files, even_more = class_names(tree, [clip.path for clip in files.values()])
+    empty = {name: why for name, clip in files.items() if (why := _empty(root / clip.path))}
+    on_disk = {clip.name for clip in candidates} | {Path(path).stem for path, *_ in skipped}
+    kept, unusable = names(sorted(files.keys() - empty.keys()), split, missing or (), len(named or ACTIONS))
+    skipped += [*twice, *((name, reason, detail, 1) for name, reason, detail in unusable)]
+    skipped += [(name, *why, 1) for name, why in empty.items()]
+    skipped += [(n, "in the list of names, not on disk", "", 0) for n in (available or ()) if n not in on_disk]
     present = sorted({action for *_, action in kept})
     classes = named or tuple(ACTIONS[a - 1] for a in present)
     label = {a: (a - 1 if named else k) for k, a in enumerate(present)}
-    where = folder.relative_to(root)
-    rows = [(n, (where / f"{n}.skeleton").as_posix(), label[a], group, part) for n, group, part, a in kept]
+    rows = [(n, files[n].path, label[a], group, part, 1) for n, group, part, a in kept]
     samples, skipped = frames_of(rows, skipped)
     samples["unit"] = samples.name.str[8:12]  # the performer: cameras are few and film the same performance
     official = named is None and missing is not None and len(missing) == OFFICIAL_MISSING
@@ -95,12 +101,17 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
         expected_skips |= {NOT_ONE_BODY, TOO_FEW_FRAMES}
         official = False
     known = OFFICIAL_CLIPS if official else len(available) if available is not None else None
+    if missing is None:
+        notes = [*notes, f"no {MISSING_LIST}: missing skeletons are found by reading"]
+    used = class_files | missing_files | available_files
     return Index(
         "ntu60", root, split, classes, samples, skipped,
         expected=None if protocol == "published" else known,
         expected_parts=OFFICIAL_PARTS.get(split, {}) if official else {},
-        expected_skips=frozenset(expected_skips),
-        notes=() if missing is not None else (f"no {MISSING_LIST}: missing skeletons are found by reading",),
+        expected_skips=HARMLESS | expected_skips,
+        notes=(*notes, *more, *even_more),
+        foreign=dict(sorted((foreign - suffixes(used)).items())),
+        used=len(used),
     )  # fmt: skip
 
 
@@ -127,10 +138,48 @@ def names(samples: Iterable[str], split: str, missing: Iterable[str] = (), actio
     return kept, skipped
 
 
-def _list(root: Path, name: str) -> list[str] | None:
-    """The sample names in the list `name` at, below or beside `root`, or None where there is none."""
-    file = next((d / name for d in [*below(root, 2), root.parent] if (d / name).is_file()), None)
-    return file and [n for n in map(str.strip, file.read_text("utf-8-sig").splitlines()) if NAME.match(n)]
+def _found(tree: Tree) -> tuple[list[Recording], list[tuple], Counter]:
+    """The `.skeleton` files, rows of what cannot be read, and how many other files there are of each suffix."""
+    files, skipped, foreign = [], [(path, why, detail, 0) for path, why, detail in tree.unread()], Counter()
+    for folder in tree:
+        if folder.aside:
+            foreign.update(suffixes(folder.entries))
+            continue
+        skeletons = [name for name in folder.files if name.lower().endswith(SUFFIX) and not name.startswith(".")]
+        files += [Recording(name[: -len(SUFFIX)], join(folder.path, name)) for name in skeletons]
+        skipped += [(printable(join(folder.path, n)), BROKEN, why, 1) for n, why in folder.broken.items()]
+        foreign.update(suffixes(folder.files) - suffixes(skeletons))
+    return files, skipped, foreign
+
+
+def _empty(file: Path) -> tuple[str, str] | None:
+    """Why a file holds nothing, as (reason, detail); None for one that has some bytes."""
+    try:
+        return None if file.stat().st_size else ("zero bytes", str(file))
+    except OSError as error:
+        return BROKEN, f"{file}: {error.strerror or error}"
+
+
+def _list(tree: Tree, name: str) -> tuple[list[str] | None, set[str], list[str]]:
+    """The sample names in the list `name` below the root or beside it, its path below the root, and notes.
+
+    None for a list that is not there. What stands before the first name is a heading. Raises `DataError`, naming file
+    and line, for a line that is no name, and where two lists as near to the root differ.
+    """
+    folders = [folder.path for folder in tree.own() if name in folder.files]
+    folder = the_one(tree, name, folders, lambda f: (tree.root / f / name).read_bytes())
+    file = tree.root.parent / name if folder is None else tree.root / folder / name
+    if folder is None and not os.path.isfile(file):
+        return None, set(), []
+    text, encoding = read_text(file)
+    listed = []
+    for number, line in lines(text):
+        sample = line.removesuffix(SUFFIX)
+        if NAME.match(sample):
+            listed.append(sample)
+        elif listed or re.match(r"S[0-9]", line):
+            raise DataError(f"{file}, line {number}: not a name like S001C001P001R001A001: {line!r}")
+    return listed, set() if folder is None else {join(folder, name)}, remark(file, encoding)
 
 
 # -- one file -------------------------------------------------------------------------------------------------

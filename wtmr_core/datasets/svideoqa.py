@@ -9,32 +9,35 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core.datasets.clips import ClipFormat, is_image, natural, read_frames
-from wtmr_core.datasets.index import DataError, Index, Unreadable, below, class_names, frames_of, visible
+from wtmr_core.datasets.clips import ClipFormat, read_frames
+from wtmr_core.datasets.filenames import is_image
+from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
+from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
 from wtmr_core.datasets.splits import cut_by_group
+from wtmr_core.datasets.text import DOES_NOT_READ, class_names, read_csv, rows
+from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
 
 SPLITS = ("sequence",)
 WORDS = (
     "walking", "sitting", "running", "carrying", "holding", "looking", "standing", "jumping", "turning",
     "raising", "waving",
 )  # fmt: skip
-SEQUENCE = re.compile(r"videosequence[-_ ]?(\d+)$", re.IGNORECASE)
+SEQUENCE = re.compile(r"videosequence[-_ ]?([0-9]+)\Z", re.IGNORECASE)
 TABLES = {".csv", ".xls"}
+COLUMNS = ("question", "answer")
 LEFT_OUT = "left out by the published reading"
 NO_WORD = "no action word in its table"
 _FOLDS = 5  # test is one of them
 
 
-def locate(root: Path) -> Path | None:
-    """The folder at or below `root` that holds the `videosequence-NNN` folders, or None."""
-    for folder in below(root, 2):
-        if any(d.is_dir() and SEQUENCE.match(d.name) for d in folder.iterdir()):
-            return folder
-    return None
+def recognise(root: Path) -> None:
+    """Raises `NotThisSet`, saying what lies there, unless videosequence-NNN folders lie at or below `root`."""
+    _sequences(Tree(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
@@ -43,54 +46,52 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
-    """Every camera folder below `root`; the group is its sequence.
+    """Every camera folder of every sequence below `root`; the group is its sequence.
 
+    A camera is a folder with images, or without any folder in it, below a `videosequence-NNN` folder; its sequence is
+    the nearest such folder above it, and folders of one number are one sequence.
     `sequence` puts a fifth of the sequences, stratified by class, into test (a fixed draw,
-    `splits.cut_by_group`); `-` makes no split. Raises `DataError` for a root without
-    sequences or an unknown split.
+    `splits.cut_by_group`); `-` makes no split. Raises `NotThisSet` for a root without sequences, and `DataError` for an
+    unknown split.
     """
     if split not in (*SPLITS, "-"):
         raise DataError(f"svideoqa has no split {split!r}; there is {SPLITS[0]} (the set has no official one)")
-    folder = locate(root)
-    if folder is None:
-        raise DataError(f"{root}: no videosequence-NNN folders at or below it")
-    found, skipped = [], []
-    for sequence in sorted((d for d in folder.iterdir() if d.is_dir() and SEQUENCE.match(d.name)), key=natural):
-        cameras = [
-            (c, _words(c))
-            for subject in _folders(sequence)
-            for c in (_folders(subject) or [subject])  # a subject without cameras fails below, and is counted
-        ]
-        if not cameras:
-            skipped.append((sequence.name, "empty sequence folder", str(sequence)))
-        known = [w for _, w in cameras if not isinstance(w, Unreadable)]
-        # the published reading: one label for all, from what was asked of any
-        of_all = next((w for w in WORDS if any(w in words for words in known)), None)
-        for camera, words in cameras:
-            name = camera.relative_to(folder).as_posix()
-            if isinstance(words, Unreadable):
-                skipped.append((name, words.reason, words.detail))
-            elif protocol == "published" and (_is_second(camera) or _number(sequence) == 149):
-                skipped.append((name, LEFT_OUT, "sequence 149 or Camera02"))
-            elif not (word := of_all if protocol == "published" else next(iter(words), None)):
-                skipped.append((name, NO_WORD, str(camera)))
-            elif not any(map(is_image, camera.iterdir())):
-                skipped.append((name, "no frames", str(camera)))
-            else:
-                found.append((name, camera.relative_to(root).as_posix(), word, sequence.name))
-    words_found = {word for *_, word, _ in found}
-    classes = class_names(root, folder) or tuple(sorted(words_found))
-    if unknown := words_found - set(classes):
+    tree = Tree(root)
+    names = _sequences(tree)
+    cameras, skipped, foreign = _cameras(tree, names)
+    clips, twice = distinct(camera.recording for camera in cameras)
+    of_name = {camera.recording.name: camera for camera in cameras}
+    of_all = _words_of_all([of_name[name] for name in clips])
+    kept, remarks = [], {}
+    for name in clips:
+        camera = of_name[name]
+        word, lost = camera.judged(protocol, of_all.get(camera.number))
+        if lost:
+            skipped.append((name, lost.reason, lost.detail, camera.recording.files))
+        else:
+            kept.append((name, camera.recording.path, word, names[camera.number], camera.recording.files))
+            remarks |= {name: camera.remark} if camera.remark else {}
+    numbers = {camera.number for camera in cameras}
+    skipped += [(names[n], "empty sequence folder", "", 0) for n in names if n not in numbers]
+    named, class_files, notes = class_names(tree, [clip.path for clip in clips.values()])
+    words_found = {word for _, _, word, *_ in kept}
+    if unknown := words_found - set(named or words_found):
         raise DataError(f"{root}: classes.txt does not name {min(unknown)}")
-    rows = [(n, path, classes.index(word), group, "-") for n, path, word, group in found]
-    samples, skipped = frames_of(rows, skipped)
+    classes = named or tuple(sorted(words_found))
+    samples, skipped = frames_of(
+        [(name, path, classes.index(word), group, "-", n) for name, path, word, group, n in kept], twice + skipped
+    )
     if split != "-" and len(samples):
         samples["split"] = _by_sequence(samples)
+    encodings = Counter(encoding for camera in cameras for encoding in camera.encodings if encoding != "utf-8")
     return Index(
         "svideoqa", root, split, classes, samples, skipped,
-        expected_skips=frozenset({LEFT_OUT}) if protocol == "published" else frozenset(),
-        notes=("no official split: a fifth of the sequences is the test part",),
-    )  # fmt: skip
+        expected_skips=HARMLESS | ({LEFT_OUT} if protocol == "published" else set()),
+        notes=("no official split: a fifth of the sequences is the test part", *notes,
+               *(f"{n} tables were read as {encoding}" for encoding, n in sorted(encodings.items()))),
+        foreign=dict(sorted((foreign - suffixes(class_files)).items())),
+        used=len(class_files) + sum(len(camera.tables) for camera in cameras),
+    ).with_remarks(remarks)  # fmt: skip
 
 
 def read(path: Path, form: ClipFormat):
@@ -99,45 +100,136 @@ def read(path: Path, form: ClipFormat):
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The `question` and `answer` columns of a .csv (UTF-8, UTF-16 or Windows-1252) or .xls file, as text.
+    """The `question` and `answer` columns of a .csv or .xls file (of all its sheets that are not empty), as text.
 
-    Raises `Unreadable` where the file or the columns do not serve.
+    Raises `Unreadable`, naming file and line, where the file, the columns or a row do not serve; see `text.rows`.
     """
-    try:
-        table = pd.read_excel(path, dtype=str) if path.suffix.lower() == ".xls" else _read_csv(path)
-    except Exception as error:  # pandas and xlrd raise many kinds for a broken file
-        raise Unreadable("table does not read", f"{path}: {error}") from None
-    table.columns = [str(c).strip().lower() for c in table.columns]
-    if missing := {"question", "answer"} - set(table.columns):
-        raise Unreadable("table without the columns question and answer", f"{path}: no {' and '.join(sorted(missing))}")
-    return table[["question", "answer"]].fillna("").astype(str)
+    return pd.DataFrame(_rows(path)[0], columns=COLUMNS)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    data = path.read_bytes()
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        encoding = "cp1252"
-    return pd.read_csv(path, dtype=str, encoding=encoding, encoding_errors="replace", sep=None, engine="python")
+@dataclass
+class _Camera:
+    """One camera folder: its recording, the number of its sequence, its tables' words, and what was seen on the way."""
+
+    recording: Recording
+    number: int
+    tables: list[str]
+    words: list[str] | Unreadable
+    encodings: list[str]
+    flaw: Unreadable | None
+    remark: tuple[str, str] | None
+
+    def judged(self, protocol: str, of_all: str | None) -> tuple[str | None, Unreadable | None]:
+        """Its label, or why it is skipped. `of_all` is the word of the whole sequence."""
+        if isinstance(self.words, Unreadable):
+            return None, self.words
+        if protocol == "published" and (_is_second(self.recording.path) or self.number == 149):
+            return None, Unreadable(LEFT_OUT, "sequence 149 or Camera02")
+        word = of_all if protocol == "published" else next(iter(self.words), None)
+        return word, self.flaw if word else Unreadable(NO_WORD, self.recording.path)
 
 
-def _words(camera: Path) -> list[str] | Unreadable:
-    """The action words of a camera folder, most telling first.
+def _sequences(tree: Tree) -> dict[int, str]:
+    """The name of each sequence by its number; raises `NotThisSet` where there is none."""
+    found = sorted((m for folder in tree.own() if (m := SEQUENCE.match(folder.name))), key=_order)
+    if not found:
+        raise NotThisSet(tree.without("videosequence-NNN folders"))
+    return {int(match[1]): match.string for match in reversed(found)}
+
+
+def _order(match: re.Match) -> tuple[int, str]:
+    return int(match[1]), match.string
+
+
+def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tuple], Counter]:
+    """The camera folders, rows of what is skipped, and how many files of each suffix are of no camera."""
+    cameras, skipped, foreign = [], [(path, why, detail, 0) for path, why, detail in tree.unread()], Counter()
+    for folder in tree:
+        if folder.aside or folder.unread:
+            foreign.update(suffixes(folder.entries))
+            continue
+        parts = folder.path.split("/")
+        depth = next((i for i in reversed(range(len(parts))) if SEQUENCE.match(parts[i])), len(parts))
+        files = list(map(Path, folder.entries))
+        images = [file for file in files if is_image(file)] if depth < len(parts) else []
+        leaf = not any(not tree.folders[join(folder.path, name)].aside for name in folder.folders)
+        taken: set[str] = set()
+        if depth < len(parts) - 1 and (images or leaf):
+            number = int(SEQUENCE.match(parts[depth])[1])
+            camera, others = _camera(tree, folder, images, number, "/".join([names[number], *parts[depth + 1 :]]))
+            cameras.append(camera)
+            taken = {*(image.name for image in images), *camera.tables} - others
+        elif images:
+            skipped.append((printable(folder.path), "frames outside a camera folder", "", len(images)))
+            taken = {image.name for image in images}
+        lost = [name for name in folder.broken if name not in taken and Path(name) not in images]
+        skipped += [(printable(join(folder.path, n)), BROKEN, folder.broken[n], 1) for n in lost]
+        foreign.update(suffixes([f.name for f in files if f.name not in taken and f.name not in lost]))
+    return cameras, skipped, foreign
+
+
+def _camera(tree: Tree, folder: Folder, images: list[Path], number: int, name: str) -> tuple[_Camera, set[str]]:
+    """A camera folder, and its images that are none of its frames."""
+    frames, others, why = frames_in(folder, images)
+    if why:
+        frames, others = images, []
+    remark = beside(others) if others else None
+    tables = sorted(n for n in folder.entries if Path(n).suffix.lower() in TABLES and n[0] not in ".~")
+    words, encodings, empty = _words(tree.root / folder.path, tables)
+    if empty and not remark:
+        remark = "rows without an answer", f"{empty}"
+    tables = [table for table in tables if table not in folder.broken]
+    recording = Recording(name, folder.path, len(frames))
+    return _Camera(recording, number, tables, words, encodings, why, remark), {file.name for file in others}
+
+
+def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, list[str], int]:
+    """The action words of a camera folder, most telling first; its tables' encodings; how many rows have no answer.
 
     Those in answers before those in questions only, then the more frequent, then the order of `WORDS`.
     """
-    tables = sorted(f for f in camera.iterdir() if f.suffix.lower() in TABLES and not f.name.startswith("."))
     if not tables:
-        return Unreadable("no question/answer table", str(camera))
-    try:
-        table = pd.concat([read_table(t) for t in tables])
-    except Unreadable as error:
-        return error
+        return Unreadable("no question/answer table", str(folder)), [], 0
+    cells, encodings = [], []
+    for table in tables:
+        try:
+            some, encoding = _rows(folder / table)
+        except Unreadable as error:
+            return error, encodings, 0
+        cells += some
+        encodings.append(encoding)
     pattern = re.compile(r"\b(" + "|".join(WORDS) + r")\b")
-    answers, questions = (Counter(pattern.findall(" ".join(table[c]).lower())) for c in ("answer", "question"))
-    return sorted(answers | questions, key=lambda w: (-answers[w], -questions[w], WORDS.index(w)))
+    questions, answers = (Counter(pattern.findall(" ".join(row[c] for row in cells).lower())) for c in COLUMNS)
+    words = sorted(answers | questions, key=lambda w: (-answers[w], -questions[w], WORDS.index(w)))
+    return words, encodings, sum(not row["answer"] for row in cells)
+
+
+def _words_of_all(cameras: list[_Camera]) -> dict[int, str]:
+    """The published reading's one word for all cameras of a sequence, by its number: from what was asked of any."""
+    told: dict[int, set[str]] = {}
+    for camera in cameras:
+        if not isinstance(camera.words, Unreadable):
+            told.setdefault(camera.number, set()).update(camera.words)
+    return {number: min(words, key=WORDS.index) for number, words in told.items() if words}
+
+
+def _rows(path: Path) -> tuple[list[dict[str, str]], str]:
+    """The questions and answers of a table, and its encoding."""
+    if path.suffix.lower() == ".csv":
+        try:
+            table, encoding = read_csv(path, COLUMNS)
+        except DataError as error:
+            raise Unreadable(DOES_NOT_READ, str(error)) from None
+        return [row for _, row in table], encoding
+    try:
+        sheets = pd.read_excel(path, dtype=str, header=None, keep_default_na=False, sheet_name=None)
+    except Exception as error:  # pandas and xlrd raise many kinds for a broken file
+        raise Unreadable(DOES_NOT_READ, f"{path}: {error}") from None
+    sheets = {name: sheet.fillna("").astype(str).to_numpy().tolist() for name, sheet in sheets.items() if sheet.size}
+    if not sheets:
+        raise Unreadable(DOES_NOT_READ, f"{path} is empty")
+    cells = (rows(f"{path}, {name}", enumerate(sheet, 1), COLUMNS) for name, sheet in sheets.items())
+    return [row for sheet in cells for _, row in sheet], "utf-8"
 
 
 def _by_sequence(samples: pd.DataFrame) -> list[str]:
@@ -148,13 +240,5 @@ def _by_sequence(samples: pd.DataFrame) -> list[str]:
     return ["test" if i in rows else "train" for i in range(len(samples))]
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted((d for d in folder.iterdir() if d.is_dir() and visible(d)), key=natural)
-
-
-def _number(sequence: Path) -> int:
-    return int(SEQUENCE.match(sequence.name).group(1))
-
-
-def _is_second(camera: Path) -> bool:
-    return re.search(r"camera[-_ ]?0*2$", camera.name, re.IGNORECASE) is not None
+def _is_second(camera: str) -> bool:
+    return re.search(r"camera[-_ ]?0*2$", camera, re.IGNORECASE) is not None

@@ -1,0 +1,167 @@
+"""`wtmr data check`: what a data set holds, against what it should hold, in words or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from wtmr_core import datasets
+from wtmr_core.datasets.clips import ClipFormat, verify
+from wtmr_core.datasets.index import DataError, Index, Unreadable
+from wtmr_core.datasets.tree import printable
+
+SHOWN = 10  # names of each reason
+
+
+def report(dataset: str, root: str | Path | None = None, *, split: str | None = None, protocol: str = "corrected",
+           names_only: bool = False, workers: int | None = None) -> dict[str, Any]:  # fmt: skip
+    """All there is to say of a data set, as `--json` prints it; the index is the one that training uses.
+
+    Every split that can be read there is checked, or `split` alone. Every kept clip is read to its end, once, unless
+    `names_only`. `kept`, `expected`, `classes`, `foreign` and `used` are those of the first split; what was skipped and
+    remarked is of all. `problems` is empty where all is as expected; what keeps a split from being read is one of them.
+    """
+    found: dict[str, Any] = {
+        "dataset": dataset, "root": str(root), "kept": 0, "expected": None, "skipped": {}, "remarks": {},
+        "foreign": {}, "used": 0, "classes": {}, "class_parts": {}, "splits": {}, "crossing": {}, "groups_crossing": 0,
+        "notes": [], "skipped_samples": [], "remarked_samples": [], "names_only": names_only, "problems": [],
+    }  # fmt: skip
+    reader = datasets.module(dataset)
+    try:
+        place = datasets.find(dataset, root)
+        found["root"] = str(place)
+        names = (split,) if split else reader.splits(place) or ("-",)
+    except DataError as error:
+        return found | {"problems": [str(error)]}
+    form = None if names_only else _format(dataset, protocol)
+    verified = _Verified(reader, form, workers)
+    skipped, remarks = [], []
+    for name in names:
+        try:
+            index = verified.of(reader.index(place, name, protocol=protocol))
+        except DataError as error:
+            found["problems"].append(str(error))
+            continue
+        if not skipped:
+            found |= {"kept": len(index), "expected": index.expected, "classes": index.class_counts(),
+                      "foreign": index.foreign, "used": index.used}  # fmt: skip
+        if name != "-":
+            found["splits"][name] = index.parts()
+            found["crossing"][name] = index.crossing()
+            found["class_parts"][name] = index.class_parts()
+        skipped.append(index.skipped)
+        remarks.append(index.remarks)
+        found["notes"] += [note for note in index.notes if note not in found["notes"]]
+        found["problems"] += [p for p in index.problems() if p not in found["problems"]]
+    if names == ("-",):
+        try:
+            reader.index(place, reader.SPLITS[0], protocol=protocol)
+        except DataError as error:
+            found["problems"] += [str(error)] if str(error) not in found["problems"] else []
+    found["skipped_samples"], found["skipped"] = _rows(skipped)
+    found["remarked_samples"], found["remarks"] = _rows(remarks)
+    found["groups_crossing"] = sum(map(len, found["crossing"].values()))
+    return found
+
+
+def show(found: dict[str, Any], *, as_json: bool = False) -> int:
+    """Print a `report`; returns 1 where it has problems, else 0."""
+    for line in [json.dumps(found, indent=2)] if as_json else _lines(found):
+        # whatever the terminal's encoding: a name that it lacks is escaped
+        encoding = sys.stdout.encoding or "utf-8"
+        print(line.encode(encoding, "backslashreplace").decode(encoding))
+    return 1 if found["problems"] else 0
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    expected = "" if found["expected"] is None else f" of {found['expected']:,} expected"
+    yield f"{found['dataset']} in {printable(found['root'])}"
+    yield f"{found['kept']:,} clips kept{expected}"
+    yield from _named("with a remark", found["remarks"], found["remarked_samples"])
+    yield from _named("skipped", found["skipped"], found["skipped_samples"])
+    if found["foreign"]:
+        counts = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in found["foreign"].items())
+        yield f"no part of the set: {sum(found['foreign'].values()):,} files ({counts})"
+    for split, parts in found["splits"].items():
+        crossing = len(found["crossing"][split])
+        counts = ", ".join(f"{n:,} {part}" for part, n in parts.items())
+        yield f"split {split}: {counts}; {crossing or 'no'} group{'s' if crossing > 1 else ''} on both sides"
+    yield f"{len(found['classes'])} classes"
+    if found["classes"]:
+        table = {"kept": found["classes"]}
+        for split, counts in found["class_parts"].items():
+            for part in next(iter(counts.values()), ()):
+                table[f"{split} {part}"] = {name: parts[part] for name, parts in counts.items()}
+        yield pd.DataFrame(table).fillna(0).astype(int).to_string()
+    for note in found["notes"]:
+        yield f"note: {printable(note)}"
+    for problem in found["problems"]:
+        yield f"NOT AS EXPECTED: {printable(problem)}"
+    unread = ", by the names alone: no file was read" if found["names_only"] else ""
+    if found["problems"]:
+        yield f"{len(found['problems'])} things are not as expected"
+    elif found["expected"] is None:
+        yield f"nothing known to compare with: {found['kept']:,} clips kept{unread}"
+    else:
+        yield f"as expected{unread}"
+
+
+def _named(what: str, counts: dict[str, int], samples: list[dict]) -> Iterator[str]:
+    """How many there are for each reason, and the first of them by name."""
+    for reason, n in counts.items():
+        yield f"{n:>9,} {what}: {printable(reason)}"
+        rows = [row for row in samples if row["reason"] == reason]
+        for row in rows[:SHOWN]:
+            yield printable(f"{'':>10}{row['name']}" + (f" ({row['detail']})" if row["detail"] else ""))
+        if n > SHOWN:
+            yield f"{'':>10}and {n - SHOWN:,} more (all with --json)"
+
+
+class _Verified:
+    """Reads each clip to its end once, however many splits it stands in."""
+
+    def __init__(self, reader: ModuleType, form: ClipFormat | None, workers: int | None):
+        self.reader, self.form, self.workers = reader, form, workers
+        self.read: set[str] = set()
+        self.unreadable: dict[str, Unreadable] = {}
+        self.remarks: dict[str, tuple[str, str]] = {}
+
+    def of(self, index: Index) -> Index:
+        """The index with what cannot be read among the skipped, and what is odd about the others remarked."""
+        todo = index.samples[~index.samples.name.isin(self.read)].reset_index(drop=True)
+        if self.form and len(todo):
+            part = replace(index, samples=todo, skipped=index.skipped[:0], remarks=index.remarks[:0])
+            part = verify(part, self.reader.read, self.form, workers=self.workers)
+            self.read |= set(todo.name)
+            self.unreadable |= {row.name: Unreadable(row.reason, row.detail) for row in _each(part.skipped)}
+            self.remarks |= {row.name: (row.reason, row.detail) for row in _each(part.remarks)}
+        kept = set(index.samples.name)
+        return index.without({n: e for n, e in self.unreadable.items() if n in kept}).with_remarks(self.remarks)
+
+
+def _each(table: pd.DataFrame) -> Iterator:
+    return table.itertuples(index=False)
+
+
+def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
+    """The rows of all splits, each sample once for a reason, and how many there are for each reason."""
+    rows = {(row["name"], row["reason"]): row for table in reversed(tables) for row in table.to_dict("records")}
+    samples = sorted(rows.values(), key=lambda row: (row["reason"], row["name"]))
+    counts: dict[str, int] = {}
+    for row in samples:
+        counts[row["reason"]] = counts.get(row["reason"], 0) + 1
+    return samples, counts
+
+
+def _format(dataset: str, protocol: str) -> ClipFormat:
+    """The cheapest form in which a clip is read to its end."""
+    if dataset != "ntu60":
+        return ClipFormat(2, size=16)
+    return ClipFormat(16, bodies=1, reader="published") if protocol == "published" else ClipFormat(2, bodies=2)
