@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from wtmr_core import datasets
+from wtmr_core import datasets, environment, errors
 from wtmr_core.datasets import DataError
 
 
@@ -70,14 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
     table.set_defaults(run=table_of_runs)
 
     options = parser.parse_args(arguments)
-    try:
-        return options.run(options)
-    except KeyboardInterrupt:
-        print("wtmr: stopped; called again it goes on where it was", file=sys.stderr)
-        return 130
-    except (ValueError, RuntimeError, ArithmeticError, OSError) as error:
-        print(f"wtmr: {error}", file=sys.stderr)
-        return 2
+    for stream in (sys.stdout, sys.stderr):  # a sign that a terminal lacks stops nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def work() -> int:
+        with environment.cleaned():
+            return options.run(options)
+
+    return errors.ended(work, f"wtmr {options.command}")
 
 
 def report(options: argparse.Namespace) -> dict[str, Any]:

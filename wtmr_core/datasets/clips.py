@@ -19,10 +19,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
 from wtmr_core.datasets.index import Index, Unreadable
+from wtmr_core.locks import locked
+from wtmr_core.processes import cores
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a broken file is counted, not shouted about
 import cv2
@@ -175,7 +176,7 @@ def attempts(paths: list[Path], read: Callable, form: ClipFormat, *, workers: in
     A clip that cannot be read comes as the `Unreadable` it raised. Without `keep` only that it could be
     read comes back, not the clip.
     """
-    workers = min(workers or os.cpu_count() or 1, max(len(paths), 1))
+    workers = min(workers or cores(), max(len(paths), 1))
     task = functools.partial(_attempt if keep else _attempt_count, read=read, form=form)
     bar = functools.partial(tqdm, total=len(paths), desc=title, unit="clip", mininterval=0.5)
     if workers == 1 or len(paths) < 16:
@@ -230,9 +231,9 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
     """
     folder = home / f"{index.dataset}-{_key(index, form)}"
     if not (folder / "complete.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / ".lock"):  # another process that wants the same cache waits here
+            # another process that wants the same cache waits here
+            with locked(folder / ".lock", f"caches {index.dataset}", remedy="name another folder with WTMR_CACHE"):
                 if not (folder / "complete.json").is_file():
                     _fill(folder, index, read, form, workers)
         except OSError as error:

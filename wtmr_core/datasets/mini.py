@@ -12,7 +12,6 @@ import csv
 import json
 import math
 import multiprocessing
-import os
 import shutil
 import sys
 import zlib
@@ -25,13 +24,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import xlwt
-from filelock import FileLock
 from tqdm.auto import tqdm
 
 from wtmr_core.datasets import body
 from wtmr_core.datasets.body import Person, Step
 from wtmr_core.datasets.camera import Camera, chair, draw_room, show_room
 from wtmr_core.datasets.drawing import Figure, Scene
+from wtmr_core.locks import locked
+from wtmr_core.processes import cores
 
 VERSION = 4  # raise it when any byte of any set changes: older sets are then made again
 PLACES = 5  # of mini SVideoQA: surveillance cameras stay where they are, people come and go
@@ -95,9 +95,10 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, worke
         return root
     if root.exists() and _mark(root) is None and any(root.iterdir()):
         raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
-    root.parent.mkdir(parents=True, exist_ok=True)
     beside = root.with_name(f".{root.name}.part")
-    with FileLock(root.with_name(f".{root.name}.lock")):  # another process that wants the same set waits here
+    # another process that wants the same set waits here
+    remedy = f"make it elsewhere, `wtmr data mini {dataset} --root FOLDER`, and give that folder as root"
+    with locked(root.with_name(f".{root.name}.lock"), f"makes the miniature {dataset}", remedy=remedy):
         if _mark(root) != mark:
             shutil.rmtree(beside, ignore_errors=True)  # of one that was killed
             (new := beside / "new").mkdir(parents=True)
@@ -125,7 +126,7 @@ def _rng(seed: int, *key: object) -> np.random.Generator:
 def _each(work: Callable, jobs: Sequence, workers: int | None, title: str) -> list:
     """[work(job) for job in jobs] in several processes, with a progress bar on stderr."""
     bar = partial(tqdm, total=len(jobs), desc=title, unit="clip")
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = min(workers or cores(), len(jobs))
     script = getattr(sys.modules["__main__"], "__file__", None)
     if workers == 1 or (script and not Path(script).exists()):  # a script read from stdin cannot be spawned
         return list(bar(map(work, jobs)))

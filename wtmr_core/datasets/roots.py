@@ -35,7 +35,7 @@ def find_root(dataset: str, locate, given: str | Path | None = None) -> Path:
     """
     base = os.environ.get("WTMR_DATA")
     if given:
-        root = Path(given).expanduser()
+        root = Path(os.path.expanduser(given))  # where nobody has a home, `~` is left as it is
         places = [root, home() / root, *([Path(base) / root] if base else [])]
         if found := next((place for place in places if place.is_dir()), None):
             return found.resolve()
