@@ -1,7 +1,10 @@
 """Which notebook makes which result of a suite. `wtmr reproduce` starts it, writes its config, and sees to it that no
 other batch works in the same folder; by hand:
 
-    snakemake --cores 2 --rerun-triggers mtime params input --config suite=experiments/mini.yaml results=results/mini
+    snakemake --directory results/mini --cores 2 --rerun-triggers mtime params input --config suite=experiments/mini.yaml
+
+It works in the folder of results, so that every path below is a plain name: Snakemake takes braces for wildcards. The
+config names the suite, the results and the recordings as seen from the companion's own folder, where notebooks run.
 
 Every job is one notebook through papermill in a process of its own. It is done when its mark in `.done/` is newer
 than what it needs: executed notebooks, tables and figures of the mini suite are part of the repository, marks are not,
@@ -9,14 +12,17 @@ so that a fresh clone makes everything anew.
 """
 
 import json
+import os
+import re
 import shlex
 import sys
 from pathlib import Path
 
 from wtmr_core import suite
 
+HOME = Path(workflow.basedir)
 FILE = config.get("suite", "experiments/mini.yaml")
-SUITE = suite.load(Path(FILE))
+SUITE = suite.load(HOME / FILE)
 RESULTS = config.get("results", f"results/{SUITE.name}")
 CORES, GPUS = int(config.get("cores", 2)), int(config.get("gpus", 0))
 LEFT_OUT = config.get("left_out") or {}  # run -> why
@@ -25,10 +31,23 @@ FAILED = config.get("failed") or {}  # notebook -> why; the report does without
 RUNS = {name: entry.settings for name, entry in SUITE.runs.items() if name not in LEFT_OUT}
 DATASETS = {run.dataset: name for name, run in reversed(RUNS.items())}  # -> its first run
 
-DONE = f"{RESULTS}/.done"
+
+def literal(path) -> str:
+    """`path` as a word of a shell command in which Snakemake fills in what stands in braces."""
+    return shlex.quote(str(path)).replace("{", "{{").replace("}", "}}")
+
+
+def source(name: str):
+    """A notebook of the companion, as an input: from here, so that it stays the same in a checkout that was moved, and
+    by a function, since what a function gives is taken as it is."""
+    path = os.path.relpath(HOME / "notebooks" / f"{name}.ipynb")
+    return lambda wildcards: path
+
+
 # `exec`, so that Snakemake itself is the notebook's parent, with whom it dies
-NOTEBOOK = f"exec {shlex.quote(sys.executable)} -m wtmr_core notebook --parent $PPID {{input.source:q}} {{output.notebook:q}}"
-NOTEBOOK += " --log {log:q} --parameters {params.given:q} --gpus " + ("{resources.gpu}" if config.get("local") else "0")
+NOTEBOOK = f"results=$PWD && cd {literal(HOME)} && exec {literal(sys.executable)} -m wtmr_core notebook --parent $PPID"
+NOTEBOOK += ' "$results"/{input.source:q} "$results"/{output.notebook:q} --log "$results"/{log:q} --parameters {params.given:q}'
+NOTEBOOK += " --gpus " + ("{resources.gpu}" if config.get("local") else "0")
 
 
 def given(**parameters) -> str:
@@ -66,6 +85,7 @@ of_suite = given(suite=NAME, results=RESULTS, left_out=LEFT_OUT or None)
 
 
 TIMED_ON_GPU = {"batch_sizes": [1, 8], "precisions": ["fp32", "fp16", "bf16"], "repeats": 20}
+of_times = given(**json.loads(of_suite) | (TIMED_ON_GPU if GPUS and config.get("scale") == "full" else {}))
 
 
 report: "experiments/report.rst"
@@ -73,7 +93,7 @@ report: "experiments/report.rst"
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    name="|".join(RUNS),
+    name="|".join(map(re.escape, RUNS)),
 
 
 localrules:
@@ -86,19 +106,19 @@ JOBS += ["04_ablation", "05_performance_table"]
 
 rule all:
     input:
-        [f"{DONE}/{job}" for job in JOBS if job not in FAILED],
+        [f".done/{job}" for job in JOBS if job not in FAILED],
 
 
 rule data:
     input:
-        source="notebooks/01_data.ipynb",
+        source=source("01_data"),
     output:
-        notebook=f"{RESULTS}/notebooks/01_data-{{dataset}}.ipynb",
-        done=touch(f"{DONE}/01_data-{{dataset}}"),
+        notebook="notebooks/01_data-{dataset}.ipynb",
+        done=touch(".done/01_data-{dataset}"),
     params:
         given=of_data,
     log:
-        f"{RESULTS}/logs/01_data-{{dataset}}.log",
+        "logs/01_data-{dataset}.log",
     resources:
         gpu=0,
     priority: 1000
@@ -108,16 +128,16 @@ rule data:
 
 rule train:
     input:
-        source="notebooks/02_train.ipynb",
+        source=source("02_train"),
         # its clips must have been read, but a run whose clips are the same stays what it is
-        data=lambda wildcards: ancient(f"{DONE}/01_data-{RUNS[wildcards.name].dataset}"),
+        data=lambda wildcards: ancient(f".done/01_data-{RUNS[wildcards.name].dataset}"),
     output:
-        notebook=f"{RESULTS}/notebooks/02_train-{{name}}.ipynb",
-        done=touch(f"{DONE}/02_train-{{name}}"),
+        notebook="notebooks/02_train-{name}.ipynb",
+        done=touch(".done/02_train-{name}"),
     params:
         given=of_run,
     log:
-        f"{RESULTS}/logs/02_train-{{name}}.log",
+        "logs/02_train-{name}.log",
     threads: lambda wildcards: threads_of(RUNS[wildcards.name])
     resources:
         gpu=lambda wildcards: gpus_of(RUNS[wildcards.name]) if RUNS[wildcards.name].nodes == 1 else 0,
@@ -134,19 +154,19 @@ rule train:
 
 rule confusion_matrix:
     input:
-        source="notebooks/03_confusion_matrix.ipynb",
-        run=f"{DONE}/02_train-{{name}}",
+        source=source("03_confusion_matrix"),
+        run=".done/02_train-{name}",
     output:
-        notebook=f"{RESULTS}/notebooks/03_confusion_matrix-{{name}}.ipynb",
-        done=touch(f"{DONE}/03_confusion_matrix-{{name}}"),
+        notebook="notebooks/03_confusion_matrix-{name}.ipynb",
+        done=touch(".done/03_confusion_matrix-{name}"),
         whole=report(
-            f"{RESULTS}/figures/03_confusion_matrix-{{name}}.png", category="Confusion matrices", subcategory="{name}"
+            "figures/03_confusion_matrix-{name}.png", category="Confusion matrices", subcategory="{name}"
         ),
-        reduced=report(f"{RESULTS}/figures/03_reduced-{{name}}.png", category="Confusion matrices", subcategory="{name}"),
+        reduced=report("figures/03_reduced-{name}.png", category="Confusion matrices", subcategory="{name}"),
     params:
         given=lambda wildcards: given(**json.loads(of_suite) | {"name": wildcards.name, "left_out": None}),
     log:
-        f"{RESULTS}/logs/03_confusion_matrix-{{name}}.log",
+        "logs/03_confusion_matrix-{name}.log",
     resources:
         gpu=0,
     shell:
@@ -155,20 +175,20 @@ rule confusion_matrix:
 
 rule ablation:
     input:
-        source="notebooks/04_ablation.ipynb",
-        runs=expand(f"{DONE}/02_train-{{name}}", name=RUNS),
+        source=source("04_ablation"),
+        runs=expand(".done/02_train-{name}", name=RUNS),
     output:
-        notebook=f"{RESULTS}/notebooks/04_ablation.ipynb",
-        done=touch(f"{DONE}/04_ablation"),
-        table=report(f"{RESULTS}/tables/04_ablation.csv", category="Ablation"),
-        components=report(f"{RESULTS}/tables/04_components.csv", category="Ablation"),
+        notebook="notebooks/04_ablation.ipynb",
+        done=touch(".done/04_ablation"),
+        table=report("tables/04_ablation.csv", category="Ablation"),
+        components=report("tables/04_components.csv", category="Ablation"),
         figures=report(
-            expand(f"{RESULTS}/figures/04_{{what}}.png", what=["ablation", "networks", "components"]), category="Ablation"
+            expand("figures/04_{what}.png", what=["ablation", "networks", "components"]), category="Ablation"
         ),
     params:
-        given=of_suite,
+        given=lambda wildcards: of_suite,
     log:
-        f"{RESULTS}/logs/04_ablation.log",
+        "logs/04_ablation.log",
     resources:
         gpu=0,
     shell:
@@ -177,19 +197,19 @@ rule ablation:
 
 rule performance_table:
     input:
-        source="notebooks/05_performance_table.ipynb",
-        runs=expand(f"{DONE}/02_train-{{name}}", name=RUNS),
+        source=source("05_performance_table"),
+        runs=expand(".done/02_train-{name}", name=RUNS),
     output:
-        notebook=f"{RESULTS}/notebooks/05_performance_table.ipynb",
-        done=touch(f"{DONE}/05_performance_table"),
-        table=report(f"{RESULTS}/performance_table.csv", category="Performance"),
-        runs=report(f"{RESULTS}/tables/05_runs.csv", category="Performance"),
-        times=report(f"{RESULTS}/tables/05_times.csv", category="Performance"),
-        figure=report(f"{RESULTS}/figures/05_accuracy_cost.png", category="Performance"),
+        notebook="notebooks/05_performance_table.ipynb",
+        done=touch(".done/05_performance_table"),
+        table=report("performance_table.csv", category="Performance"),
+        runs=report("tables/05_runs.csv", category="Performance"),
+        times=report("tables/05_times.csv", category="Performance"),
+        figure=report("figures/05_accuracy_cost.png", category="Performance"),
     params:
-        given=given(**json.loads(of_suite) | (TIMED_ON_GPU if GPUS and config.get("scale") == "full" else {})),
+        given=lambda wildcards: of_times,
     log:
-        f"{RESULTS}/logs/05_performance_table.log",
+        "logs/05_performance_table.log",
     threads: CORES  # it measures times
     resources:
         gpu=1 if GPUS else 0,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def outcome(results: Path) -> dict[str, bytes]:
     found = {}
     for file in sorted(f for f in results.rglob("*") if f.is_file()):
         path = file.relative_to(results)
-        if not ({"logs", ".done"} & set(path.parts) or file.name in timed or file.name.startswith(".")):
+        if not ({"logs", ".done", ".snakemake"} & set(path.parts) or file.name in timed or file.name.startswith(".")):
             found[str(path)] = file.read_bytes()
     for metrics in results.glob("runs/*/metrics.json"):
         held = json.loads(metrics.read_text())
@@ -282,11 +283,11 @@ def test_a_failing_notebook_leaves_its_reason_and_no_result(tmp_path):
         execution.notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", {}, tmp_path / "logs/job.log")
     assert not (tmp_path / "out.ipynb").exists()
     assert json.loads((tmp_path / "logs/job.json").read_text())["state"] == "failed"
-    assert "ZeroDivisionError" in (tmp_path / "logs/job.ipynb").read_text()
+    assert "ZeroDivisionError" in (tmp_path / "logs/job.part.ipynb").read_text()
 
 
 def test_notebooks_take_gpus_that_no_other_has(tmp_path, monkeypatch):
-    monkeypatch.setattr(execution.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     with execution.free_gpus(1):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from pathlib import Path
 
-from wtmr_core import datasets
+from wtmr_core import datasets, environment, errors
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,14 +68,15 @@ def main(arguments: list[str] | None = None) -> int:
     table.set_defaults(run=table_of_runs)
 
     options = parser.parse_args(arguments)
-    try:
-        return options.run(options)
-    except KeyboardInterrupt:
-        print("wtmr: stopped; called again it goes on where it was", file=sys.stderr)
-        return 130
-    except (ValueError, RuntimeError, ArithmeticError, OSError) as error:
-        print(f"wtmr: {error}", file=sys.stderr)
-        return 2
+    for stream in (sys.stdout, sys.stderr):  # a sign that a terminal lacks stops nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def work() -> int:
+        with environment.cleaned():
+            return options.run(options)
+
+    return errors.ended(work, f"wtmr {options.command}")
 
 
 def data_check(options: argparse.Namespace) -> int:

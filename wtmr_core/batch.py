@@ -18,11 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from wtmr_core import datasets, processes, runs, suite
+from wtmr_core import datasets, environment, execution, processes, runs, suite
+from wtmr_core.locks import locked
 from wtmr_core.progress import View
 from wtmr_core.settings import SettingsError
+
+LOCK = ".lock"
+#: what a suite writes into its folder of results
+WRITTEN = ("notebooks", "tables", "figures", "logs", "data", "performance_table.csv", "report.html")
 
 
 @dataclass
@@ -74,7 +79,7 @@ def plan(
     here = _gpus() if profile == "local" and gpus != 0 else 0
     if profile == "local" and (gpus or 0) > here:
         raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
-    made = Plan(found, file.resolve(), (results or home / "results" / found.name).resolve(), profile,
+    made = Plan(found, file.resolve(), (results or datasets.results_home(found.name)).resolve(), profile,
                 here if gpus is None else gpus, processes.cores())  # fmt: skip
     absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
     for run, entry in found.runs.items():
@@ -114,11 +119,13 @@ def pending(made: Plan) -> list[str]:
     if len(made.left_out) == len(made.suite.runs):
         return []
     with _config(made) as file:
-        said = _snakemake(made, file, "--summary", capture_output=True, text=True)
+        said = _snakemake(made, file, "--summary", capture_output=True, encoding="utf-8", errors="replace")
     if said.returncode:
         raise runs.RunError(f"Snakemake cannot plan the suite:\n{said.stderr}")
     lines = [line.split("\t") for line in said.stdout.splitlines() if "\t" in line]
-    return sorted({Path(line[0]).name for line in lines[1:] if "/.done/" in line[0] and line[-1] != "no update"})
+    return sorted(
+        {Path(line[0]).name for line in lines[1:] if line[0].startswith(".done/") and line[-1] != "no update"}
+    )
 
 
 def reproduce(made: Plan) -> int:
@@ -126,18 +133,20 @@ def reproduce(made: Plan) -> int:
 
     A failed notebook does not stop the others; what can be made without a failed run is then made without it.
     Returns 0, or 1 where something failed. Raises `RunError` where another batch works in the results folder, and
-    `DataError` where no run has its recordings here.
+    `DataError` where no run has its recordings here. Before anything is written it also raises `RunError` for a results
+    folder that holds files of the user's own where the suite's would be.
     """
     if len(made.left_out) == len(made.suite.runs):
         whys = "; ".join(dict.fromkeys(made.left_out.values()))
         raise datasets.DataError(f"no run of {made.suite.name} has its recordings here: {whys}")
-    made.results.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(made.results / ".lock")
-    try:
-        lock.acquire(timeout=3)  # a killed one may still be dying
-    except Timeout:
-        raise runs.RunError(f"another batch works in {made.results}: wait for its end, or stop it") from None
-    with lock:
+    _nothing_of_others(made.results)
+    with contextlib.ExitStack() as held:
+        remedy = "name another folder of results (--results, or WTMR_RESULTS)"
+        try:  # a killed one may still be dying
+            held.enter_context(locked(made.results / LOCK, "makes a suite there", timeout=3, remedy=remedy))
+        except Timeout:
+            why = f"another batch works in {made.results}: wait for its end, or stop it (it has {made.results / LOCK})"
+            raise runs.RunError(why) from None
         log = made.results / "logs" / "snakemake.log"
         _end_leftovers(log)
         log.unlink(missing_ok=True)
@@ -160,6 +169,14 @@ def reproduce(made: Plan) -> int:
         reported = report.is_file() or _report(made, report)
         conclude(made)
     return 1 if made.failed or not reported else 0
+
+
+def _nothing_of_others(results: Path) -> None:
+    """Raise `RunError` where a folder that no suite was made in holds what a suite would write over."""
+    if results.parent == datasets.home() / "results" or (results / LOCK).is_file() or (results / ".done").is_dir():
+        return
+    if own := [name for name in WRITTEN if os.path.lexists(results / name)]:
+        raise runs.RunError(f"{results} holds {own[0]}, which no suite made: name another folder with --results")
 
 
 def conclude(made: Plan) -> None:
@@ -204,19 +221,20 @@ def left_out(made: Plan) -> list[str]:
 def _config(made: Plan) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.json")
-        file.write_text(json.dumps(made.config))
+        file.write_text(json.dumps(made.config), encoding="utf-8")
         yield file
 
 
 def _snakemake(made: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
-    home = datasets.home()
-    # our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile"), "--directory", str(home),
-               "--rerun-triggers", "mtime", "params", "input", "--nolock", "--configfile", str(config),
-               *arguments]  # fmt: skip
+    # In the folder of results, so that no path is more than a plain name: Snakemake takes braces for wildcards.
+    # Our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand.
+    folder = made.results if made.results.is_dir() else config.parent
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(datasets.home() / "Snakefile"),
+               "--directory", str(folder), "--rerun-triggers", "mtime", "params", "input", "--nolock",
+               "--profile", "none", "--configfile", str(config), *arguments]  # fmt: skip
     # a GPU that is not to be used is not to be seen
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if made.profile == "local" and not made.gpus else {}
-    return run(command, env=os.environ | hidden, preexec_fn=processes.with_me(), **how)
+    return run(command, env=environment.variables() | hidden, preexec_fn=processes.with_me(), **how)
 
 
 def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
@@ -224,14 +242,14 @@ def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
     logs = made.results / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for job in jobs:
-        (logs / f"{job}.json").unlink(missing_ok=True)
+        execution.waiting(logs / f"{job}.log")
     arguments = ["--workflow-profile", str(datasets.home() / "profiles" / made.profile)]
     if made.profile == "local":
         arguments += ["--cores", str(made.cores), "--resources", f"gpu={made.gpus}"]
     view = View(made.suite, made.results, jobs)
     config = made.results / ".config.json"  # where other machines see it too
     runs.write_json(config, made.config)
-    with (logs / "snakemake.log").open("a") as log:
+    with (logs / "snakemake.log").open("a", encoding="utf-8") as log:
         process = _snakemake(made, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
         try:
             while process.poll() is None:
@@ -257,7 +275,7 @@ def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
 def _end_leftovers(log: Path) -> None:
     """Cancel the jobs that a stopped batch, whose log this is, left in SLURM, and wait for their end: they would keep
     the next batch from their runs. What they trained so far is gone on with."""
-    said = log.read_text(errors="replace") if log.is_file() else ""
+    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     names = re.findall(r"^SLURM run ID: (\S+)", said, re.MULTILINE)
     if not names or not shutil.which("squeue"):
         return
@@ -275,7 +293,7 @@ def _end_leftovers(log: Path) -> None:
 def _report(made: Plan, report: Path) -> bool:
     """Let Snakemake write its report of what was made; False, with the reason, where it cannot."""
     part, log = report.with_name(".report.part.html"), made.results / "logs" / "report.log"
-    with _config(made) as config, log.open("w") as said:
+    with _config(made) as config, log.open("w", encoding="utf-8") as said:
         end = _snakemake(made, config, "--report", str(part), stdout=said, stderr=said)
     if end.returncode == 0 and part.is_file():
         part.replace(report)

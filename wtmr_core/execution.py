@@ -3,49 +3,122 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-import tempfile
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from wtmr_core import datasets, runs
+from wtmr_core import datasets, environment, runs
+from wtmr_core.locks import locked
+
+STATES = ("waiting", "running", "done", "failed")
 
 
 def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gpus: int = 0) -> None:
     """Run a notebook through papermill in this process; `made` appears whole or not at all.
 
     What it prints goes to `log`, its state (running, done, failed, and why) to a JSON file beside that. A
-    notebook that fails stays beside the log, run up to the failure. `gpus`: so many free ones are taken.
-    Raises `RunError` where it fails.
+    notebook that fails stays beside the log, as `.part.ipynb`, run up to the failure. `gpus`: so many free ones are
+    taken. The kernel is this Python, whatever kernels, settings and variables the user has.
+    Raises `RunError` where it fails, and before anything is written where a file would be overwritten that no earlier
+    run made.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    status, began = log.with_suffix(".json"), time.time()
-    part = log.with_suffix(".ipynb")
+    status, part, began = log.with_suffix(".json"), log.with_name(f"{log.stem}.part.ipynb"), time.time()
+    _nothing_of_others(source, made, parameters, log, status, part)
     log.parent.mkdir(parents=True, exist_ok=True)
     made.parent.mkdir(parents=True, exist_ok=True)
     state = {"state": "running", "began": began, "host": os.uname().nodename, "pid": os.getpid()}
     runs.write_json(status, state)
-    if threads := parameters.get("threads"):
-        os.environ["OMP_NUM_THREADS"] = str(threads)
     try:
-        with log.open("w") as out, free_gpus(gpus):
-            papermill.execute_notebook(source, part, parameters, kernel_name="python3", progress_bar=False,
-                                       stdout_file=out, stderr_file=out, cwd=datasets.home())  # fmt: skip
+        with log.open("w", encoding="utf-8") as out, environment.cleaned(), free_gpus(gpus):
+            if threads := parameters.get("threads"):
+                os.environ["OMP_NUM_THREADS"] = str(threads)
+            papermill.execute_notebook(_literal(source), _literal(part), parameters, kernel_name="python3",
+                                       kernel_manager_class=_kernel(), progress_bar=False, stdout_file=out,
+                                       stderr_file=out, cwd=datasets.home())  # fmt: skip
     except Exception as error:
         why = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else str(error)
+        why = why or type(error).__name__
         runs.write_json(status, state | {"state": "failed", "seconds": time.time() - began, "error": why})
-        raise runs.RunError(f"{part.stem}: {why} (see {log} and {part})") from error
+        raise runs.RunError(f"{log.stem}: {why} (see {log} and {part})") from error
     tidy(part)
     runs.write(made, lambda p: shutil.copyfile(part, p))
     part.unlink()
     runs.write_json(status, state | {"state": "done", "seconds": time.time() - began})
+
+
+def waiting(log: Path) -> None:
+    """Note beside `log` that its notebook is still to be run."""
+    runs.write_json(log.with_suffix(".json"), {"state": "waiting"})
+
+
+def state(log: Path) -> dict[str, Any]:
+    """What is noted beside `log`: its notebook is waiting, running, done or failed, and since when; else nothing."""
+    try:
+        noted = json.loads(log.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) and noted.get("state") in STATES else {}
+
+
+def _nothing_of_others(source: Path, made: Path, parameters: dict, log: Path, status: Path, part: Path) -> None:
+    """Raise `RunError` where two of these files are one, or one is there that an earlier run did not make."""
+    if not source.is_file():
+        raise runs.RunError(f"there is no notebook {source}")
+    files = {"source": source, "result": made, "log": log, "state of the log": status, "log's notebook": part}
+    places: dict[Path, str] = {}
+    for what, path in files.items():
+        other = places.setdefault(path.resolve(), what)
+        if other != what:
+            raise runs.RunError(f"{path} would be the {other} and the {what}: give --log, or the result, another name")
+        if path.is_dir():
+            raise runs.RunError(f"{path}, the {what}, is a folder: give a file")
+    if not state(log):
+        for path in (log, status, part):
+            if path.exists():
+                raise runs.RunError(f"{path} is there and no run made it: give --log another name, or move it away")
+    if made.exists() and not _executed(made, source, parameters):
+        raise runs.RunError(f"{made} is there and is no executed {source.name}: name another result, or move it away")
+
+
+def _executed(made: Path, source: Path, parameters: dict) -> bool:
+    """Whether `made` is a notebook that was run with parameters, or without any the cells of `source`."""
+    import nbformat
+
+    try:
+        result, original = (nbformat.read(path, as_version=4).cells for path in (made, source))
+    except Exception:  # whatever it is, it is no notebook
+        return False
+    if parameters and any("injected-parameters" in cell.metadata.get("tags", []) for cell in result):
+        return True
+    return [cell.source for cell in result] == [cell.source for cell in original]
+
+
+def _literal(path: Path) -> str:
+    """`path` as papermill is told it, which fills in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _kernel() -> type:
+    """The manager of a kernel that is this Python, whatever is called `python3` where Jupyter looks for kernels."""
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec
+
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+    class ThisPython(AsyncKernelManager):
+        kernel_spec = KernelSpec(argv=command, display_name="Python 3", language="python")
+
+    return ThisPython
 
 
 def tidy(path: Path) -> None:
@@ -92,8 +165,8 @@ def free_gpus(count: int) -> Iterator[None]:
             for gpu in shown.split(","):
                 if len(mine) < count and gpu not in mine:
                     with contextlib.suppress(Timeout):
-                        lock = FileLock(Path(tempfile.gettempdir(), f"wtmr-{os.getuid()}-gpu-{gpu}.lock"))
-                        taken.enter_context(lock.acquire(timeout=0))
+                        lock = environment.private() / f"gpu-{gpu}.lock"
+                        taken.enter_context(locked(lock, f"has GPU {gpu}", timeout=0))
                         mine.append(gpu)
             time.sleep(0.0 if len(mine) == count else 1.0)
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)

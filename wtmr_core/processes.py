@@ -13,15 +13,19 @@ import contextlib
 import ctypes
 import functools
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wtmr_core.runs import RunError
-from wtmr_core.settings import Settings
+from wtmr_core import environment
+
+if TYPE_CHECKING:
+    from wtmr_core.settings import Settings
 
 AGENT = "WTMR_AGENT"  # the environment's name for the number of the torchrun that started a process
 
@@ -42,17 +46,53 @@ def with_me() -> Callable[[], None]:
 
 
 def cores() -> int:
-    """CPU cores that this process may use: of a shared machine, its part."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use: of a shared machine its part, of a container its quota; 1 at least."""
+    whole = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(whole, quota())))
+
+
+def quota(root: Path = Path("/")) -> float:
+    """The time that the control groups of this process grant it, in cores; infinite where there is no limit.
+
+    Both versions of Linux's cgroups, of the process's own group and all above it; in a container the groups that
+    `/proc/self/cgroup` names may lie outside of what is shown, so what is shown at the top counts too. `root` is
+    where `proc` and `sys` lie. Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, cpu.max, and
+    https://docs.kernel.org/scheduler/sched-bwc.html, cpu.cfs_quota_us.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return math.inf
+    limits = [math.inf]
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        own, version = Path(group.lstrip("/")), 1 if controllers else 2
+        for top in ("cpu", controllers) if controllers else (".", "unified"):
+            limits += [_limit(root / "sys/fs/cgroup" / top / folder, version) for folder in (own, *own.parents)]
+    return min(limits)
+
+
+def _limit(group: Path, version: int) -> float:
+    """Cores that one control group grants."""
+    names = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    try:
+        spent, period = " ".join((group / name).read_text(encoding="utf-8") for name in names).split()
+        return int(spent) / int(period) if int(spent) > 0 and int(period) > 0 else math.inf
+    except (OSError, ValueError):  # no such group, or "max"
+        return math.inf
 
 
 def started_by_torchrun() -> bool:
     """Whether this process is one of several that work on a run."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
+    return environment.started_by_torchrun()
 
 
 def check(settings: Settings, gpus: int) -> None:
     """Raise `RunError` where a run asks for more processes than there are GPUs, or than clips in a batch."""
+    from wtmr_core.runs import RunError
+
     if settings.device.startswith("cuda:") and settings.processes > 1:
         raise RunError(f"device is {settings.device}, one GPU, and processes is {settings.processes}: use device=cuda")
     if settings.device != "cpu" and gpus and settings.processes > gpus:
@@ -67,6 +107,8 @@ def command(settings: Settings, results: Path, root: str | Path | None) -> list[
 
     Raises `RunError` where several machines are asked for outside of a SLURM job.
     """
+    from wtmr_core.runs import RunError
+
     given = {k: v for k, v in settings.asdict().items() if v is not None}
     pairs = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in given.items()]
     train = ["-m", "wtmr_core", "train", *pairs, "--results", str(results), *(["--root", str(root)] if root else [])]
@@ -92,11 +134,13 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
     """
     import torch
 
+    from wtmr_core.runs import RunError
+
     check(settings, torch.cuda.device_count())
     threads = settings.threads or max(1, cores() // settings.processes)
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    variables = environment.variables() | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=environment, preexec_fn=with_me()
+        command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=variables, preexec_fn=with_me()
     )
     said, decoder = "", codecs.getincrementaldecoder("utf-8")(errors="replace")
     with process:

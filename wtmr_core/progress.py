@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import statistics
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from wtmr_core import runs
+from wtmr_core import execution, runs
 from wtmr_core.suite import Suite
 
 
@@ -30,10 +29,7 @@ class View:
         """Of each job: waiting, running, done or failed, and since when."""
         found = {}
         for job in self.jobs:
-            try:
-                found[job] = json.loads((self.results / "logs" / f"{job}.json").read_text())
-            except (OSError, ValueError):
-                found[job] = {"state": "waiting"}
+            found[job] = execution.state(self.results / "logs" / f"{job}.log") or {"state": "waiting"}
         return found
 
     def show(self, end: bool = False) -> None:

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from wtmr_core.locks import locked
 from wtmr_core.settings import Settings
 
 SETTINGS, ENVIRONMENT, HISTORY = "settings.json", "environment.json", "history.csv"
@@ -61,17 +62,18 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
     Raises `RunError` where another process trains the run, and where the folder holds a run of other settings
     (moved or edited by hand).
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(folder / LOCK).acquire(timeout=3)  # a killed one may still be dying
-    except Timeout:
-        raise RunError(f"another process trains {folder.name}: wait for its end, or stop it") from None
-    with lock:
+    with ExitStack() as held:
+        remedy = "name another folder of results (--results, or WTMR_RESULTS)"
+        try:  # a killed one may still be dying
+            held.enter_context(locked(folder / LOCK, f"trains {folder.name}", timeout=3, remedy=remedy))
+        except Timeout:
+            why = f"another process trains {folder.name}: wait for its end, or stop it (it has {folder / LOCK})"
+            raise RunError(why) from None
         identity = settings.identity() | {"data": data}
         file = folder / SETTINGS
         if file.is_file():
-            held = read_json(file)
-            if different := [k for k in identity if held.get(k) != identity[k]]:
+            known = read_json(file)
+            if different := [k for k in identity if known.get(k) != identity[k]]:
                 raise RunError(f"{folder} holds a run with another {different[0]}: delete that folder or move it away")
         else:
             write_json(file, identity)

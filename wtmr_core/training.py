@@ -6,6 +6,7 @@ import copy
 import ctypes
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from wtmr_core import batches, evaluation, networks, processes, runs
+from wtmr_core import batches, environment, evaluation, networks, processes, runs
 from wtmr_core.batches import Batches, Data, Share, inputs
 from wtmr_core.datasets import augment
 from wtmr_core.models.synced import synced
@@ -65,8 +66,8 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     if settings.processes * settings.nodes > 1 and not processes.started_by_torchrun():
         processes.launch(settings, results, root)
         return folder
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    if settings.threads or "OMP_NUM_THREADS" not in os.environ:  # torch knows nothing of a container's quota
+        torch.set_num_threads(settings.threads or min(torch.get_num_threads(), processes.cores()))
     keep_memory()
     worker = accelerator(settings)
     mine = runs.opened(folder, settings, data.cache.fingerprint()) if worker.is_main_process else nullcontext()
@@ -86,6 +87,7 @@ def keep_memory() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: freed memory is not given back
 
 
+@environment.cleaned()
 def accelerator(settings: Settings) -> Accelerator:
     """The device and precision of a run.
 

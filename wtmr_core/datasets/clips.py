@@ -7,7 +7,7 @@ import functools
 import hashlib
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -16,7 +16,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
 from wtmr_core.datasets import workers as crew
@@ -34,6 +33,7 @@ from wtmr_core.datasets.video import (
     read_frames,
     uniform,
 )
+from wtmr_core.locks import LockError, locked
 from wtmr_core.processes import cores
 
 __all__ = [
@@ -194,19 +194,22 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
     """
     digests = contents(index, workers)
     store = Store(home / f"{index.dataset}-{_key(index, form, digests)}", index.samples.name.tolist(), form)
+    paths = list(index.paths())
+
+    def decode(rows: Iterable[int]) -> Iterator[Attempt]:
+        return attempts([paths[i] for i in rows], read, form, workers=workers, title=f"caching {index.dataset}")
+
     state = None
     try:
         state = store.state()
         if not state.whole:
-            store.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(store.folder / ".lock"):  # another process that wants the same cache waits here
+            # another process that wants the same cache waits here
+            with locked(store.folder / ".lock", f"caches {index.dataset}", remedy="name another folder with WTMR_CACHE"):
                 state = store.state()
                 if not state.whole:
-                    paths, title = list(index.paths()), f"caching {index.dataset}"
-                    decode = lambda rows: attempts([paths[i] for i in rows], read, form, workers=workers, title=title)  # noqa: E731
                     state = store.fill(state, decode, {"version": _VERSION, "dataset": index.dataset})
         clips = store.open()
-    except CacheError:
+    except (CacheError, LockError):
         raise
     except OSError as error:
         raise CacheError(error.errno, _in_words(error, index, store, state)) from error

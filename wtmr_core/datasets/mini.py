@@ -21,7 +21,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import xlwt
-from filelock import FileLock
 from tqdm.auto import tqdm
 
 from wtmr_core.datasets import body
@@ -29,6 +28,7 @@ from wtmr_core.datasets import workers as crew
 from wtmr_core.datasets.body import Person, Step
 from wtmr_core.datasets.camera import Camera, chair, draw_room, show_room
 from wtmr_core.datasets.drawing import Figure, Scene
+from wtmr_core.locks import locked
 
 VERSION = 5  # raise it when any byte of any set changes: older sets are then made again
 PLACES = 5  # of mini SVideoQA: surveillance cameras stay where they are, people come and go
@@ -92,15 +92,16 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, worke
         return root
     if root.exists() and _mark(root) is None and any(root.iterdir()):
         raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
-    root.parent.mkdir(parents=True, exist_ok=True)
     beside = root.with_name(f".{root.name}.part")
-    with FileLock(root.with_name(f".{root.name}.lock")):  # another process that wants the same set waits here
+    # another process that wants the same set waits here
+    remedy = f"make it elsewhere, `wtmr data mini {dataset} --root FOLDER`, and give that folder as root"
+    with locked(root.with_name(f".{root.name}.lock"), f"makes the miniature {dataset}", remedy=remedy):
         if _mark(root) != mark:
             shutil.rmtree(beside, ignore_errors=True)  # of one that was killed
             (new := beside / "new").mkdir(parents=True)
             try:
                 write(new, seed, size, workers)
-                (new / "mini.json").write_text(json.dumps(mark) + "\n")
+                (new / "mini.json").write_text(json.dumps(mark) + "\n", encoding="utf-8")
                 if root.exists():
                     root.rename(beside / "old")
                 new.rename(root)
@@ -110,8 +111,11 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, worke
 
 
 def _mark(root: Path) -> dict | None:
-    path = root / "mini.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    """What `mini.json` says of the set in `root`; None where it is not there, or not what this module writes."""
+    try:
+        return json.loads((root / "mini.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
 
 
 def _rng(seed: int, *key: object) -> np.random.Generator:

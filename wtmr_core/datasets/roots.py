@@ -37,7 +37,7 @@ def find_root(dataset: str, recognise: Callable[[Path], None], given: str | Path
     """
     base = os.environ.get("WTMR_DATA")
     if given:
-        root = Path(given).expanduser()
+        root = Path(os.path.expanduser(given))  # where nobody has a home, `~` is left as it is
         places = [root, home() / root, *([Path(base) / root] if base else [])]
         if found := next((place for place in places if os.path.isdir(place)), None):
             return found.resolve()

@@ -1,0 +1,83 @@
+"""What a command says of an error: what is wrong, where and what to do, never a page of Python."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+TRACEBACK = "WTMR_TRACEBACK"  # set to 1, an error also shows where in the program it was raised
+WORDS = (ValueError, RuntimeError, ArithmeticError)  # in which this project, torch and others put their errors
+
+
+def ended(work: Callable[[], int], doing: str) -> int:
+    """The exit status of a command that does `work`, which its error, if there is one, is told on stderr for.
+
+    2 for an error, 130 for an interrupt, 141 where nobody reads on what is printed. `doing` names the command.
+    """
+    try:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("wtmr: stopped; called again it goes on where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        _silence()
+        return 141
+    except Exception as error:
+        if os.environ.get(TRACEBACK) == "1":
+            traceback.print_exc()
+        print(f"wtmr: {sentence(error, doing)}", file=sys.stderr)
+        return 2
+
+
+def sentence(error: Exception, doing: str) -> str:
+    """`error` in one sentence that says what to do."""
+    if isinstance(error, OSError):
+        return _of_system(error)
+    if isinstance(error, WORDS) and str(error):
+        return str(error)
+    more = f" (set {TRACEBACK}=1 to see where)"
+    return f"unexpected {type(error).__name__} while running {doing}: {error}{more}"
+
+
+def _of_system(error: OSError) -> str:
+    """The system's error, with its file and, where that could not be written to, what helps."""
+    if error.filename is None or error.strerror is None:
+        return str(error) if error.strerror is None or type(error).__module__ == "builtins" else error.strerror
+    files = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    said = f"{files}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{said}; {_elsewhere(Path(os.fsdecode(error.filename)).absolute())}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{said}; free some space and run it again"
+    return said
+
+
+def _elsewhere(path: Path) -> str:
+    """How a file that cannot be had is had elsewhere."""
+    from wtmr_core.datasets import cache_home, home
+
+    if path.is_relative_to(cache_home().absolute()):
+        return "name a folder of your own with WTMR_CACHE"
+    if path.is_relative_to(home() / "results"):
+        return "name a folder of your own with --results or WTMR_RESULTS"
+    if path.is_relative_to(os.path.expanduser("~")):
+        return "name a folder of your own with HOME"
+    return "ask its owner, or name a folder of your own: --results or WTMR_RESULTS for results, WTMR_CACHE for caches"
+
+
+def _silence() -> None:
+    """Let nothing more be said on a pipe that nobody reads: Python would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):
+            continue
