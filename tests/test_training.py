@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import networks, runs, training
+from wtmr_core import epochs, networks, runs, training
 from wtmr_core.batches import inputs
 from wtmr_core.datasets import DataError
 from wtmr_core.evaluation import scores
@@ -55,6 +55,7 @@ def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
     settings = small(dataset, protocol=protocol, epochs=1)
     folder = training.run(settings, tmp_path / "results", WRITE[dataset](tmp_path / "set"))
     names = {runs.SETTINGS, runs.ENVIRONMENT, runs.HISTORY, runs.TIMING, runs.METRICS, runs.PREDICTIONS, runs.WEIGHTS}
+    names |= {runs.SUMS}
     assert {f.name for f in folder.iterdir()} - {runs.LOCK} == names
     run = runs.load(folder)
     for key in ("train_accuracy", "val_accuracy", "test_accuracy"):
@@ -93,13 +94,16 @@ class Killed(BaseException):
 
 #: all that a small-data recipe has
 RECIPE = {"average": 0.9, "mixup": 0.4, "drop_path": 0.2, "dropout": 0.2, "tilt": 10.0, "drop": 0.1, "frames": 8,
-          "stored_frames": 16, "views": 2}  # fmt: skip
+          "stored_frames": 16, "views": 2, "epoch_choice": "best"}  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", [{}, {"protocol": "published"}, RECIPE], ids=["corrected", "published", "recipe"])
 def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(epochs, "FEWEST_CLIPS", 1)  # so that the few here choose
     settings = small(epochs=4, accumulate=3, batch_size=5, **changes)
     undisturbed = training.run(settings, tmp_path / "whole", root)
+    said = runs.load(undisturbed).metrics["epoch_choice"]
+    assert said.startswith("last of 4") if settings.protocol == "published" else said.endswith("6 validation clips")
     epoch, calls = training._Run._epoch, []
 
     def once_each(self, bar):
@@ -112,7 +116,7 @@ def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, 
     for _ in range(3):
         with pytest.raises(Killed):
             training.run(settings, tmp_path / "torn", root)
-    monkeypatch.undo()
+    monkeypatch.setattr(training._Run, "_epoch", epoch)
     same_outcome(training.run(settings, tmp_path / "torn", root), undisturbed)
 
 
@@ -240,11 +244,12 @@ def test_test_is_read_once_and_by_the_chosen_weights(root, tmp_path, monkeypatch
         return evaluate(self, part, *args)
 
     monkeypatch.setattr(training._Run, "evaluate", spying)
-    run = runs.load(training.run(small(epochs=3), tmp_path, root))
+    run = runs.load(training.run(small(epochs=3, epoch_choice="best"), tmp_path, root))
     assert [p for p, _ in read].count("test") == 1
     assert ("test", 3) in read
     best = run.history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).epoch.iloc[0]
     assert run.metrics["chosen_epoch"] == best
+    assert run.metrics["epoch_choice"].startswith(f"{best} of 3: the best accuracy")
 
 
 def test_published_takes_the_last_epoch_and_calls_validation_test(root, tmp_path):
