@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -131,10 +132,10 @@ from wtmr_core.settings import Settings
 training.run(Settings.of({settings.asdict()!r}), Path({str(tmp_path / "torn")!r}), {str(root)!r})
 """
     folder = tmp_path / "torn" / "runs" / undisturbed.name
-    for epochs in (1, 4, 8):
+    for done in (1, 4, 8):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stderr=subprocess.DEVNULL)
         while process.poll() is None:
-            if (folder / runs.HISTORY).is_file() and len(pd.read_csv(folder / runs.HISTORY)) >= epochs:
+            if (folder / runs.HISTORY).is_file() and len(pd.read_csv(folder / runs.HISTORY)) >= done:
                 process.kill()
                 break
             time.sleep(0.01)
@@ -159,6 +160,59 @@ def test_a_damaged_checkpoint_is_named(root, tmp_path, monkeypatch):
     (folder / runs.STATE).write_bytes((folder / runs.STATE).read_bytes()[:1000])
     with pytest.raises(runs.RunError, match=r"state\.pt is damaged .*delete it to begin the run again"):
         training.run(small(), tmp_path, root)
+
+
+def test_a_state_of_which_any_byte_is_another_is_named_or_the_same(tmp_path):
+    """300 bytes flipped and 30 cuts: what torch reads without a word is never other numbers."""
+    network = torch.nn.Linear(9, 9)
+    progress = {"epoch": 1, "history": [{"val_loss": 0.7}]}
+    state = {"settings": {"lr": 0.1}, "progress": progress, "network": network.state_dict()}
+    file, draw = tmp_path / "state.pt", np.random.default_rng(0)
+    torch.save(state, file)
+    whole, said = file.read_bytes(), 0
+    damaged = [whole[:cut] for cut in draw.integers(len(whole), size=30)]
+    for place in draw.integers(len(whole), size=300):
+        damaged.append(whole[:place] + bytes([whole[place] ^ 1 << draw.integers(8)]) + whole[place + 1 :])
+    for content in damaged:
+        file.write_bytes(content)
+        try:
+            assert str(training.read_state(file)) == str(state)
+            weights = training.read_state(file)["network"]
+            assert all(torch.equal(weights[k], v) for k, v in network.state_dict().items())
+        except runs.RunError as error:
+            assert str(error).startswith(f"{file} is damaged (")  # noqa: PT017
+            said += 1
+    assert said > 200
+
+
+def test_a_run_stopped_between_its_metrics_and_its_sums_goes_on_from_its_state(root, tmp_path, monkeypatch):
+    def stopped(folder):
+        assert (folder / runs.METRICS).is_file()
+        (folder / runs.HISTORY).write_text("damaged meanwhile")
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "sign", stopped)
+        with pytest.raises(Killed):
+            training.run(small(), tmp_path / "torn", root)
+    (folder,) = (tmp_path / "torn" / "runs").iterdir()
+    assert not runs.finished(folder)
+    same_outcome(training.run(small(), tmp_path / "torn", root), training.run(small(), tmp_path / "whole", root))
+    assert not (folder / runs.STATE).exists()
+
+
+def test_a_finished_run_that_is_damaged_is_not_taken_for_one_wherever_it_lies(root, tmp_path):
+    results = tmp_path / "with {braces} {0}, 'quotes', \"more\" and %s"
+    before = os.umask(0o027)
+    try:
+        folder = training.run(small(epochs=1), results, root)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir() if file.name != runs.LOCK} == {0o640}
+    assert training.run(small(epochs=1), results, root) == folder
+    (folder / runs.WEIGHTS).write_bytes(b"")
+    with pytest.raises(runs.RunError, match=r"model\.safetensors is damaged .*: delete the folder and run it again"):
+        training.run(small(epochs=1), results, root)
 
 
 def test_a_folder_of_other_settings_is_refused(root, tmp_path, monkeypatch):

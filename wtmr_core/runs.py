@@ -198,12 +198,12 @@ def verify(folder: Path, *names: str) -> None:
         return
     lines = read_text(folder / SUMS).splitlines()
     if not lines or not all(re.fullmatch(r"[0-9a-f]{64}  [\w.]+", line) for line in lines):
-        raise RunError(f"{folder / SUMS} is damaged: {AGAIN}")
+        raise RunError(f"{folder / SUMS} is damaged (it holds no sums): {AGAIN}")
     sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
     for name in names:
         if (folder / name).is_file() and sums.get(name) != sha256(folder / name):
             why = f"its sum is not that in {SUMS}" if name in sums else f"{SUMS} does not name it"
-            raise RunError(f"{folder / name} is not what the run wrote ({why}): {AGAIN}")
+            raise RunError(f"{folder / name} is damaged ({why}): {AGAIN}")
 
 
 def finished(folder: Path) -> bool:

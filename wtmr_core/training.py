@@ -367,15 +367,8 @@ class _Run:
         file = self.folder / runs.STATE
         if not file.is_file():
             return
-        try:
-            with zipfile.ZipFile(file) as archive:
-                if name := archive.testzip():  # torch itself looks at no sum
-                    raise ValueError(f"{name} in it has another sum")
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-            held = dict(state["settings"])
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise runs.RunError(f"{file} is damaged ({error}): delete it to begin the run again") from error
-        if different := runs.other(self.identity, held):
+        state = read_state(file)
+        if different := runs.other(self.identity, state["settings"]):
             raise runs.RunError(f"{file} belongs to a run with another {different[0]}: delete it to begin again")
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
         if self.average is not None:
@@ -412,6 +405,8 @@ class _Run:
             "clips": {part: len(rows) for part, rows in self.data.parts.items()},
             "classes": len(index.classes),
             "skipped": index.skips(),
+            "remarks": {reason: len(names) for reason, names in index.remarks.groupby("reason").name},
+            "examples": {"skipped": _first_names(index.skipped), "remarks": _first_names(index.remarks)},
         }
         tested = index.samples.iloc[self.data.parts["test"]]
         arrays = {
@@ -427,6 +422,23 @@ class _Run:
         runs.write_json(self.folder / runs.METRICS, metrics)
         runs.sign(self.folder)
         (self.folder / runs.STATE).unlink(missing_ok=True)
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """Read a `state.pt`; raises `RunError` where anything in it is not as it was written."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if name := archive.testzip():  # torch itself looks at no sum
+                raise ValueError(f"{name} in it has another sum")
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        return state | {"settings": dict(state["settings"])}
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise runs.RunError(f"{file} is damaged ({error}): delete it to begin the run again") from error
+
+
+def _first_names(clips: pd.DataFrame) -> dict[str, list[str]]:
+    """Of each reason in a table of skipped or remarked clips the first three names."""
+    return {reason: names.head(3).tolist() for reason, names in clips.groupby("reason").name}
 
 
 def _of_views(logits: Tensor) -> Tensor:

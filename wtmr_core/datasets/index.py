@@ -45,6 +45,7 @@ class Index:
     expected_parts: dict[str, int] = field(default_factory=dict)
     expected_skips: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    remarks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["name", "reason", "detail"]))
 
     def __len__(self) -> int:
         return len(self.samples)
