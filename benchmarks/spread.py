@@ -1,12 +1,12 @@
 """How far the accuracies of the miniature suite move with the seed and with the processor.
 
-    python benchmarks/spread.py [--suite mini] [--seeds 0 1 2] [--processors native avx2 baseline threads] [--table FILE]
+    python benchmarks/spread.py [--seeds 0 1 2] [--processors native avx2 baseline threads] [--table FILE]
 
-Every network of the suite is trained with seed 0 on each processor and with the other seeds on this one, `wtmr train` a
-run, as many side by side as there are cores. Other processors are had on this one by telling torch, oneDNN and MKL to leave
-instructions out; `threads` is this processor with two threads a run. The runs lie in results/spread/<processor>, so that an
-interrupted measurement goes on where it was; the table of all of them, by default results/<suite>/spread.csv, is what
-`wtmr_core.comparison` calls the stated spread.
+Every network of the suite is trained with seed 0 on each processor and with the other seeds on this one, `wtmr train`
+a run, as many side by side as there are cores. Other processors are had on this one by telling torch, oneDNN and MKL to
+leave instructions out; `threads` is this processor with two threads a run. The runs lie in results/spread/<processor>,
+so that an interrupted measurement goes on where it was; the table of all of them, by default results/<suite>/spread.csv,
+is what `wtmr_core.comparison` calls the stated spread.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--suite", default="mini")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--processors", nargs="+", choices=PROCESSORS, default=list(PROCESSORS))
+    parser.add_argument("--processors", nargs="+", choices=PROCESSORS, default=["native", "avx2", "baseline"])
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
     home = datasets.home()
@@ -62,7 +62,7 @@ def main() -> None:
         datasets.find(dataset, scale="mini")  # made once, before several processes want it
     conditions = [(options.seeds[0], processor) for processor in options.processors]
     conditions += [(seed, "native") for seed in options.seeds[1:]]
-    jobs = [(name, entry, *condition) for condition, (name, entry) in itertools.product(conditions, chosen.runs.items())]
+    jobs = [(*run, *condition) for condition, run in itertools.product(conditions, chosen.runs.items())]
     # those with two threads have the machine to themselves, one after the other
     single = [job for job in jobs if job[3] != "threads"]
     with ThreadPoolExecutor(processes.cores()) as pool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -126,11 +127,13 @@ def test_train_and_table(capsys, tmp_path):
         "lr=1e-3",
         "val_fraction=0",
     ]
+    (root / "nturgb+d_skeletons" / "S001C001P001R001A002.skeleton").touch()
     code = main(["train", *given, "--root", str(root), "--results", str(tmp_path / "results")])
     out = capsys.readouterr().out
     assert code == 0
     assert "test_accuracy" in out
     assert "val_accuracy -" in out
+    assert re.search(r"^1 skipped: .+, the first: S001C001P001R001A002$", out, re.MULTILINE)
     assert main(["table", str(tmp_path / "results")]) == 0
     assert "ntu60  wtmr" in capsys.readouterr().out
 

@@ -14,8 +14,11 @@ from wtmr_core import runs, suite, tables
 SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in ("mini", "real", "folds")}
 MINI = SUITES["mini"]
 #: notebook -> the copy in results/mini that was made with the notebook's own defaults
-SHOWN = {"01_data": "01_data-hmdb51", "02_train": "02_train-hmdb51-wtmr", "04_ablation": "04_ablation",
-         "03_confusion_matrix": "03_confusion_matrix-hmdb51-wtmr", "05_performance_table": "05_performance_table"}  # fmt: skip
+SHOWN = {
+    "01_data": "01_data-hmdb51", "02_train": "02_train-hmdb51-wtmr",
+    "03_confusion_matrix": "03_confusion_matrix-hmdb51-wtmr", "04_ablation": "04_ablation",
+    "05_performance_table": "05_performance_table",
+}  # fmt: skip
 every_suite = pytest.mark.parametrize("name", SUITES)
 every_run = pytest.mark.parametrize(("name", "run"), [(s, run) for s in SUITES for run in SUITES[s].runs])
 

@@ -215,3 +215,21 @@ def test_a_pair_that_is_none_is_named(pairs, says):
     with pytest.raises(SettingsError, match=says) as error:
         settings.from_pairs(pairs)
     assert len(str(error.value)) < 400
+
+
+def test_what_chooses_the_epoch():
+    assert of().epoch_choice == "smoothed"
+    assert of(val_fraction=0).epoch_choice == of(protocol="published").epoch_choice == "last"
+    assert of(epoch_choice="best").epoch_choice == "best"
+    with pytest.raises(SettingsError, match="val_fraction is 0; epoch_choice smoothed needs a validation part"):
+        of(val_fraction=0, epoch_choice="smoothed")
+    with pytest.raises(SettingsError, match="epoch_choice is best; the published protocol has none"):
+        of(protocol="published", epoch_choice="best")
+    with pytest.raises(SettingsError, match="epoch_choice is 'first'; it can be last, smoothed, best"):
+        of(epoch_choice="first")
+
+
+def test_a_choice_as_it_was_leaves_names_as_they_were():
+    """Worked out before there was a choice."""
+    assert of(val_fraction=0, split="1").name("data").endswith("-222f8b6c")
+    assert of(protocol="published").name("data").endswith("-40dffb87")

@@ -29,7 +29,8 @@ ALLOWED = {
     "datasets": {"datasets", "locks", "processes"},
     "figures": set(),
     "profiling": {"models", "published"},
-    "runs": {"settings", "locks"},
+    "files": set(),
+    "runs": {"files", "settings", "locks"},
     "suite": {"settings", "literals"},
     "comparison": {"runs", "settings", "suite"},
     "batches": {"settings", "datasets"},
@@ -46,8 +47,10 @@ ALLOWED = {
         "processes",
         "evaluation",
         "environment",
+        "epochs",
     },
     "evaluation": set(),
+    "epochs": set(),
     "intervals": {"evaluation"},
     "tables": {"published", "profiling", "runs", "suite", "settings", "evaluation", "intervals", "models"},
     "execution": {"datasets", "runs", "environment", "locks"},
@@ -65,7 +68,7 @@ ALLOWED = {
         "execution",
         "environment",
         "errors",
-    },  # fmt: skip
+    },
     "__init__": set(),
 }
 

@@ -38,7 +38,8 @@ def write_run(results, name, entry, *, train=0.8, val=0.6, test=0.5, loss=1.0, s
     environment = {"device": "CPU, some"}
     for name, value in ((runs.SETTINGS, held), (runs.ENVIRONMENT, environment), (runs.METRICS, metrics)):
         (folder / name).write_text(json.dumps(value))
-    pd.DataFrame({"epoch": [1, 2], "train_loss": [loss, 9.0]}).to_csv(folder / runs.HISTORY, index=False)
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [loss, 9.0]}).reindex(columns=runs.HISTORY_COLUMNS)
+    history.to_csv(folder / runs.HISTORY, index=False)
     np.savez(folder / runs.PREDICTIONS, **predictions)
 
 

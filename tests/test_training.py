@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import networks, runs, training
+from wtmr_core import epochs, networks, runs, training
 from wtmr_core.batches import inputs
 from wtmr_core.datasets import DataError
 from wtmr_core.evaluation import scores
@@ -55,6 +56,7 @@ def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
     settings = small(dataset, protocol=protocol, epochs=1)
     folder = training.run(settings, tmp_path / "results", WRITE[dataset](tmp_path / "set"))
     names = {runs.SETTINGS, runs.ENVIRONMENT, runs.HISTORY, runs.TIMING, runs.METRICS, runs.PREDICTIONS, runs.WEIGHTS}
+    names |= {runs.SUMS}
     assert {f.name for f in folder.iterdir()} - {runs.LOCK} == names
     run = runs.load(folder)
     for key in ("train_accuracy", "val_accuracy", "test_accuracy"):
@@ -93,13 +95,16 @@ class Killed(BaseException):
 
 #: all that a small-data recipe has
 RECIPE = {"average": 0.9, "mixup": 0.4, "drop_path": 0.2, "dropout": 0.2, "tilt": 10.0, "drop": 0.1, "frames": 8,
-          "stored_frames": 16, "views": 2}  # fmt: skip
+          "stored_frames": 16, "views": 2, "epoch_choice": "best"}  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", [{}, {"protocol": "published"}, RECIPE], ids=["corrected", "published", "recipe"])
 def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(epochs, "FEWEST_CLIPS", 1)  # so that the few here choose
     settings = small(epochs=4, accumulate=3, batch_size=5, **changes)
     undisturbed = training.run(settings, tmp_path / "whole", root)
+    said = runs.load(undisturbed).metrics["epoch_choice"]
+    assert said.startswith("last of 4") if settings.protocol == "published" else said.endswith("6 validation clips")
     epoch, calls = training._Run._epoch, []
 
     def once_each(self, bar):
@@ -112,7 +117,7 @@ def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, 
     for _ in range(3):
         with pytest.raises(Killed):
             training.run(settings, tmp_path / "torn", root)
-    monkeypatch.undo()
+    monkeypatch.setattr(training._Run, "_epoch", epoch)
     same_outcome(training.run(settings, tmp_path / "torn", root), undisturbed)
 
 
@@ -127,10 +132,10 @@ from wtmr_core.settings import Settings
 training.run(Settings.of({settings.asdict()!r}), Path({str(tmp_path / "torn")!r}), {str(root)!r})
 """
     folder = tmp_path / "torn" / "runs" / undisturbed.name
-    for epochs in (1, 4, 8):
+    for done in (1, 4, 8):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stderr=subprocess.DEVNULL)
         while process.poll() is None:
-            if (folder / runs.HISTORY).is_file() and len(pd.read_csv(folder / runs.HISTORY)) >= epochs:
+            if (folder / runs.HISTORY).is_file() and len(pd.read_csv(folder / runs.HISTORY)) >= done:
                 process.kill()
                 break
             time.sleep(0.01)
@@ -155,6 +160,59 @@ def test_a_damaged_checkpoint_is_named(root, tmp_path, monkeypatch):
     (folder / runs.STATE).write_bytes((folder / runs.STATE).read_bytes()[:1000])
     with pytest.raises(runs.RunError, match=r"state\.pt is damaged .*delete it to begin the run again"):
         training.run(small(), tmp_path, root)
+
+
+def test_a_state_of_which_any_byte_is_another_is_named_or_the_same(tmp_path):
+    """300 bytes flipped and 30 cuts: what torch reads without a word is never other numbers."""
+    network = torch.nn.Linear(9, 9)
+    progress = {"epoch": 1, "history": [{"val_loss": 0.7}]}
+    state = {"settings": {"lr": 0.1}, "progress": progress, "network": network.state_dict()}
+    file, draw = tmp_path / "state.pt", np.random.default_rng(0)
+    torch.save(state, file)
+    whole, said = file.read_bytes(), 0
+    damaged = [whole[:cut] for cut in draw.integers(len(whole), size=30)]
+    for place in draw.integers(len(whole), size=300):
+        damaged.append(whole[:place] + bytes([whole[place] ^ 1 << draw.integers(8)]) + whole[place + 1 :])
+    for content in damaged:
+        file.write_bytes(content)
+        try:
+            assert str(training.read_state(file)) == str(state)
+            weights = training.read_state(file)["network"]
+            assert all(torch.equal(weights[k], v) for k, v in network.state_dict().items())
+        except runs.RunError as error:
+            assert str(error).startswith(f"{file} is damaged (")  # noqa: PT017
+            said += 1
+    assert said > 200
+
+
+def test_a_run_stopped_between_its_metrics_and_its_sums_goes_on_from_its_state(root, tmp_path, monkeypatch):
+    def stopped(folder):
+        assert (folder / runs.METRICS).is_file()
+        (folder / runs.HISTORY).write_text("damaged meanwhile")
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "sign", stopped)
+        with pytest.raises(Killed):
+            training.run(small(), tmp_path / "torn", root)
+    (folder,) = (tmp_path / "torn" / "runs").iterdir()
+    assert not runs.finished(folder)
+    same_outcome(training.run(small(), tmp_path / "torn", root), training.run(small(), tmp_path / "whole", root))
+    assert not (folder / runs.STATE).exists()
+
+
+def test_a_finished_run_that_is_damaged_is_not_taken_for_one_wherever_it_lies(root, tmp_path):
+    results = tmp_path / "with {braces} {0}, 'quotes', \"more\" and %s"
+    before = os.umask(0o027)
+    try:
+        folder = training.run(small(epochs=1), results, root)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir() if file.name != runs.LOCK} == {0o640}
+    assert training.run(small(epochs=1), results, root) == folder
+    (folder / runs.WEIGHTS).write_bytes(b"")
+    with pytest.raises(runs.RunError, match=r"model\.safetensors is damaged .*: delete the folder and run it again"):
+        training.run(small(epochs=1), results, root)
 
 
 def test_a_folder_of_other_settings_is_refused(root, tmp_path, monkeypatch):
@@ -240,11 +298,12 @@ def test_test_is_read_once_and_by_the_chosen_weights(root, tmp_path, monkeypatch
         return evaluate(self, part, *args)
 
     monkeypatch.setattr(training._Run, "evaluate", spying)
-    run = runs.load(training.run(small(epochs=3), tmp_path, root))
+    run = runs.load(training.run(small(epochs=3, epoch_choice="best"), tmp_path, root))
     assert [p for p, _ in read].count("test") == 1
     assert ("test", 3) in read
     best = run.history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).epoch.iloc[0]
     assert run.metrics["chosen_epoch"] == best
+    assert run.metrics["epoch_choice"].startswith(f"{best} of 3: the best accuracy")
 
 
 def test_published_takes_the_last_epoch_and_calls_validation_test(root, tmp_path):

@@ -109,6 +109,10 @@ def train_one(options: argparse.Namespace) -> int:
     metrics = runs.load(folder).metrics
     shown = ("train_accuracy", "val_accuracy", "test_accuracy", "epochs", "seconds", "clips_per_second")
     print(folder, *(f"{key} {'-' if metrics[key] is None else f'{metrics[key]:.4g}'}" for key in shown), sep="\n")
+    for key, verb in (("skipped", "skipped"), ("remarks", "kept, but")):
+        for reason, count in metrics.get(key, {}).items():
+            names = ", ".join(metrics.get("examples", {}).get(key, {}).get(reason, []))
+            print(f"{count:,} {verb}: {reason}" + (f", the first: {names}" if names else ""))
     return 0
 
 

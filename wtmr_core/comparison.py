@@ -1,8 +1,8 @@
 """What a reproduction gave beside what is committed, and how far the seed and the processor move such figures.
 
-Two processors add in another order, so training ends elsewhere: with the same seed, the same network is a few points better
-or worse. `results/<suite>/spread.csv` holds what that was found to be (`benchmarks/spread.py` measures it); figures that
-differ by no more are the same result.
+Two processors add in another order, so training ends elsewhere: with the same seed, the same network is a few points
+better or worse. `results/<suite>/spread.csv` holds by how much (`benchmarks/spread.py` measures it); figures that differ
+by no more are the same result.
 """
 
 from __future__ import annotations
@@ -58,20 +58,22 @@ def spread(results: Path) -> pd.DataFrame:
     if not file.is_file():
         raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
     table = pd.read_csv(file)
-    rows = {}
-    for _, dataset in table.groupby("dataset", sort=False):
-        for what in ACCURACIES:
-            names = dataset.groupby("name", sort=False)[what]
-            freedom = len(dataset) - names.ngroups
-            deviation = np.sqrt(names.var(ddof=1).mul(names.size() - 1).sum() / freedom)
-            for name, runs in dataset.groupby("name", sort=False):
-                margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * deviation * np.sqrt(1 + 1 / len(runs))
-                middle = runs[what].mean()
-                row = rows.setdefault(name, {})
-                first = runs.seed.min(), runs.processor.iloc[0]
-                for kind, some in (("seeds", runs[runs.processor == first[1]]), ("processors", runs[runs.seed == first[0]])):
-                    row[f"{what}_{kind}_low"], row[f"{what}_{kind}_high"] = some[what].min(), some[what].max()
-                row[f"{what}_low"], row[f"{what}_high"] = max(middle - margin, 0.0), min(middle + margin, 1.0)
+    rows: dict[str, dict[str, float]] = {name: {} for name in table.name.unique()}
+    for what in ACCURACIES:
+        for _, dataset in table.groupby("dataset", sort=False):
+            runs_of = dataset.groupby("name", sort=False)
+            freedom = len(dataset) - runs_of.ngroups
+            variance = (runs_of[what].var() * (runs_of.size() - 1)).sum() / freedom
+            for name, runs in runs_of:
+                first = runs.iloc[0]
+                seeds, processors = runs[runs.processor == first.processor], runs[runs.seed == first.seed]
+                margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance * (1 + 1 / len(runs)))
+                rows[name] |= {
+                    f"{what}_seeds_low": seeds[what].min(), f"{what}_seeds_high": seeds[what].max(),
+                    f"{what}_processors_low": processors[what].min(), f"{what}_processors_high": processors[what].max(),
+                    f"{what}_low": max(runs[what].mean() - margin, 0.0),
+                    f"{what}_high": min(runs[what].mean() + margin, 1.0),
+                }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
 
@@ -82,18 +84,21 @@ def accuracies(fresh: Path, kept: Path) -> pd.DataFrame:
     (whether `fresh` lies in it). Raises `RunError` where a table or the stated spread is missing.
     """
     stated = spread(kept)
-    tables = []
-    for folder in (kept, fresh):
-        file = folder / "tables/05_runs.csv"
-        if not file.is_file():
-            raise RunError(f"there is no {file}: make it with `make reproduce`")
-        tables.append(pd.read_csv(file).set_index("name")[list(ACCURACIES)].stack())
-    table = pd.concat(tables, axis=1, keys=["committed", "fresh"], join="inner").reset_index(names=["name", "what"])
-    table["difference"] = table.fresh - table.committed
-    for bound in ("low", "high"):
-        table[bound] = [stated.get(f"{what}_{bound}", {}).get(name, np.nan) for name, what in zip(table.name, table.what)]
-    table["within"] = table.fresh.between(table.low, table.high)
-    return table
+    rows = []
+    for name, pair in _runs(fresh).join(_runs(kept), lsuffix="_fresh", rsuffix="_committed", how="inner").iterrows():
+        for what in ACCURACIES:
+            now, before = pair[f"{what}_fresh"], pair[f"{what}_committed"]
+            low, high = stated.loc[name, [f"{what}_low", f"{what}_high"]] if name in stated.index else (np.nan, np.nan)
+            rows.append((name, what, before, now, now - before, low, high, low <= now <= high))
+    return pd.DataFrame(rows, columns=["name", "what", "committed", "fresh", "difference", "low", "high", "within"])
+
+
+def _runs(results: Path) -> pd.DataFrame:
+    """The accuracies of a suite's runs, by name, from its table."""
+    file = results / "tables/05_runs.csv"
+    if not file.is_file():
+        raise RunError(f"there is no {file}: make it with `make reproduce`")
+    return pd.read_csv(file).set_index("name")[list(ACCURACIES)]
 
 
 def cells(fresh: Path, kept: Path) -> pd.DataFrame:
@@ -106,14 +111,14 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
     for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
         if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
             continue
-        pair = [pd.read_csv(folder / file) if (folder / file).is_file() else pd.DataFrame() for folder in (fresh, kept)]
-        count = max(table.size for table in pair)
-        if pair[0].shape != pair[1].shape or list(pair[0].columns) != list(pair[1].columns):
+        one, other = (pd.read_csv(f) if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file))
+        count = max(one.size, other.size)
+        if one.shape != other.shape or list(one.columns) != list(other.columns):
             rows.append((file.as_posix(), count, count, np.nan))
             continue
-        same = (pair[0] == pair[1]) | (pair[0].isna() & pair[1].isna())
-        gap = (pair[0].select_dtypes("number") - pair[1].select_dtypes("number")).abs().max(axis=None) if count else np.nan
-        rows.append((file.as_posix(), count, int((~same).to_numpy().sum()), gap if gap else np.nan))
+        same = (one == other) | (one.isna() & other.isna())
+        largest = (one.select_dtypes("number") - other.select_dtypes("number")).abs().max().max()
+        rows.append((file.as_posix(), count, int((~same).to_numpy().sum()), largest if largest > 0 else np.nan))
     return pd.DataFrame(rows, columns=["table", "cells", "different", "largest"])
 
 
@@ -140,16 +145,19 @@ def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
     with tempfile.TemporaryDirectory() as folder:
         kept = committed(project, f"results/{suite}", Path(folder))
         rows, tables = accuracies(fresh, kept), cells(fresh, kept)
-    apart = rows[rows.difference != 0]
+    apart, changed = rows[rows.difference != 0], tables[tables.different > 0]
     outside = int((~rows.within).sum())
-    lines = [f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
-             f"{outside or 'none'} by more than seeds and processors make them."]  # fmt: skip
+    lines = [
+        f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
+        f"{outside or 'none'} by more than seeds and processors make them"
+    ]
     if len(apart):
-        shown = apart.assign(**{c: (100 * apart[c]).round(1) for c in ("committed", "fresh", "difference", "low", "high")})
-        lines.append(shown.assign(within=apart.within.map({True: "yes", False: "NO"})).to_string(index=False))
-    changed = tables[tables.different > 0]
-    lines += [f"{row.table}: {row.different} of {row.cells} cells differ"
-              + ("" if np.isnan(row.largest) else f", numbers by up to {row.largest:.4g}") for row in changed.itertuples()]  # fmt: skip
-    if not len(changed):
+        percent = {column: 100 * apart[column] for column in ("committed", "fresh", "difference", "low", "high")}
+        shown = apart.assign(**percent, within=apart.within.map({True: "yes", False: "NO"}))
+        lines.append(shown.to_string(index=False, float_format="%.1f".__mod__))
+    for row in changed.itertuples():
+        numbers = "" if np.isnan(row.largest) else f", numbers by up to {row.largest:.4g}"
+        lines.append(f"{row.table}: {row.different} of {row.cells} cells differ{numbers}")
+    if changed.empty:
         lines.append(f"all {len(tables)} tables are the same")
     return "\n".join(lines), not outside

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 from einops import rearrange
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from wtmr_core.batches import Data, inputs
 from wtmr_core.datasets import augment
 from wtmr_core.models import build
-from wtmr_core.runs import WEIGHTS, Run, RunError, finished
+from wtmr_core.runs import SETTINGS, WEIGHTS, Run, RunError, verify
 from wtmr_core.settings import Settings, SettingsError
 
 
@@ -33,12 +34,17 @@ def bare(settings: Settings) -> Settings:
 def trained(run: Run) -> nn.Module:
     """The network of a finished run with its weights, in evaluation.
 
-    Raises `RunError` where the weights are not there, as in a clone of this repository.
+    Raises `RunError` where the weights are not there, as in a clone of this repository, or not those of the run.
     """
-    if not finished(run.folder):
+    file = run.folder / WEIGHTS
+    if not file.is_file():
         raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
     network = fresh(bare(_settings(run)), len(run.classes))  # all weights are in the run's file
-    network.load_state_dict(load_file(run.folder / WEIGHTS))
+    verify(run.folder, WEIGHTS)
+    try:
+        network.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError) as error:  # of a run without sums
+        raise RunError(f"{file} is damaged ({error}): delete the folder and run it again") from error
     return network.eval()
 
 
@@ -64,4 +70,7 @@ def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _settings(run: Run) -> Settings:
-    return Settings.of({key: value for key, value in run.settings.items() if key != "data"})
+    try:
+        return Settings.of({key: value for key, value in run.settings.items() if key != "data"})
+    except SettingsError as error:
+        raise RunError(f"{run.folder / SETTINGS} holds no settings that can be ({error}): run it again") from error

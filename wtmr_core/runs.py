@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
+import re
 import subprocess
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,36 +17,20 @@ import numpy as np
 import pandas as pd
 from filelock import Timeout
 
+from wtmr_core.files import AGAIN, RunError, read_json, read_text, sha256, write, write_json, write_text
 from wtmr_core.locks import locked
-from wtmr_core.settings import Settings
+from wtmr_core.settings import LATER, Settings
+
+__all__ = ["Run", "RunError", "read_json", "write", "write_json", "write_text"]  # those of `files`, for who writes here
 
 SETTINGS, ENVIRONMENT, HISTORY = "settings.json", "environment.json", "history.csv"
 METRICS, PREDICTIONS, WEIGHTS, STATE = "metrics.json", "predictions.npz", "model.safetensors", "state.pt"
-TIMING, LOCK = "timing.csv", ".lock"
-
-
-class RunError(RuntimeError):
-    """A run folder does not serve; the message says which and what to do."""
-
-
-def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Let `save` write a file beside `path`, then put it in its place: whole or not at all."""
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")  # np.savez and others look at the suffix
-    try:
-        try:
-            save(beside)
-        except (OSError, RuntimeError) as error:  # torch and numpy do not name the file
-            raise RunError(f"{path} cannot be written ({error}): free some disk space and run it again") from error
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; see `write`."""
-    write(path, lambda p: p.write_text(json.dumps(value, indent=2) + "\n"))
+TIMING, SUMS, LOCK = "timing.csv", "SHA256SUMS", ".lock"
+#: what a finished run is; `SHA256SUMS`, written last, has the sum of each
+FILES = (SETTINGS, ENVIRONMENT, HISTORY, TIMING, METRICS, PREDICTIONS, WEIGHTS)
+HISTORY_COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+_WHICH = ("dataset", "model", "protocol", "split", "seed")
+_COLUMNS = ("epochs", "train_accuracy", "val_accuracy", "test_accuracy", "seconds", "clips_per_second")
 
 
 def folder(results: Path, settings: Settings, data: str) -> Path:
@@ -72,8 +55,7 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
         identity = settings.identity() | {"data": data}
         file = folder / SETTINGS
         if file.is_file():
-            known = read_json(file)
-            if different := [k for k in identity if known.get(k) != identity[k]]:
+            if different := other(identity, read_settings(folder)):
                 raise RunError(f"{folder} holds a run with another {different[0]}: delete that folder or move it away")
         else:
             write_json(file, identity)
@@ -82,7 +64,7 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
 
 def name(results: Path, name: str, folder: Path) -> None:
     """Note that the run `name` of a suite is the one in `folder`, below `results`."""
-    write(results / "runs" / f"{name}.txt", lambda p: p.write_text(folder.name + "\n"))
+    write_text(results / "runs" / f"{name}.txt", folder.name + "\n")
 
 
 def named(results: Path, name: str, settings: Settings) -> Path:
@@ -90,10 +72,12 @@ def named(results: Path, name: str, settings: Settings) -> Path:
 
     Raises `RunError` where it has not been trained, or only with other settings.
     """
-    try:
-        folder = results / "runs" / (results / "runs" / f"{name}.txt").read_text().strip()
-    except OSError:
-        raise RunError(f"{results} holds no finished run {name}: make it with `make reproduce`") from None
+    note = results / "runs" / f"{name}.txt"
+    if not note.is_file():
+        raise RunError(f"{results} holds no finished run {name}: make it with `make reproduce`")
+    if not re.fullmatch(r"[\w-]+", called := read_text(note).strip()):
+        raise RunError(f"{note} names no run folder: delete it and make the run with `make reproduce`")
+    folder = results / "runs" / called
     if different := differences(folder, settings):
         raise RunError(f"{name} was trained with another {different[0]}: make it again with `make reproduce`")
     return folder
@@ -101,12 +85,26 @@ def named(results: Path, name: str, settings: Settings) -> Path:
 
 def differences(folder: Path, settings: Settings) -> list[str]:
     """The settings in which the run in `folder` is not one of `settings`, whatever its clips; `auto` is any split."""
-    held = read_json(folder / SETTINGS)
-    return [k for k, v in settings.identity().items() if held.get(k) != v and (k, v) != ("split", "auto")]
+    held = read_settings(folder)
+    return [k for k in other(settings.identity(), held) if (k, settings.split) != ("split", "auto")]
+
+
+def other(wanted: dict[str, Any], held: dict[str, Any]) -> list[str]:
+    """The settings that are `wanted` otherwise than in `held`."""
+    return [k for k, v in wanted.items() if held.get(k) != v]
+
+
+def read_settings(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
+    """The settings of the run in `folder`, and `data`, the fingerprint of its clips; raises as `read_json`.
+
+    What came later than the run has the value that the run was trained with (`settings.LATER`).
+    """
+    held = read_json(folder / SETTINGS, needed)
+    return {key: before(held) for key, before in LATER.items()} | held
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:
-    """What a run ran on: versions, device, precision, threads, processes, git commit."""
+    """What a run ran on: versions, device, processor, precision, threads, processes, git commit."""
     import torch
 
     packages = (
@@ -127,6 +125,8 @@ def environment(device: str, precision: str, processes: int = 1) -> dict[str, An
             versions[name] = None
     return {
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"CPU, {platform.machine()}",
+        "processor": _processor(),
+        "instructions": _instructions(),
         "precision": precision,
         "threads": torch.get_num_threads(),
         "processes": processes,
@@ -134,6 +134,24 @@ def environment(device: str, precision: str, processes: int = 1) -> dict[str, An
         "packages": versions,
         "commit": _commit(),
     }
+
+
+def _processor() -> str:
+    """The model of the CPU, by which two CPUs of one instruction set differ in the last digits."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        if any(models):
+            return max(models)
+    return platform.processor() or platform.machine()
+
+
+def _instructions() -> str:
+    """The instruction set that torch takes, and the one that oneDNN is held to where it is."""
+    import torch
+
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return torch.backends.cpu.get_cpu_capability() + (f", oneDNN up to {limit}" if limit else "")
 
 
 def _commit() -> str | None:
@@ -165,27 +183,84 @@ class Run:
     classes: tuple[str, ...]
 
 
+def sign(folder: Path) -> None:
+    """Write the sums of a run's files, as `sha256sum` does and checks them: from then on the run is finished."""
+    write_text(folder / SUMS, "".join(f"{sha256(folder / n)}  {n}\n" for n in FILES if (folder / n).is_file()))
+
+
+def verify(folder: Path, *names: str) -> None:
+    """Raise `RunError` where one of the files `names` of a finished run is no longer what the run wrote.
+
+    A file that is absent passes, and so do all of a run from before there were sums.
+    """
+    if not (folder / SUMS).is_file():
+        return
+    lines = read_text(folder / SUMS).splitlines()
+    if not lines or not all(re.fullmatch(r"[0-9a-f]{64}  [\w.]+", line) for line in lines):
+        raise RunError(f"{folder / SUMS} is damaged (it holds no sums): {AGAIN}")
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    for name in names:
+        if (folder / name).is_file() and sums.get(name) != sha256(folder / name):
+            why = f"its sum is not that in {SUMS}" if name in sums else f"{SUMS} does not name it"
+            raise RunError(f"{folder / name} is damaged ({why}): {AGAIN}")
+
+
 def finished(folder: Path) -> bool:
-    """Whether a run has ended and its weights are here: the metrics are written last.
+    """Whether a run has ended and its weights are here; raises `RunError` where one of its files is damaged.
 
     A run whose weights were left out, as in a clone of this repository, can be loaded but is trained again.
     """
-    return (folder / METRICS).is_file() and (folder / WEIGHTS).is_file()
+    if not _ended(folder) or not (folder / WEIGHTS).is_file():
+        return False
+    verify(folder, *FILES)
+    return True
+
+
+def _ended(folder: Path) -> bool:
+    """A run from before there were sums has none, but no state either to go on from."""
+    return (folder / METRICS).is_file() and ((folder / SUMS).is_file() or not (folder / STATE).is_file())
 
 
 def load(folder: Path) -> Run:
     """Read the results of a finished run; raises `RunError` where it is unfinished or a file is missing or damaged."""
-    if not (folder / METRICS).is_file():
+    if not _ended(folder):
         raise RunError(f"{folder} holds no finished run: run it again and it goes on from its last epoch")
+    verify(folder, SETTINGS, ENVIRONMENT, METRICS, HISTORY, PREDICTIONS)
+    settings, known = read_settings(folder, _WHICH), read_json(folder / ENVIRONMENT)
+    metrics = read_json(folder / METRICS, (*_COLUMNS, "chosen_epoch"))
     try:
-        with np.load(folder / PREDICTIONS, allow_pickle=False) as held:
-            predictions = {k: held[k] for k in ("names", "groups", "labels", "logits", "classes")}
-        history = pd.read_csv(folder / HISTORY)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{folder} is damaged ({error}): delete the folder and run it again") from error
-    settings, known, metrics = (read_json(folder / name) for name in (SETTINGS, ENVIRONMENT, METRICS))
-    classes = tuple(predictions.pop("classes").tolist())
-    return Run(folder, settings, known, history, metrics, classes=classes, **predictions)
+        history = _history(folder / HISTORY, metrics["epochs"])
+        predictions = _predictions(folder / PREDICTIONS)
+    except Exception as error:  # zip, numpy and pandas raise many kinds for a damaged file
+        raise RunError(f"{folder} is damaged ({error}): {AGAIN}") from error
+    return Run(folder, settings, known, history, metrics, **predictions)
+
+
+def _history(file: Path, epochs: int) -> pd.DataFrame:
+    """An epoch a row; raises `ValueError` where it is not that."""
+    history = pd.read_csv(file)
+    if list(history) != HISTORY_COLUMNS or not all(map(pd.api.types.is_numeric_dtype, history.dtypes)):
+        raise ValueError(f"{file.name} has not the numbers {', '.join(HISTORY_COLUMNS)}")
+    if len(history) != epochs or history.epoch.tolist() != list(range(1, len(history) + 1)):
+        raise ValueError(f"{file.name} has not the epochs 1 to {epochs}")
+    return history
+
+
+def _predictions(file: Path) -> dict[str, Any]:
+    """What the last fields of a `Run` are; raises `ValueError` where they do not fit each other."""
+    with np.load(file, allow_pickle=False) as held:
+        found = {k: held[k] for k in ("names", "groups", "labels", "logits", "classes")}
+    b, k = len(found["names"]), len(found["classes"])
+    shapes = {"names": (b,), "groups": (b,), "labels": (b,), "logits": (b, k), "classes": (k,)}
+    for key, shape in shapes.items():
+        if found[key].shape != shape:
+            raise ValueError(f"{key} in {file.name} have the shape {found[key].shape}, not {shape}")
+    for key, kind in {"names": "U", "groups": "U", "labels": "iu", "logits": "f", "classes": "U"}.items():
+        if found[key].dtype.kind not in kind:
+            raise ValueError(f"{key} in {file.name} are of the kind {found[key].dtype}")
+    if not np.isin(found["labels"], np.arange(k)).all():
+        raise ValueError(f"{file.name} has labels that are none of its {k} classes")
+    return found | {"classes": tuple(found["classes"].tolist())}
 
 
 def table(results: Path) -> pd.DataFrame:
@@ -193,19 +268,9 @@ def table(results: Path) -> pd.DataFrame:
     rows = []
     for folder in sorted((results / "runs").glob("*/")):
         if (folder / SETTINGS).is_file():
-            settings = read_json(folder / SETTINGS)
-            row = {k: settings[k] for k in ("dataset", "model", "protocol", "split", "seed")}
-            metrics = read_json(folder / METRICS) if (folder / METRICS).is_file() else {}
+            verify(folder, SETTINGS, METRICS)
+            settings = read_settings(folder, _WHICH)
+            row = {k: settings[k] for k in _WHICH}
+            metrics = read_json(folder / METRICS) if _ended(folder) else {}
             rows.append(row | {k: metrics.get(k) for k in _COLUMNS} | {"run": folder.name})
-    return pd.DataFrame(rows, columns=["dataset", "model", "protocol", "split", "seed", *_COLUMNS, "run"])
-
-
-_COLUMNS = ("epochs", "train_accuracy", "val_accuracy", "test_accuracy", "seconds", "clips_per_second")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a run folder; raises `RunError` where it does not read."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} does not read ({error}): delete the folder and run it again") from error
+    return pd.DataFrame(rows, columns=[*_WHICH, *_COLUMNS, "run"])

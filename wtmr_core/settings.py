@@ -9,7 +9,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -80,7 +80,10 @@ class Settings:
     clip_norm: float | None  # the largest norm of the gradient
     average: float  # of the weights over steps: decay of the moving average that is evaluated and kept; 0 is none
     mixup: float  # Beta(mixup, mixup) says how two clips are blended; 0 is not at all
-    val_fraction: float  # of train, cut off for choosing the epoch (corrected); 0: none, and the last epoch counts
+    val_fraction: float  # of train, cut off for validation (corrected); 0: none, and the last epoch counts
+    # whose weights are kept, see `epochs.chosen_epoch`. last; smoothed: the best mean validation accuracy over five
+    # epochs, where there are enough clips to tell; best: the best single one, which one clip can decide
+    epoch_choice: str
     views: int  # of a clip in evaluation, other frames of it each; their probabilities are averaged
     precision: str  # auto: by hardware; fp32, bf16, fp16
 
@@ -114,6 +117,8 @@ class Settings:
             raise SettingsError(f"device is {shown(self.device)}; it can be auto, cpu, cuda or cuda:1")
         if not self.val_fraction and self.schedule == "plateau":
             raise SettingsError("val_fraction is 0; schedule plateau needs a validation part")
+        if not self.val_fraction and self.epoch_choice != "last":
+            raise SettingsError(f"val_fraction is 0; epoch_choice {self.epoch_choice} needs a validation part")
         if self.warmup_epochs and self.schedule == "plateau":
             raise SettingsError("warmup_epochs is not 0; schedule plateau has no warm-up")
         if self.protocol == "published" and self.val_fraction != 0.2:
@@ -170,6 +175,8 @@ class Settings:
         values = defaults(*(chosen[k] for k in ("dataset", "model", "protocol", "scale"))) | chosen
         if "frames" in given and "stored_frames" not in given:
             values["stored_frames"] = max(values["frames"], values["stored_frames"])
+        if not values["val_fraction"] and "epoch_choice" not in given:
+            values["epoch_choice"] = "last"
         return cls(**values)
 
     def asdict(self) -> dict[str, Any]:
@@ -187,8 +194,12 @@ class Settings:
         return {key: getattr(self, key) for key in keys}
 
     def name(self, data: str) -> str:
-        """The run's folder name; `data` is the fingerprint of the data it trains on (`Index.fingerprint`)."""
-        digest = hashlib.sha256(json.dumps([self.identity(), data], sort_keys=True).encode()).hexdigest()[:8]
+        """The run's folder name; `data` is the fingerprint of the data it trains on (`Index.fingerprint`).
+
+        A setting that came later and is as before does not count: earlier runs keep their names."""
+        settings = self.identity()
+        counted = {k: v for k, v in settings.items() if k not in LATER or v != LATER[k](settings)}
+        digest = hashlib.sha256(json.dumps([counted, data], sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.dataset}-{self.model}-{self.protocol}-s{self.seed}-{digest}"
 
 
@@ -202,13 +213,18 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "weights": ("learned", "uniform"),
     "attention": ("joint", "divided", "space"),
     "precision": ("auto", "fp32", "bf16", "fp16"),
+    "epoch_choice": ("last", "smoothed", "best"),
+}
+#: settings that came after the first kept runs: what these were trained with, from their other settings
+LATER: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "epoch_choice": lambda s: "last" if s.get("protocol") == "published" or not s.get("val_fraction") else "best",
 }
 #: what every network can be built with, and what the described one has beside
 SIZES = ("frames", "width", "depth", "heads", "conv_channels", "dropout", "drop_path")
 DESCRIBED = ("cnn", "regions", "kernels", "weights", "context", "motion", "patch", "time_encoding", "attention",
              "backbone", "backbone_weights", "timesformer_weights")  # fmt: skip
 #: what the paper's notebooks did not do, and as what it was not done
-CORRECTED_ONLY = {"average": 0, "mixup": 0, "tilt": 0, "drop": 0, "drop_path": 0, "views": 1}
+CORRECTED_ONLY = {"epoch_choice": "last", "average": 0, "mixup": 0, "tilt": 0, "drop": 0, "drop_path": 0, "views": 1}
 _MANY = 10**6
 _WIDEST = 8192
 RANGES: dict[str, tuple[float, float]] = {
@@ -240,11 +256,11 @@ def defaults(dataset: str, model: str, protocol: str, scale: str) -> dict[str, A
         "backbone": None, "backbone_weights": None, "timesformer_weights": None,
         "average": 0.0, "mixup": 0.0, "views": 1,
         "batch_size": 4, "accumulate": 1, "warmup_epochs": 0, "label_smoothing": 0.0, "clip_norm": None,
-        "val_fraction": 0.15, "precision": "auto",
+        "val_fraction": 0.15, "epoch_choice": "smoothed", "precision": "auto",
         "flip": 0.0, "rotate": 0.0, "shift": 0.0, "zoom": 0.0, "jitter": 0.0, "noise": 0.0, "tilt": 0.0, "drop": 0.0,
     }  # fmt: skip
     if protocol == "published":
-        values |= {"schedule": "plateau", "split": "-", "val_fraction": 0.2}
+        values |= {"schedule": "plateau", "split": "-", "val_fraction": 0.2, "epoch_choice": "last"}
         if dataset == "svideoqa":
             values |= {"lr": 3e-4, "weight_decay": 2e-4, "epochs": 30}
         elif model == "released-timesformer":

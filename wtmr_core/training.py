@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
@@ -25,13 +26,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from wtmr_core import batches, environment, evaluation, networks, processes, runs
+from wtmr_core import batches, environment, epochs, evaluation, networks, processes, runs
 from wtmr_core.batches import Batches, Data, Share, inputs
 from wtmr_core.datasets import augment
 from wtmr_core.models.synced import synced
 from wtmr_core.settings import Settings
 
 log = logging.getLogger(__name__)
+TIMES = ["seconds", "clips_per_second"]  # of an epoch; all else is the same each time
 
 
 class NotFinite(ArithmeticError):
@@ -51,8 +53,8 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
 
     A finished run is returned as it is; a half-done one goes on after its last whole epoch and ends with
     the numbers of one that was never stopped. Published: the last epoch counts, train accuracy is the
-    running one, and what is called test is the validation part, as in the paper. Corrected: the epoch with
-    the best validation accuracy (then the lower loss), and test is read once, at the end.
+    running one, and what is called test is the validation part, as in the paper. Corrected: the epoch that
+    `epochs.chosen_epoch` chooses on validation, and test is read once, at the end.
 
     More than one process are started with torchrun, after the clips were prepared here.
     Raises `DataError`, `NotFinite`, and `RunError`, as where another process trains this run.
@@ -61,7 +63,8 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     data = prepare(settings, root)
     folder = runs.folder(results, settings, data.cache.fingerprint())
     if runs.finished(folder):
-        (folder / runs.STATE).unlink(missing_ok=True)
+        if (folder / runs.STATE).is_file():  # stopped at the very end
+            (folder / runs.STATE).unlink()
         return folder
     if settings.processes * settings.nodes > 1 and not processes.started_by_torchrun():
         processes.launch(settings, results, root)
@@ -156,7 +159,7 @@ class _Run:
 
     def to_the_end(self) -> None:
         if self.accelerator.is_main_process:
-            for name in (runs.METRICS, runs.PREDICTIONS, runs.WEIGHTS):  # of a record without weights, or damaged
+            for name in (runs.METRICS, runs.SUMS, runs.PREDICTIONS, runs.WEIGHTS):  # of a record without weights
                 (self.folder / name).unlink(missing_ok=True)
             precision = self.accelerator.mixed_precision.replace("no", "fp32")
             known = runs.environment(str(self.accelerator.device), precision, self.accelerator.num_processes)
@@ -243,9 +246,7 @@ class _Run:
             "clips_per_second": len(train) / trained,
         }
         history = [*self.progress.history, row]
-        best = number + 1
-        if not self.published and len(val_labels):
-            best = int(max(history, key=lambda r: (r["val_accuracy"], -r["val_loss"]))["epoch"])
+        best = epochs.chosen_epoch(history, len(val_labels), self.settings.epoch_choice)
         if best == number + 1:
             self.chosen = {k: v.detach().cpu().clone() for k, v in self._judged.state_dict().items()}
         self.progress = _Progress(number + 1, self.progress.seconds + row["seconds"], best, history)
@@ -345,10 +346,7 @@ class _Run:
     def _save(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        history = pd.DataFrame(self.progress.history)
-        times = ["seconds", "clips_per_second"]
-        runs.write(self.folder / runs.HISTORY, lambda p: history.drop(columns=times).to_csv(p, index=False))
-        runs.write(self.folder / runs.TIMING, lambda p: history[["epoch", *times]].to_csv(p, index=False))
+        self._save_history()
         scaler = self.accelerator.scaler
         state = {
             "settings": self.identity,
@@ -362,16 +360,17 @@ class _Run:
         }
         runs.write(self.folder / runs.STATE, lambda p: torch.save(state, p))
 
+    def _save_history(self) -> None:
+        history = pd.DataFrame(self.progress.history)
+        for name, columns in ((runs.HISTORY, runs.HISTORY_COLUMNS), (runs.TIMING, ["epoch", *TIMES])):
+            runs.write_text(self.folder / name, history[columns].to_csv(index=False, lineterminator="\n"))
+
     def _resume(self) -> None:
         file = self.folder / runs.STATE
         if not file.is_file():
             return
-        try:
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-            held = state["settings"]
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise runs.RunError(f"{file} is damaged ({error}): delete it to begin the run again") from error
-        if different := [k for k in self.identity if held.get(k) != self.identity[k]]:
+        state = read_state(file)
+        if different := runs.other(self.identity, state["settings"]):
             raise runs.RunError(f"{file} belongs to a run with another {different[0]}: delete it to begin again")
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
         if self.average is not None:
@@ -402,11 +401,14 @@ class _Run:
             "validation": self.data.validation,
             "epochs": self.settings.epochs,
             "chosen_epoch": self.progress.best,
+            "epoch_choice": epochs.in_words(history, len(self.data.parts["val"]), self.settings.epoch_choice),
             "seconds": self.progress.seconds,
             "clips_per_second": float(np.median([row["clips_per_second"] for row in history])),
             "clips": {part: len(rows) for part, rows in self.data.parts.items()},
             "classes": len(index.classes),
             "skipped": index.skips(),
+            "remarks": {reason: len(names) for reason, names in index.remarks.groupby("reason").name},
+            "examples": {"skipped": _first_names(index.skipped), "remarks": _first_names(index.remarks)},
         }
         tested = index.samples.iloc[self.data.parts["test"]]
         arrays = {
@@ -418,8 +420,27 @@ class _Run:
         }
         runs.write(self.folder / runs.WEIGHTS, lambda p: save_file(self.chosen, p))
         runs.write(self.folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
+        self._save_history()  # nothing is signed that is only believed to lie there
         runs.write_json(self.folder / runs.METRICS, metrics)
+        runs.sign(self.folder)
         (self.folder / runs.STATE).unlink(missing_ok=True)
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """Read a `state.pt`; raises `RunError` where anything in it is not as it was written."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if name := archive.testzip():  # torch itself looks at no sum
+                raise ValueError(f"{name} in it has another sum")
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        return state | {"settings": dict(state["settings"])}
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise runs.RunError(f"{file} is damaged ({error}): delete it to begin the run again") from error
+
+
+def _first_names(clips: pd.DataFrame) -> dict[str, list[str]]:
+    """Of each reason in a table of skipped or remarked clips the first three names."""
+    return {reason: names.head(3).tolist() for reason, names in clips.groupby("reason").name}
 
 
 def _of_views(logits: Tensor) -> Tensor:

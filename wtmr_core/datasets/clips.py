@@ -204,7 +204,8 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
         state = store.state()
         if not state.whole:
             # another process that wants the same cache waits here
-            with locked(store.folder / ".lock", f"caches {index.dataset}", remedy="name another folder with WTMR_CACHE"):
+            remedy = "name another folder with WTMR_CACHE"
+            with locked(store.folder / ".lock", f"caches {index.dataset}", remedy=remedy):
                 state = store.state()
                 if not state.whole:
                     state = store.fill(state, decode, {"version": _VERSION, "dataset": index.dataset})

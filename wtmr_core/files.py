@@ -1,0 +1,97 @@
+"""Files written whole or not at all, and read again with a word on what is wrong with them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+AGAIN = "delete the folder and run it again"
+LARGEST = 2**24  # bytes of a text
+
+
+class RunError(RuntimeError):
+    """A run folder does not serve; the message says which and what to do."""
+
+
+def write(path: Path, save: Callable[[Path], Any]) -> None:
+    """Let `save` write a file beside `path`, then put it in its place: whole or not at all, readable as the umask says.
+
+    Raises `RunError` where it cannot be written.
+    """
+    beside = path.with_name(f".{path.stem}.part{path.suffix}")  # np.savez and others look at the suffix
+    try:
+        beside.unlink(missing_ok=True)
+        beside.touch()
+        mode = beside.stat().st_mode
+        save(beside)
+        beside.chmod(mode)  # safetensors keeps what it writes to itself
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and numpy do not name the file
+        full = getattr(error, "errno", None) in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "free some disk space" if full else "see that its folder is there and can be written to"
+        why = getattr(error, "strerror", None) or error
+        raise RunError(f"{path} cannot be written ({why}): {remedy} and run it again") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    with suppress(OSError):  # a system or file system that knows no such thing
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name outlives a power cut too
+        finally:
+            os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` in UTF-8; see `write`."""
+    write(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON; see `write`."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, 64 hex digits; raises `RunError` where it does not read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"{path} does not read ({error.strerror}): see that it can be read") from error
+
+
+def read_json(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
+    """Read the JSON object of a file; raises `RunError` where it does not read, is something else, or lacks a key that
+    is `needed`."""
+    try:
+        value = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} does not read ({error}): {AGAIN}") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} does not read (it holds {type(value).__name__}, not an object): {AGAIN}")
+    if lost := [key for key in needed if key not in value]:
+        raise RunError(f"{path} is damaged (it has no {lost[0]}): {AGAIN}")
+    return value
+
+
+def read_text(path: Path) -> str:
+    """Read a text in UTF-8 of no more than 16 MB; raises `RunError` where it does not read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"it has over {LARGEST >> 20} MB")
+        return content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} does not read ({error}): {AGAIN}") from error
