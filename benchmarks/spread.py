@@ -5,7 +5,7 @@
 Every network of the suite is trained with seed 0 on each processor and with the other seeds on this one, `wtmr train`
 a run, as many side by side as there are cores. Other processors are had on this one by telling torch, oneDNN and MKL to
 leave instructions out; `threads` is this processor with two threads a run. The runs lie in results/spread/<processor>,
-so that an interrupted measurement goes on where it was; the table of all of them, by default results/<suite>/spread.csv,
+so that an interrupted measurement goes on where it was; their table, by default results/<suite>/spread.csv,
 is what `wtmr_core.comparison` calls the stated spread.
 """
 

@@ -58,6 +58,13 @@ def test_without_a_stated_spread_it_is_said_how_to_measure_it(tmp_path):
         comparison.spread(tmp_path)
 
 
+def test_where_no_spread_is_stated_nothing_lies_outside_it(results):
+    (results / comparison.SPREAD).unlink()
+    rows = comparison.accuracies(results, results)
+    assert len(rows) == 4
+    assert rows.low.isna().all()
+
+
 def test_cells_that_differ_are_counted(tmp_path):
     for name, text in (("fresh", "x,y\n1,a\n2.5,b\n"), ("kept", "x,y\n1,a\n2,c\n")):
         (tmp_path / name / "tables").mkdir(parents=True)
@@ -86,3 +93,23 @@ def test_what_is_committed_is_read_whatever_was_made_since(tmp_path):
 def test_without_git_it_is_said_that_there_is_nothing_to_compare_with(tmp_path):
     with pytest.raises(runs.RunError, match="is not a checkout of git"):
         comparison.committed(tmp_path, "results/mini", tmp_path / "there")
+
+
+def test_a_reproduction_beside_what_is_committed(tmp_path, results):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    results.rename(tmp_path / "mini")
+    (tmp_path / "results").mkdir()
+    kept = (tmp_path / "mini").rename(tmp_path / "results/mini")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    page, within = comparison.report(kept, tmp_path, "mini")
+    assert within
+    assert "0 of 4 accuracies differ, none by more" in page
+    assert "no cell of the 1 tables differs" in page
+    table = pd.read_csv(kept / "tables/05_runs.csv")
+    table.loc[1, "test_accuracy"] = 0.1
+    table.to_csv(kept / "tables/05_runs.csv", index=False)
+    page, within = comparison.report(kept, tmp_path, "mini")
+    assert not within
+    assert "1 of 4 accuracies differ, 1 by more" in page
+    assert "tables/05_runs.csv: 1 of 6 cells differ, numbers by up to 0.4" in page

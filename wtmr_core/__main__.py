@@ -67,6 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     table.add_argument("results", type=Path)
     table.set_defaults(run=table_of_runs)
 
+    compare = commands.add_parser("compare", help="a suite's results beside those that are committed")
+    compare.add_argument("suite", nargs="?", default="mini", help="a suite whose results are part of the repository")
+    compare.add_argument("--results", type=Path, help="results/SUITE without it")
+    compare.set_defaults(run=compare_results)
+
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):  # a sign that a terminal lacks stops nothing
         if isinstance(stream, io.TextIOWrapper):
@@ -161,6 +166,16 @@ def table_of_runs(options: argparse.Namespace) -> int:
     table = table.astype(object).where(table.notna(), why, axis=0)
     print(table.to_string(index=False, float_format="%.3f".__mod__) if len(table) else "no runs")
     return 0
+
+
+def compare_results(options: argparse.Namespace) -> int:
+    """`wtmr compare`: 0 when every accuracy lies in the stated spread, 1 when one does not."""
+    from wtmr_core import comparison
+
+    results = datasets.results_home(options.suite, options.results)
+    page, within = comparison.report(results, datasets.home(), options.suite)
+    print(page)
+    return 0 if within else 1
 
 
 if __name__ == "__main__":

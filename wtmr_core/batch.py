@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from filelock import Timeout
 
-from wtmr_core import datasets, environment, execution, processes, runs, suite
+from wtmr_core import comparison, datasets, environment, execution, processes, runs, suite
 from wtmr_core.locks import locked
 from wtmr_core.progress import View
 from wtmr_core.settings import SettingsError
@@ -180,7 +180,8 @@ def _nothing_of_others(results: Path) -> None:
 
 
 def conclude(made: Plan) -> None:
-    """Print what was made: the performance table, what was left out and what failed, where to look."""
+    """Print what was made: the performance table, what was left out and what failed, where to look, and what came out
+    otherwise than what is committed."""
     table = made.results / "performance_table.csv"
     if (made.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in made.failed:
         print(f"\nPerformance table, {made.suite.name} suite ({table}):")
@@ -195,6 +196,10 @@ def conclude(made: Plan) -> None:
         print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
     if (made.results / "report.html").is_file():
         print(f"Report: {made.results / 'report.html'}")
+    try:
+        print(comparison.report(made.results, datasets.home(), made.suite.name)[0])
+    except runs.RunError as reason:  # of a suite that is no part of the repository, for one
+        print(f"Not compared with what is committed: {reason}")
 
 
 def listing(made: Plan) -> str:

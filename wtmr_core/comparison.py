@@ -1,7 +1,7 @@
 """What a reproduction gave beside what is committed, and how far the seed and the processor move such figures.
 
 Two processors add in another order, so training ends elsewhere: with the same seed, the same network is a few points
-better or worse. `results/<suite>/spread.csv` holds by how much (`benchmarks/spread.py` measures it); figures that differ
+better or worse. `results/<suite>/spread.csv` says by how much (`benchmarks/spread.py` measures it); figures that differ
 by no more are the same result.
 """
 
@@ -80,10 +80,10 @@ def spread(results: Path) -> pd.DataFrame:
 def accuracies(fresh: Path, kept: Path) -> pd.DataFrame:
     """The accuracies of each run of a suite, as made in the results folder `fresh` and as committed in `kept`.
 
-    A row for each run and accuracy: name, what, committed, fresh, difference, low, high (the stated spread) and within
-    (whether `fresh` lies in it). Raises `RunError` where a table or the stated spread is missing.
+    A row for each run and accuracy: name, what, committed, fresh, difference, low and high (the stated spread, NaN
+    where none is stated) and within (whether `fresh` lies in it). Raises `RunError` where a table is missing.
     """
-    stated = spread(kept)
+    stated = spread(kept) if (kept / SPREAD).is_file() else pd.DataFrame()
     rows = []
     for name, pair in _runs(fresh).join(_runs(kept), lsuffix="_fresh", rsuffix="_committed", how="inner").iterrows():
         for what in ACCURACIES:
@@ -140,17 +140,19 @@ def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
     """A page that puts the results `fresh` of a suite beside those in the last commit of the checkout `project`.
 
     Returns the page and whether every accuracy lies in the stated spread. Raises `RunError` as `committed` and
-    `accuracies`.
+    `accuracies` do.
     """
     with tempfile.TemporaryDirectory() as folder:
         kept = committed(project, f"results/{suite}", Path(folder))
         rows, tables = accuracies(fresh, kept), cells(fresh, kept)
     apart, changed = rows[rows.difference != 0], tables[tables.different > 0]
-    outside = int((~rows.within).sum())
-    lines = [
-        f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
-        f"{outside or 'none'} by more than seeds and processors make them"
-    ]
+    outside = int((~rows.within & rows.low.notna()).sum())
+    line = f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
+    if rows.low.notna().any():
+        line += f"{outside or 'none'} by more than seeds and processors make them"
+    else:
+        line += "and by how much seeds and processors make them is not stated for this suite"
+    lines = [line]
     if len(apart):
         percent = {column: 100 * apart[column] for column in ("committed", "fresh", "difference", "low", "high")}
         shown = apart.assign(**percent, within=apart.within.map({True: "yes", False: "NO"}))
@@ -159,5 +161,5 @@ def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
         numbers = "" if np.isnan(row.largest) else f", numbers by up to {row.largest:.4g}"
         lines.append(f"{row.table}: {row.different} of {row.cells} cells differ{numbers}")
     if changed.empty:
-        lines.append(f"all {len(tables)} tables are the same")
+        lines.append(f"no cell of the {len(tables)} tables differs")
     return "\n".join(lines), not outside
