@@ -185,10 +185,11 @@ def _video(path: Path) -> Iterator[np.ndarray]:
             raise Unreadable("zero bytes", str(path))
         if head[:4] == b"RIFF" and (told := struct.unpack("<I", head[4:])[0] + 8) > size:
             raise Unreadable("truncated", f"{path}: {size:,} bytes of {told:,}")
-        seconds = _shown(file) if path.suffix.lower() in _MOVIES else 0
+        seconds = _shown(file, size) if path.suffix.lower() in _MOVIES else 0
         file.seek(0)
         stream, found = _Stream(file), 0
-        video = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
+        # in one thread: with more, what is made of a damaged frame differs from time to time
+        video = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         try:
             _small_enough(path, video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT))
             told, rate = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
@@ -211,29 +212,22 @@ def _video(path: Path) -> Iterator[np.ndarray]:
         warnings.warn(Remark("fewer frames than told", f"{detail}, by its container's estimate"), stacklevel=2)
 
 
-def _shown(file: BinaryIO) -> float:
+def _shown(file: BinaryIO, size: int) -> float:
     """How many seconds of a file of .mp4's family are shown (its `mvhd` box, ISO 14496-12), or 0 where it is silent.
 
     A trimmed recording still holds, and counts, the frames cut off.
     """
-    at = 0
-    while len(head := _at(file, at, 16)) == 16:
-        length, kind, long = struct.unpack(">I4sQ", head)
-        if kind == b"moov":
-            box = _at(file, at + 8, 40)
-            if len(box) < 40 or box[4:8] != b"mvhd":
-                return 0
-            scale, duration = struct.unpack(">IQ", box[28:40]) if box[8] else struct.unpack(">II", box[20:28])
+    at, length = 0, 8
+    while length >= 8 and at + 48 <= size:
+        file.seek(at)
+        box = file.read(48)
+        length, kind, long = struct.unpack(">I4sQ", box[:16])
+        if kind == b"moov" and box[12:16] == b"mvhd":
+            scale, duration = struct.unpack(">IQ", box[36:48]) if box[16] else struct.unpack(">II", box[28:36])
             return duration / scale if scale else 0
-        at += max(long if length == 1 else length, 8) if length else 2**62  # 0: up to the file's end
+        length = long if length == 1 else length
+        at += length
     return 0
-
-
-def _at(file: BinaryIO, place: int, size: int) -> bytes:
-    if place >= 2**62:
-        return b""
-    file.seek(place)
-    return file.read(size)
 
 
 def _folder(path: Path) -> Iterator[np.ndarray]:
