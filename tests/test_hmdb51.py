@@ -1,11 +1,13 @@
 """HMDB51 is read as it lies on disk: videos or frames, official lists or a manifest."""
 
+import os
 import shutil
 
 import pytest
 
-from tests.conftest import write_frames, write_hmdb51, write_video
+from tests.conftest import write_frames, write_hmdb51, write_svideoqa, write_video
 from wtmr_core.datasets import DataError, hmdb51
+from wtmr_core.datasets.index import NotThisSet
 
 
 @pytest.fixture
@@ -157,6 +159,215 @@ def test_classes_may_be_named_in_another_order(root):
     (root / "classes.txt").write_text("walk\n")
     with pytest.raises(DataError, match="does not name the class folder sit"):
         hmdb51.index(root, "1")
+
+
+# -- wherever the recordings lie
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda name, n: f"{('pack1', 'pack2')[n % 2]}/{name}",
+        lambda name, n: f"{('train', 'test')[n % 2]}/{name}",
+        lambda name, n: f"{name}/{name}",
+        lambda name, n: f"a/b/c/d/{name}" if n % 2 else name,
+    ],
+)
+def test_all_folders_of_a_class_are_read(tmp_path, place):
+    """A set in packs, in train and test, in folders of its classes' own, or deep below the root."""
+    for name in ("run", "walk"):
+        for n in range(6):
+            write_video(tmp_path / place(name, n) / f"{name}{n}.avi")
+    index = hmdb51.index(tmp_path, "-")
+    assert index.class_counts() == {"run": 6, "walk": 6}
+    assert index.problems() == []
+
+
+def test_the_official_classes_are_those_of_the_lists(recordings):
+    files = (recordings / "hmdb51" / hmdb51.LISTS).glob("*_test_split1.txt")
+    assert sorted(f.name.removesuffix("_test_split1.txt") for f in files) == sorted(hmdb51.OFFICIAL_CLASSES)
+
+
+def test_another_set_is_refused_in_words(tmp_path):
+    for name in ("ApplyEyeMakeup", "Archery"):
+        write_video(tmp_path / name / "v.avi")
+    with pytest.raises(
+        NotThisSet, match=r"2 folders \(ApplyEyeMakeup, Archery\), none .* classes\.txt .* manifest\.csv"
+    ):
+        hmdb51.index(tmp_path, "-")
+    (tmp_path / "classes.txt").write_text("Archery\nApplyEyeMakeup\n")
+    assert hmdb51.index(tmp_path, "-").class_counts() == {"Archery": 1, "ApplyEyeMakeup": 1}
+
+
+def test_svideoqa_is_refused_in_words(tmp_path):
+    with pytest.raises(NotThisSet, match="read as svideoqa"):
+        hmdb51.index(write_svideoqa(tmp_path, sequences=1), "-")
+
+
+def test_folders_beside_the_classes_are_skipped_by_name(root):
+    write_video(root / "samples" / "demo.avi")
+    write_video(root / "loose.avi")
+    index = hmdb51.index(root, "1")
+    assert index.skips() == {hmdb51.NOT_A_CLASS: 1, hmdb51.NO_CLASS: 1}
+    assert set(index.skipped.name) == {"samples/demo.avi", "loose.avi"}
+    assert (len(index), index.classes) == (32, ("sit", "walk"))
+
+
+def test_pictures_beside_recordings_are_foreign(root):
+    write_frames(root / "sit", [1, 2])
+    write_frames(root, [1])
+    index = hmdb51.index(root, "1")
+    assert (index.problems(), index.foreign) == ([], {".png": 3})
+
+
+def test_a_folder_of_frames_above_another_is_still_a_clip(tmp_path):
+    """What lies below it is named: it is neither the clip nor lost."""
+    write_frames(tmp_path / "run" / "clip", [1, 2])
+    write_frames(tmp_path / "run" / "clip" / "flow", [1, 2])
+    index = hmdb51.index(tmp_path, "-")
+    assert list(index.samples.name) == ["run/clip"]
+    assert list(index.skipped.name) == ["run/clip/flow"]
+
+
+@pytest.mark.parametrize(
+    ("shades", "more", "reason"),
+    [
+        ([1, 2], {"other_": [1, 2]}, "two sequences of frames in one folder"),
+        ([], {"": []}, "a clip's folder without frames"),
+        ([1, 2, 3], {"other_": [1, 2]}, None),
+    ],
+)
+def test_frames_are_of_one_sequence(tmp_path, shades, more, reason):
+    write_frames(tmp_path / "run" / "sure", [1])
+    write_frames(tmp_path / "run" / "clip", shades)
+    for prefix, others in more.items():
+        write_frames(tmp_path / "run" / "clip", others, prefix)
+    index = hmdb51.index(tmp_path, "-")
+    assert index.skips() == ({reason: 1} if reason else {})
+    if reason is None:
+        assert index.remark_counts() == {"images beside its frames": 1}
+        clip = dict(zip(index.samples.name, index.recordings(), strict=True))["run/clip"]
+        assert [frame.name for frame in clip] == ["frame_1.png", "frame_2.png", "frame_3.png"]
+
+
+@pytest.mark.parametrize("twin", ["x.mp4", "X/x.avi", "x", "x.AVI"])
+def test_two_recordings_of_one_name_are_both_named(tmp_path, twin):
+    write_video(tmp_path / "run" / "y.avi")
+    write_video(tmp_path / "run" / "x.avi")
+    other = tmp_path / "run" / twin if "/" not in twin else tmp_path / "pack" / "run" / "x.avi"
+    if other.suffix:
+        write_video(other)
+    else:
+        write_frames(other, [1, 2])
+    index = hmdb51.index(tmp_path, "-")
+    assert list(index.samples.name) == ["run/y"]
+    names = [other.relative_to(tmp_path).as_posix(), "run/x.avi"]
+    assert sorted(index.skipped.name) == sorted(names)
+    details = dict(zip(index.skipped.name, index.skipped.detail, strict=True))
+    assert all(one in details[two] for one, two in (names, names[::-1]))
+
+
+def test_a_name_is_one_in_either_unicode_form(root):
+    """The disk of a Mac and the list spell é in two ways; two files that differ in that alone are one name."""
+    clip = "Caf\u00e9_sit_f_nm_np1_fr_goo_0"
+    with (root / "testTrainMulti_7030_splits" / "sit_test_split1.txt").open("a", encoding="utf-8") as lines:
+        lines.write(f"{clip}.avi 1\n")
+    write_video(root / "sit" / "Cafe\u0301_sit_f_nm_np1_fr_goo_0.avi")
+    index = hmdb51.index(root, "1")
+    assert index.problems() == []
+    assert f"sit/{clip}" in set(index.samples.name)
+    write_video(root / "sit" / f"{clip}.avi")
+    assert hmdb51.index(root, "1").skips() == {"more than one recording of one name": 2}
+
+
+def test_what_cannot_be_read_is_named_and_no_list_misses_it(root):
+    for take, name in enumerate((os.fsdecode(b"caf\xe9.avi"), "Film3_sit_f_nm_np1_fr_goo_0.avi")):
+        file = root / "sit" / name
+        file.unlink(missing_ok=True)
+        if take:
+            file.symlink_to("/nowhere/at/all")
+        else:
+            file.write_text("")
+    index = hmdb51.index(root, "1")
+    assert index.skips() == {"cannot be read": 1, "its name is not UTF-8": 1}
+    assert set(index.skipped.name) == {"sit/Film3_sit_f_nm_np1_fr_goo_0.avi", "sit/caf\\udce9.avi"}
+
+
+# -- lists, manifests and names of classes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_in_another_encoding_lose_no_clip(root, encoding):
+    for file in (root / "testTrainMulti_7030_splits").iterdir():
+        file.write_text(file.read_text(), encoding=encoding, newline="\r\n")
+    index = hmdb51.index(root, "1")
+    assert (len(index), index.problems()) == (32, [])
+    assert any("utf-16" in note for note in index.notes) == (encoding == "utf-16")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_official_lists_are_official_in_any_encoding(recordings, tmp_path, encoding):
+    for file in (recordings / "hmdb51" / hmdb51.LISTS).glob("*_test_split*.txt"):
+        (tmp_path / file.name).write_text(file.read_text(), encoding=encoding, newline="\r\n")
+    assert hmdb51.checksum(tmp_path) == hmdb51.OFFICIAL_SHA256
+
+
+def test_two_folders_of_lists_that_differ_are_refused(root):
+    other = shutil.copytree(root / "testTrainMulti_7030_splits", root / "lists")
+    assert len(hmdb51.index(root, "1")) == 32
+    (other / "sit_test_split1.txt").write_text("x.avi 1\n")
+    with pytest.raises(DataError, match=r"a folder of split lists lies in .*lists and another in .*keep one"):
+        hmdb51.index(root, "1")
+
+
+HEADER = "class,clip,similarity_group,split"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        (f"{HEADER}\na,a1,g,train,\n", "line 2: 5 fields, 4 in its header"),
+        (f"{HEADER}\na,a1,g\n", "line 2: 3 fields"),
+        (f'{HEADER}\n"a\na",a1,g,train\na,a1,g\n', "line 4: 3 fields"),
+        (f"{HEADER},split\na,a1,g,train,test\n", "split is there twice"),
+        (f"{HEADER}\na,,g,train\n", "line 2: no clip"),
+    ],
+)
+def test_a_row_of_a_manifest_is_never_shifted(tmp_path, manifest, says):
+    write_frames(tmp_path / "a" / "a1", [0, 1])
+    (tmp_path / "manifest.csv").write_text(manifest)
+    with pytest.raises(DataError, match=says):
+        hmdb51.index(tmp_path, "manifest")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["", ","])
+def test_a_manifest_as_people_save_it(tmp_path, encoding, separator, end):
+    write_frames(tmp_path / "küssen" / "a1", [0, 1])
+    text = "".join(f"{line}{end}\n".replace(",", separator) for line in (HEADER, "küssen,a1,Müller,train"))
+    (tmp_path / "manifest.csv").write_text(text, encoding=encoding)
+    index = hmdb51.index(tmp_path, "manifest")
+    assert index.samples[["name", "group", "split"]].to_numpy().tolist() == [["küssen/a1", "Müller", "train"]]
+    assert len(index.notes) == (encoding != "utf-8-sig")
+
+
+def test_a_manifest_of_something_else_does_not_stop_the_lists(root):
+    (root / "manifest.csv").write_text("a,b\n1,2\n")
+    index = hmdb51.index(root, "1")
+    assert len(index) == 32
+    assert any("manifest.csv, line 1: no column class" in note for note in index.notes)
+
+
+def test_the_fingerprint_is_of_what_is_trained_on(root):
+    index = hmdb51.index(root, "1")
+    contents = [str(n) for n in range(32)]
+    same = hmdb51.index(root, "1").fingerprint(contents)
+    others = [index.fingerprint(contents[::-1]), hmdb51.index(root, "2").fingerprint(contents)]
+    assert index.fingerprint(contents) == same
+    assert len({same, *others}) == 3
+    with pytest.raises(ValueError, match="shorter"):
+        index.fingerprint(contents[1:])
 
 
 # -- real files

@@ -122,6 +122,64 @@ def test_a_root_without_skeletons(tmp_path):
         ntu60.index(tmp_path, "cross-subject")
 
 
+NAMES = [f"S00{s}C001P00{p}R001A001" for s in (1, 2, 3) for p in (1, 2)]
+
+
+def scattered(root, suffix=".skeleton"):
+    """Each setup's files in a folder of its own, the first two deeper."""
+    for name in NAMES:
+        folder = root / ("deep/below/it" if name.startswith("S001") else name[:4])
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}{suffix}").write_text(good())
+    return root
+
+
+@pytest.mark.parametrize("suffix", [".skeleton", ".SKELETON"])
+def test_files_of_all_folders_are_read(tmp_path, suffix):
+    index = verify(ntu60.index(scattered(tmp_path, suffix), "cross-subject"), ntu60.read, ClipFormat(2, bodies=1))
+    assert list(index.samples.name) == NAMES
+    assert index.skips() == {}
+
+
+def test_one_name_in_two_folders_is_named_twice(tmp_path):
+    scattered(tmp_path)
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / f"{NAMES[0]}.skeleton").write_text(good())
+    index = ntu60.index(tmp_path, "cross-subject")
+    assert list(index.samples.name) == NAMES[1:]
+    assert set(index.skipped.name) == {f"deep/below/it/{NAMES[0]}.skeleton", f"again/{NAMES[0]}.skeleton"}
+
+
+@pytest.mark.parametrize(
+    "name", ["S001C001P001R001A001 copy", "xS001C001P001R001A001", "s001c001p001r001a001", "S1C1P1R1A1"]
+)
+def test_a_name_matches_whole(tmp_path, name):
+    scattered(tmp_path)
+    (tmp_path / f"{name}.skeleton").write_text(good())
+    index = ntu60.index(tmp_path, "cross-subject")
+    assert len(index) == len(NAMES)
+    assert index.skipped[["name", "reason"]].to_numpy().tolist() == [[name, "not named SsssCcccPpppRrrrAaaa"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_loses_no_name(tmp_path, encoding):
+    (scattered(tmp_path) / ntu60.MISSING_LIST).write_text(f"{NAMES[0]}\n{NAMES[1]}.skeleton\n", encoding=encoding)
+    assert ntu60.index(tmp_path, "cross-subject").skips() == {ntu60.ON_MISSING_LIST: 2}
+
+
+@pytest.mark.parametrize(("text", "line"), [(f"{NAMES[0]}\nnone\n", 2), ("heading\nS001C001P001R001\n", 2)])
+def test_a_line_that_is_no_name_is_named(tmp_path, text, line):
+    (scattered(tmp_path) / ntu60.MISSING_LIST).write_text(text)
+    with pytest.raises(DataError, match=rf"{ntu60.MISSING_LIST}, line {line}: not a name like"):
+        ntu60.index(tmp_path, "cross-subject")
+
+
+def test_two_sets_in_one_root_are_not_named_by_the_classes_of_one(tmp_path):
+    (scattered(tmp_path) / "S002" / "classes.txt").write_text("nod\n")
+    with pytest.raises(DataError, match=r"classes\.txt names the classes of 2 of 6 recordings: give .*S002 as root"):
+        ntu60.index(tmp_path, "cross-subject")
+
+
 def test_sixty_action_names():
     assert len(set(ntu60.ACTIONS)) == 60
 

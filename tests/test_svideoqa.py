@@ -127,3 +127,88 @@ def test_too_few_sequences(tmp_path):
 def test_a_root_without_sequences(tmp_path):
     with pytest.raises(DataError, match="no videosequence-NNN folders"):
         svideoqa.index(tmp_path, "sequence")
+
+
+# -- wherever the recordings lie, and whatever stands in the tables
+
+
+def camera(folder, word="walking"):
+    return table(folder, f"question,answer\nwhat,{word}\n")
+
+
+def test_sequences_in_parts_are_all_read(tmp_path):
+    """A sequence in two parts is one group; one in a folder of its own name, and one deep below, are read as well."""
+    camera(tmp_path / "part1" / "videosequence-001" / "s" / "Camera01")
+    camera(tmp_path / "part2" / "videosequence-001" / "s" / "Camera02")
+    camera(tmp_path / "videosequence-002" / "videosequence-002" / "s" / "Camera01", "sitting")
+    camera(tmp_path / "a" / "b" / "c" / "videosequence-003" / "s", "waving")
+    index = svideoqa.index(tmp_path, "-")
+    assert dict(zip(index.samples.name, index.samples.group, strict=True)) == {
+        "videosequence-001/s/Camera01": "videosequence-001",
+        "videosequence-001/s/Camera02": "videosequence-001",
+        "videosequence-002/s/Camera01": "videosequence-002",
+        "videosequence-003/s": "videosequence-003",
+    }
+    assert index.problems() == []
+
+
+def test_the_published_word_is_of_the_whole_sequence_in_two_parts(tmp_path):
+    camera(tmp_path / "part1" / "videosequence-001" / "s1" / "Camera01", "waving")
+    camera(tmp_path / "part2" / "videosequence-1" / "s2" / "Camera01", "sitting")
+    assert svideoqa.index(tmp_path, "-", protocol="published").class_counts() == {"sitting": 2}
+
+
+def test_two_cameras_of_one_name_are_both_named(tmp_path):
+    for part, word in (("part1", "walking"), ("part2", "sitting")):
+        camera(tmp_path / part / "videosequence-001" / "s" / "Camera01", word)
+    camera(tmp_path / "part2" / "videosequence-002" / "s" / "Camera01")
+    index = svideoqa.index(tmp_path, "-")
+    assert list(index.samples.group) == ["videosequence-002"]
+    assert set(index.skipped.name) == {f"part{n}/videosequence-001/s/Camera01" for n in (1, 2)}
+
+
+@pytest.mark.parametrize("protocol", ["published", "corrected"])
+def test_a_comma_too_many_never_gives_a_label(tmp_path, protocol):
+    text = "question,answer\nWhat is he doing, exactly?,walking\n" + "What is he doing?,sitting\n" * 5
+    table(tmp_path / "videosequence-001" / "s" / "Camera01", text)
+    index = svideoqa.index(tmp_path, "-", protocol=protocol)
+    assert index.skips() == {"table with a row of another number of fields": 1}
+    assert "qa.csv, line 2: 3 fields" in index.skipped.detail[0]
+
+
+def test_rows_without_an_answer_are_remarked(tmp_path):
+    table(tmp_path / "videosequence-001" / "s" / "Camera01", "question,answer\nis he sitting?,\nwhat,walking\n")
+    index = svideoqa.index(tmp_path, "-")
+    assert (index.classes, index.remark_counts()) == (("walking",), {"rows without an answer": 1})
+
+
+def test_all_sheets_of_a_workbook_are_read(tmp_path):
+    import xlwt
+
+    book = xlwt.Workbook()
+    for name, rows in {"one": [("Question", "Answer", ""), ("what", "NA", "")], "two": [("x",)], "none": []}.items():
+        sheet = book.add_sheet(name)
+        for r, row in enumerate(rows):
+            for c, cell in enumerate(row):
+                sheet.write(r, c, cell)
+    book.save(str(tmp_path / "qa.xls"))
+    with pytest.raises(Unreadable) as error:
+        svideoqa.read_table(tmp_path / "qa.xls")
+    assert "qa.xls, two, line 1: no column question" in error.value.detail
+
+
+def test_what_is_no_frame_of_a_camera(tmp_path):
+    """Frames outside a camera folder are skipped by name; a link that leads nowhere spoils its camera alone."""
+    good, bad = (camera(tmp_path / "videosequence-001" / "s" / f"Camera0{n}") for n in (1, 2))
+    (bad / "frame_3.png").symlink_to("/nowhere/at/all")
+    write_frames(tmp_path / "videosequence-001", [1])
+    (good / "plan.png").write_text("")
+    (good / "notes.txt").write_text("")
+    index = svideoqa.index(tmp_path, "-")
+    assert list(index.samples.name) == ["videosequence-001/s/Camera01"]
+    assert index.skips() == {"a frame cannot be read": 1, "frames outside a camera folder": 1}
+    assert (index.foreign, index.remark_counts(), index.used) == (
+        {".png": 1, ".txt": 1},
+        {"images beside its frames": 1},
+        2,
+    )
