@@ -125,6 +125,11 @@ def test_a_root_without_skeletons(tmp_path):
 NAMES = [f"S00{s}C001P00{p}R001A001" for s in (1, 2, 3) for p in (1, 2)]
 
 
+def good() -> str:
+    """A file of four frames with one body."""
+    return skeleton_text([{7: np.ones((25, 3)) * t} for t in range(4)])
+
+
 def scattered(root, suffix=".skeleton"):
     """Each setup's files in a folder of its own, the first two deeper."""
     for name in NAMES:

@@ -33,7 +33,7 @@ from wtmr_core.datasets.video import (
     read_frames,
     uniform,
 )
-from wtmr_core.locks import LockError, locked
+from wtmr_core.locks import locked
 from wtmr_core.processes import cores
 
 __all__ = [
@@ -204,13 +204,12 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
         state = store.state()
         if not state.whole:
             # another process that wants the same cache waits here
-            remedy = "name another folder with WTMR_CACHE"
-            with locked(store.folder / ".lock", f"caches {index.dataset}", remedy=remedy):
+            with locked(store.folder / ".lock", f"caches {index.dataset}"):
                 state = store.state()
                 if not state.whole:
                     state = store.fill(state, decode, {"version": _VERSION, "dataset": index.dataset})
         clips = store.open()
-    except (CacheError, LockError):
+    except CacheError:
         raise
     except OSError as error:
         raise CacheError(error.errno, _in_words(error, index, store, state)) from error
