@@ -90,3 +90,13 @@ def test_names_that_are_not_utf8_can_be_printed():
     assert tree.printable(name) == "caf\\udce9.avi"
     assert not tree.is_utf8(name)
     assert tree.printable("café") == "café"
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "a" / "x.avi")
+    write(tmp_path / "a" / "y.avi")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("y.avi") and access(path, mode))
+    folder = Tree(tmp_path).folders["a"]
+    assert folder.files == ["x.avi"]
+    assert folder.broken == {"y.avi": "it may not be read"}

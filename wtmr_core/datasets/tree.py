@@ -25,8 +25,8 @@ SYSTEMS_OWN = frozenset(
 class Folder:
     """One folder by its `path` below the root ("" is the root, "/" stands between names).
 
-    `files` and `folders` are the names in it, sorted; `broken` names what is neither, with the reason (a link that
-    leads nowhere, a pipe, …). Where the folder itself was not read, `unread` is the reason and `detail` more of it.
+    `files` and `folders` are the names in it, sorted; `broken` names what is neither, or may not be read, with the reason
+    (a link that leads nowhere, a pipe, …). Where the folder itself was not read, `unread` is the reason and `detail` more of it.
     `aside`: it is hidden, a system's own, or the truth of a miniature set, so that nothing in it is of a data set.
     """
 
@@ -164,8 +164,10 @@ def _read(folder: Folder, full: str, links: deque, todo: deque, real: str) -> No
                 links.append((path, os.path.realpath(entry.path), aside))
             else:
                 todo.append((path, os.path.join(real, entry.name), aside))
-        elif is_file:
+        elif is_file and os.access(entry.path, os.R_OK):
             folder.files.append(entry.name)
+        elif is_file:
+            folder.broken[entry.name] = "it may not be read"
         else:
             folder.broken[entry.name] = "a link that leads nowhere" if entry.is_symlink() else _kind(entry)
 
