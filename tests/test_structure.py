@@ -63,7 +63,7 @@ ALLOWED = {
         "execution",
         "environment",
         "errors",
-    },  # fmt: skip
+    },
     "__init__": set(),
 }
 
