@@ -266,6 +266,37 @@ def test_more_processes_than_gpus_is_said_before_anything_runs(project, monkeypa
         batch.plan("mini", data=project)
 
 
+def test_any_folder_serves_and_no_profile_of_the_user(project, tmp_path, monkeypatch):
+    """Snakemake takes braces for wildcards, and SNAKEMAKE_PROFILE for a wish to run elsewhere."""
+    shorten(project)
+    file, results = project / "experiments/tiny.yaml", tmp_path / "a{b} c%s'd" / "r{name}"
+    (results.parent).mkdir()
+    shutil.copy(file, results.parent / "ti{n}y.yaml")
+    nbformat.write(stand_in(""), project / "notebooks/02_train.ipynb")
+    (tmp_path / "cluster").mkdir()
+    (tmp_path / "cluster/config.yaml").write_text("executor: nowhere\njobs: 100\n", encoding="utf-8")
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(tmp_path / "cluster"))
+    monkeypatch.chdir(project)
+    plan = batch.plan(str(results.parent / "ti{n}y.yaml"), results=results, gpus=0)
+    assert len(batch.pending(plan)) == 7
+    assert not results.exists()
+    command = [sys.executable, "-m", "wtmr_core", "reproduce", plan.file, "--results", results]
+    end = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert "7 notebooks to make" in end.stdout, end.stdout + end.stderr
+    assert len(list((results / "notebooks").glob("*.ipynb"))) == 7, end.stdout + end.stderr
+    assert batch.pending(plan) == []
+
+
+def test_a_folder_with_files_of_the_user_is_no_folder_of_results(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/report.html").write_text("mine", encoding="utf-8")
+    plan = batch.plan("tiny", results=tmp_path / "thesis", gpus=0)
+    with pytest.raises(RunError, match=r"thesis holds report.html, which no suite made: name another folder"):
+        batch.reproduce(plan)
+    assert [f.name for f in (tmp_path / "thesis").iterdir()] == ["report.html"]
+
+
 def test_two_batches_in_one_folder(project, monkeypatch):
     monkeypatch.chdir(project)
     plan = batch.plan("tiny", gpus=0)

@@ -1,14 +1,18 @@
 """The `wtmr` command as a person or a script calls it."""
 
 import csv
+import errno
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
-from tests.conftest import write_hmdb51, write_ntu60, write_svideoqa
+from tests.conftest import PROJECT, write_hmdb51, write_ntu60, write_svideoqa
 from wtmr_core import published
 from wtmr_core.__main__ import main
 
@@ -136,6 +140,58 @@ def test_train_and_table(capsys, tmp_path):
     assert re.search(r"^1 skipped: .+, the first: S001C001P001R001A002$", out, re.MULTILINE)
     assert main(["table", str(tmp_path / "results")]) == 0
     assert "ntu60  wtmr" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (TypeError("no len()"), 2, "wtmr: unexpected TypeError while running wtmr table: no len() (set WTMR_TRACEBACK=1"),
+        (KeyError("x"), 2, "wtmr: unexpected KeyError while running wtmr table: 'x' (set WTMR_TRACEBACK=1"),
+        (RuntimeError(), 2, "wtmr: unexpected RuntimeError"),
+        (ValueError("seed is 'x'"), 2, "wtmr: seed is 'x'\n"),
+        (KeyboardInterrupt(), 130, "wtmr: stopped"),
+        (BrokenPipeError(), 141, ""),
+        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), 2, "wtmr: a.csv: No space left on device; free some"),
+        (OSError(errno.EISDIR, "Is a directory", "a.csv"), 2, "wtmr: a.csv: Is a directory\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "results/x"), 2, "with --results or WTMR_RESULTS\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "CACHE/x"), 2, "name a folder of your own with WTMR_CACHE\n"),
+        (OSError(errno.EROFS, "Read-only file system", "/elsewhere"), 2, "ask its owner, or name a folder of your own"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)  # fmt: skip
+def test_every_error_is_a_sentence(capsys, monkeypatch, tmp_path, error, status, said):
+    """What is raised, whatever it is, ends the command with words and a number, never a page of Python."""
+    monkeypatch.chdir(tmp_path)
+    if getattr(error, "filename", None):
+        error.filename = error.filename.replace("CACHE", os.environ["WTMR_CACHE"])
+
+    def raising(_):
+        raise error
+
+    monkeypatch.setattr("wtmr_core.runs.table", raising)
+    assert main(["table", "results"]) == status
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("WTMR_TRACEBACK", "1")
+    main(["table", "results"])
+    assert ("Traceback" in capsys.readouterr().err) == (status == 2)
+
+
+def test_nobody_reads_on_or_a_terminal_lacks_a_sign(tmp_path):
+    """`wtmr ... | head` ends without a word, and a sign that ASCII lacks is written in another way."""
+    (tmp_path / "results").mkdir()
+    code = "import sys; from wtmr_core.__main__ import main; from wtmr_core import runs; "
+    code += "runs.table = lambda _: (print('·'), print('x' * 10**6), sys.exit(0)); sys.exit(main(['table', 'x']))"
+    variables = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"\\xb7\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from wtmr_core import datasets, environment, errors
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
 
     def work() -> int:
+        if os.environ.get("PYTHONWARNINGS"):  # that a warning is an error is no setting either
+            warnings.simplefilter("default")
         with environment.cleaned():
             return options.run(options)
 

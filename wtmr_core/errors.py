@@ -48,7 +48,7 @@ def sentence(error: Exception, doing: str) -> str:
 def _of_system(error: OSError) -> str:
     """The system's error, with its file and, where that could not be written to, what helps."""
     if error.filename is None or error.strerror is None:
-        return str(error) if error.strerror is None or type(error).__module__ == "builtins" else error.strerror
+        return error.strerror or str(error) or type(error).__name__
     files = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     said = f"{files}: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
