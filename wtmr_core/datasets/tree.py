@@ -25,8 +25,9 @@ SYSTEMS_OWN = frozenset(
 class Folder:
     """One folder by its `path` below the root ("" is the root, "/" stands between names).
 
-    `files` and `folders` are the names in it, sorted; `broken` names what is neither, or may not be read, with the reason
-    (a link that leads nowhere, a pipe, …). Where the folder itself was not read, `unread` is the reason and `detail` more of it.
+    `files` and `folders` are the names in it, sorted; `broken` names what is neither, or may not be read, with the
+    reason (a link that leads nowhere, a pipe, …). Where the folder itself was not read, `unread` is the reason and
+    `detail` more of it.
     `aside`: it is hidden, a system's own, or the truth of a miniature set, so that nothing in it is of a data set.
     """
 
