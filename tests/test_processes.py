@@ -50,7 +50,8 @@ def test_shares_hold_each_clip_once(whole, count):
         ("0::/docker/abc", {"cpu.max": "50000 100000"}, 0.5),  # the group named is not shown
         ("0::/a", {"a/cpu.max": "400000 100000", "cpu.max": "300000 100000"}, 3),
         ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, np.inf),
-        ("4:cpu,cpuacct:/x\n0::/", {"cpu,cpuacct/x/cpu.cfs_quota_us": "250000", "cpu,cpuacct/x/cpu.cfs_period_us": "100000"}, 2.5),
+        ("4:cpu,cpuacct:/x\n0::/",
+         {"cpu,cpuacct/x/cpu.cfs_quota_us": "250000", "cpu,cpuacct/x/cpu.cfs_period_us": "100000"}, 2.5),
         ("2:memory:/x\n1:cpu:/x", {"cpu/x/cpu.cfs_quota_us": "100000", "cpu/x/cpu.cfs_period_us": "50000"}, 2),
         ("1:cpu:/\n0::/y", {"unified/y/cpu.max": "700000 100000", "cpu/cpu.cfs_quota_us": "0"}, 7),
         ("0::/", {"cpu.max": "no number"}, np.inf),
