@@ -178,11 +178,10 @@ def test_every_error_is_a_sentence(capsys, monkeypatch, tmp_path, error, status,
     assert ("Traceback" in capsys.readouterr().err) == (status == 2)
 
 
-def test_nobody_reads_on_or_a_terminal_lacks_a_sign(tmp_path):
+def test_nobody_reads_on_or_a_terminal_lacks_a_sign():
     """`wtmr ... | head` ends without a word, and a sign that ASCII lacks is written in another way."""
-    (tmp_path / "results").mkdir()
     code = "import sys; from wtmr_core.__main__ import main; from wtmr_core import runs; "
-    code += "runs.table = lambda _: (print('·'), print('x' * 10**6), sys.exit(0)); sys.exit(main(['table', 'x']))"
+    code += "runs.table = lambda _: (print('\\xb7', flush=True), print('x' * 10**6)); sys.exit(main(['table', 'x']))"
     variables = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
