@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from wtmr_core import networks, runs, settings
+from wtmr_core.locks import LockError
 from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
 
@@ -157,7 +158,8 @@ def without(folder, *keys):
 
 
 @pytest.mark.parametrize(
-    ("changes", "before"), [({}, "best"), ({"val_fraction": 0}, "last"), ({"protocol": "published"}, "last")]
+    ("changes", "before"),
+    [({"val_fraction": 0.15}, "best"), ({"val_fraction": 0}, "last"), ({"protocol": "published"}, "last")],
 )
 def test_a_kept_run_without_an_epoch_choice_is_one_of_the_rule_of_its_time(folder, changes, before):
     held = Settings.of(GIVEN | changes)
@@ -198,5 +200,5 @@ def test_the_environment_names_processor_and_instructions(monkeypatch):
 def test_a_results_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").touch()
     folder = runs.folder(tmp_path / "file", Settings.of(GIVEN), "data")
-    with pytest.raises(RunError, match=r"cannot be made .*: give a results folder"), runs.opened(folder, None, "data"):
+    with pytest.raises(LockError, match="name another folder of results"), runs.opened(folder, None, "data"):
         pass

@@ -26,8 +26,10 @@ SMALL = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": 
 
 
 def small(dataset="ntu60", **changes) -> Settings:
+    """A run of seconds. With a validation part, which miniature runs do not have by themselves."""
     size = {} if dataset == "ntu60" else {"size": 32, "frames": 4}
-    return Settings.of({"dataset": dataset} | SMALL | size | changes)
+    validated = {} if changes.get("protocol") == "published" else {"val_fraction": 0.15, "average": 0.0}
+    return Settings.of({"dataset": dataset} | SMALL | size | validated | changes)
 
 
 @pytest.fixture(scope="module")
@@ -385,6 +387,10 @@ def test_weights_that_ran_away_stop_the_run(root, tmp_path, monkeypatch):
     monkeypatch.setattr(training._Run, "evaluate", ran_away)
     with pytest.raises(training.NotFinite, match="after epoch 1 the network gives no finite number for S001"):
         training.run(small(), tmp_path, root)
+    with pytest.raises(
+        training.NotFinite, match=r"after epoch 3 the network gives no finite number for S001.*lower lr"
+    ):
+        training.run(small(val_fraction=0), tmp_path, root)  # nothing looks before test is read
 
 
 def test_damaged_predictions_are_named(root, tmp_path):

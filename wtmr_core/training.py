@@ -228,10 +228,7 @@ class _Run:
         loss, correct = self._summed(torch.tensor([loss, correct], dtype=torch.float64)).tolist()
         trained = time.perf_counter() - began
         val_logits, val_labels = self.evaluate("val", seed)
-        if not (finite := torch.isfinite(val_logits).all(dim=1)).all():
-            names = self.data.cache.index.samples.name.iloc[self.data.parts["val"][~finite.numpy()]]
-            raise NotFinite(f"after epoch {number + 1} the network gives no finite number for {', '.join(names[:5])}: "
-                            "lower lr; the epoch before is kept")  # fmt: skip
+        self._check_finite(val_logits, "val", number + 1, "lower lr; the epoch before is kept")
         val_loss = float(F.cross_entropy(val_logits, val_labels)) if len(val_labels) else math.nan
         if self.settings.schedule == "plateau":
             self.plateau.step(val_loss)
@@ -299,6 +296,13 @@ class _Run:
                 )
         mine = [w for w in waiting if w[4]]
         return sum(float(w[2].sum()) for w in mine), sum(int(w[3]) for w in mine), sum(len(w[1]) for w in mine)
+
+    def _check_finite(self, logits: Tensor, part: str, epoch: int, remedy: str) -> None:
+        """Raises `NotFinite`, naming clips of `part`, where their `logits` (b, k) are no numbers."""
+        if not (finite := torch.isfinite(logits).all(dim=1)).all():
+            names = self.data.cache.index.samples.name.iloc[self.data.parts[part][~finite.numpy()]]
+            what = f"after epoch {epoch} the network gives no finite number for {', '.join(names[:5])}"
+            raise NotFinite(f"{what}: {remedy}")
 
     def _summed(self, values: Tensor) -> Tensor:
         """The sum of `values`, on the CPU, over all processes: the same in each of them."""
@@ -387,6 +391,7 @@ class _Run:
         history = self.progress.history
         chosen = history[self.progress.best - 1]
         logits, labels = self.evaluate("test", self._seed(self.progress.best - 1))
+        self._check_finite(logits, "test", self.progress.best, f"lower lr, or delete {self.folder} and run it again")
         train = chosen["train_accuracy"] if self.published else accuracy(*self.evaluate("train"))
         if not self.accelerator.is_main_process:
             return
