@@ -26,7 +26,8 @@ RECORDINGS = PROJECT.parent / "shared" / "data"
 def _own_places(tmp_path_factory, monkeypatch):
     """No test reads or leaves a cache, a data root or results of the project."""
     monkeypatch.setenv("WTMR_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.delenv("WTMR_DATA", raising=False)
+    for name in ("WTMR_DATA", "WTMR_RESULTS", "WTMR_TRACEBACK", "WTMR_AGENT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,15 @@ import papermill
 import pytest
 
 from tests.conftest import PROJECT, write_ntu60
+from wtmr_core import execution
 
 TINY = {"width": 16, "depth": 1, "heads": 2, "conv_channels": [4, 8], "epochs": 1, "device": "cpu"}
 
 
 def run(name, tmp_path, **parameters):
     source, made = PROJECT / "notebooks" / f"{name}.ipynb", tmp_path / f"{name}.ipynb"
-    papermill.execute_notebook(source, made, parameters, kernel_name="python3", progress_bar=False, cwd=PROJECT)
+    papermill.execute_notebook(source, made, parameters, kernel_name="python3", progress_bar=False, cwd=PROJECT,
+                               kernel_manager_class=execution.this_python())  # fmt: skip
     return made
 
 

@@ -43,7 +43,7 @@ def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gp
             if threads := parameters.get("threads"):
                 os.environ["OMP_NUM_THREADS"] = str(threads)
             papermill.execute_notebook(_literal(source), _literal(part), parameters, kernel_name="python3",
-                                       kernel_manager_class=_kernel(), progress_bar=False, stdout_file=out,
+                                       kernel_manager_class=this_python(), progress_bar=False, stdout_file=out,
                                        stderr_file=out, cwd=datasets.home())  # fmt: skip
     except Exception as error:
         why = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else str(error)
@@ -108,7 +108,7 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _kernel() -> type:
+def this_python() -> type:
     """The manager of a kernel that is this Python, whatever is called `python3` where Jupyter looks for kernels."""
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
