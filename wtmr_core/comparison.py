@@ -50,7 +50,8 @@ def spread(results: Path) -> pd.DataFrame:
     Columns, for train_accuracy and test_accuracy each: the lowest and highest over seeds on one processor
     (…_seeds_low, …_seeds_high) and over processors with one seed (…_processors_low, …_processors_high), and the bounds
     within which one more run falls with a probability of `LEVEL` (…_low, …_high): the prediction interval of Student's
-    t about the run's own mean, with the standard deviation pooled over the runs of its data set.
+    t about the run's own mean, with the standard deviation pooled over the runs of its data set or, where that is
+    larger, the run's own.
     Raises `RunError` where there is no such file.
     Source: Hahn and Meeker 1991, Statistical Intervals, section 4.7.
     """
@@ -67,7 +68,8 @@ def spread(results: Path) -> pd.DataFrame:
             for name, runs in runs_of:
                 first = runs.iloc[0]
                 seeds, processors = runs[runs.processor == first.processor], runs[runs.seed == first.seed]
-                margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance * (1 + 1 / len(runs)))
+                larger = max(variance, runs[what].var())
+                margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(larger * (1 + 1 / len(runs)))
                 rows[name] |= {
                     f"{what}_seeds_low": seeds[what].min(), f"{what}_seeds_high": seeds[what].max(),
                     f"{what}_processors_low": processors[what].min(), f"{what}_processors_high": processors[what].max(),
