@@ -141,7 +141,7 @@ echo "$(slurmctld -V): $(sinfo --noheader --Node --format='%N %c CPUs %G' | past
 # -- the suite: each notebook a job, GPUs for two runs at once, a run over two processes and one over two machines
 
 cat >"$state/cluster.yaml" <<'SUITE'
-all: {scale: mini, protocol: corrected, epochs: 2, threads: 1, dropout: 0.0}
+all: {scale: mini, protocol: corrected, epochs: 2, threads: 1, dropout: 0.0, val_fraction: 0.15}
 
 runs:
   ntu60-machines: {dataset: ntu60, model: released-timesformer, nodes: 2}
@@ -176,7 +176,7 @@ took=$((SECONDS - began))
 
 # What several processes make, one makes too: the same runs, alone and without SLURM.
 for run in "model=released-timesformer" "model=released-wmrc"; do
-    wtmr train dataset=ntu60 scale=mini epochs=2 threads=2 dropout=0.0 "$run" --results "$state/alone" \
+    wtmr train dataset=ntu60 scale=mini epochs=2 threads=2 dropout=0.0 val_fraction=0.15 "$run" --results "$state/alone" \
         >"$state/said" 2>&1 || wrong "wtmr train ended with an error: $(tail -n 1 "$state/said")"
 done
 
