@@ -182,7 +182,7 @@ def test_nobody_reads_on_or_a_terminal_lacks_a_sign():
     """`wtmr ... | head` ends without a word, and a sign that ASCII lacks is written in another way."""
     code = "import sys; from wtmr_core.__main__ import main; from wtmr_core import runs; "
     code += "runs.table = lambda _: (print('\\xb7', flush=True), print('x' * 10**6)); sys.exit(main(['table', 'x']))"
-    variables = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    variables = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
         command, cwd=PROJECT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
