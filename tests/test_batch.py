@@ -98,6 +98,9 @@ def outcome(results: Path) -> dict[str, bytes]:
         path = file.relative_to(results)
         if not ({"logs", ".done", ".snakemake"} & set(path.parts) or file.name in timed or file.name.startswith(".")):
             found[str(path)] = file.read_bytes()
+    for sums in results.glob("runs/*/SHA256SUMS"):
+        lines = sums.read_text().splitlines()
+        found[str(sums.relative_to(results))] = [line for line in lines if line.split()[1] not in timed]
     for metrics in results.glob("runs/*/metrics.json"):
         held = json.loads(metrics.read_text())
         found[metrics.parent.name] = {k: v for k, v in held.items() if k not in ("seconds", "clips_per_second")}
