@@ -30,7 +30,7 @@ from torchvision import transforms
 
 from tests import reference_skeleton
 from wtmr_core import batches
-from wtmr_core.datasets import hmdb51, mini, ntu60
+from wtmr_core.datasets import hmdb51, mini, skeleton_file
 from wtmr_core.datasets.clips import cached
 from wtmr_core.models.released import build
 from wtmr_core.settings import Settings
@@ -65,7 +65,7 @@ def by_float(path: Path) -> list:
 def parsing(folder: Path) -> None:
     files = sorted(folder.glob("*.skeleton"))[:60]
     slow = median(lambda: [by_float(f) for f in files], 3)
-    fast = median(lambda: [ntu60.parse(f.read_bytes()) for f in files], 5)
+    fast = median(lambda: [skeleton_file.parse(f.read_bytes()) for f in files], 5)
     checked = median(lambda: [reference_skeleton.read(f.read_bytes()) for f in files], 3)
     mega = sum(f.stat().st_size for f in files) / 1e6
     print(f"parsing {len(files)} .skeleton files, {mega:.1f} MB: float() {slow:.3f} s, line by line and checked "

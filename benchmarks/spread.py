@@ -15,12 +15,14 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from wtmr_core import datasets, processes, runs, suite
 from wtmr_core.comparison import SPREAD
+from wtmr_core.settings import to_pairs
 from wtmr_core.suite import Entry
 
 PROCESSORS = {
@@ -33,12 +35,10 @@ PROCESSORS = {
 
 def train(name: str, entry: Entry, seed: int, processor: str) -> dict:
     """Train one run in a process of its own and return its row of the table."""
-    given = entry.settings.asdict() | {"seed": seed, "workers": 1}
-    given["threads"] = 2 if processor == "threads" else 1
-    pairs = [f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in given.items()
-             if value is not None]  # fmt: skip
-    command = [sys.executable, "-m", "wtmr_core", "train", *pairs, "--results", f"results/spread/{processor}"]
-    environment = os.environ | PROCESSORS[processor] | {"OMP_NUM_THREADS": str(given["threads"])}
+    settings = replace(entry.settings, seed=seed, workers=1, threads=2 if processor == "threads" else 1)
+    results = f"results/spread/{processor}"
+    command = [sys.executable, "-m", "wtmr_core", "train", *to_pairs(settings), "--results", results]
+    environment = os.environ | PROCESSORS[processor] | {"OMP_NUM_THREADS": str(settings.threads)}
     answer = subprocess.run(command, env=environment, cwd=datasets.home(), capture_output=True, text=True)
     if answer.returncode:
         sys.exit(f"{name}, seed {seed}, {processor}: {answer.stderr[-500:]}")

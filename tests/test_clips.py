@@ -17,7 +17,9 @@ import pytest
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_svideoqa, write_video
 from wtmr_core import locks
 from wtmr_core.datasets import clips, hmdb51, store, svideoqa, workers
-from wtmr_core.datasets.clips import CacheError, ClipFormat, Remark, cached, contents, read_frames, verify
+from wtmr_core.datasets.clips import CacheError, cached, contents, verify
+from wtmr_core.datasets.filenames import natural
+from wtmr_core.datasets.video import ClipFormat, Remark, read_frames
 
 FORM = ClipFormat(frames=4, size=16)
 
@@ -156,11 +158,11 @@ def test_no_room_is_said_before_anything_is_decoded(index, tmp_path, monkeypatch
 KILLED = """
 import time
 from pathlib import Path
-from wtmr_core.datasets import clips, hmdb51, store
+from wtmr_core.datasets import clips, hmdb51, store, video
 store._ENTER_EVERY = 1
 def read(path, form):
     time.sleep(0.05)
-    return clips.read_frames(path, form)
+    return video.read_frames(path, form)
 clips.cached(hmdb51.index(Path({root!r}), "1"), read, clips.ClipFormat(frames=4, size=16), Path({home!r}), workers=1)
 """
 
@@ -249,11 +251,11 @@ def test_workers_fit_the_job(monkeypatch):
 ORPHANS = """
 import os, sys, time
 from pathlib import Path
-from wtmr_core.datasets import clips, hmdb51
+from wtmr_core.datasets import clips, hmdb51, video
 def read(path, form):
     (Path(sys.argv[2]) / str(os.getpid())).touch()
     time.sleep(0.1)
-    return clips.read_frames(path, form)
+    return video.read_frames(path, form)
 if __name__ == "__main__":
     form = clips.ClipFormat(frames=4, size=16)
     clips.cached(hmdb51.index(Path(sys.argv[1]), "1"), read, form, Path(sys.argv[2]) / "cache", workers=2)
@@ -341,7 +343,7 @@ def test_names_times_and_neighbours_are_no_content(tmp_path):
     write_frames(tmp_path / "other", [9])
     shutil.copy(tmp_path / "other" / "frame_1.png", folder / "cover.png")
     assert contents(index) == before
-    first, second = sorted(folder.glob("*_[0-9]*.*"), key=clips.natural)[:2]
+    first, second = sorted(folder.glob("*_[0-9]*.*"), key=natural)[:2]
     first.write_bytes(second.read_bytes())  # as large as before or not, a picture
     after = contents(index)
     assert after[0] != before[0]

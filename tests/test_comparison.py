@@ -1,6 +1,7 @@
 """The stated spread, and a reproduction beside what is committed."""
 
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 from scipy import stats
 
 from wtmr_core import comparison, runs
+from wtmr_core.settings import Settings
+from wtmr_core.suite import Entry, Suite
 
 #: two networks: seed 0 on two processors, seeds 1 and 2 on the first
 SPREAD = pd.DataFrame(
@@ -63,6 +66,24 @@ def test_where_no_spread_is_stated_nothing_lies_outside_it(results):
     rows = comparison.accuracies(results, results)
     assert len(rows) == 4
     assert rows.low.isna().all()
+
+
+def test_the_verdict_on_one_run(results):
+    """Of any seed, but of the settings of a run whose spread is stated."""
+    chosen = Settings.of({"dataset": "ntu60", "scale": "mini"})
+    two = Suite("mini", {"a": Entry(chosen), "c": Entry(replace(chosen, epochs=3))})
+
+    def verdict(accuracy, **changes):
+        return comparison.verdict(two, results, replace(chosen, **changes), {"test_accuracy": accuracy})
+
+    assert verdict(0.7).startswith("test accuracy within the stated spread of a, ")
+    assert verdict(0.7).endswith(": yes")
+    assert verdict(0.7, seed=5).endswith(": yes")
+    assert verdict(0.1).endswith(": no")
+    for changes in ({"epochs": 3}, {"epochs": 4}):  # a run of the suite that was not measured, and none of it
+        assert verdict(0.7, **changes) == "no spread is stated for this run in suite mini"
+    (results / comparison.SPREAD).unlink()
+    assert verdict(0.7) == "no spread is stated for this run in suite mini"
 
 
 def test_cells_that_differ_are_counted(tmp_path):

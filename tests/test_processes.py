@@ -21,6 +21,7 @@ from tests.test_training import WRITE, same_outcome, small
 from wtmr_core import processes, runs, training
 from wtmr_core.batches import Share, inputs
 from wtmr_core.runs import RunError
+from wtmr_core.settings import to_pairs
 
 QUIET = {"dropout": 0.0, "device": "cpu", "epochs": 2}  # dropout is each process's own
 
@@ -169,8 +170,7 @@ def test_the_gradients_are_those_of_the_whole_batch(tmp_path):
 def test_killed_at_twenty_moments_two_processes_end_as_if_undisturbed(root, tmp_path):
     """SIGKILL for the command alone, whose processes then end by themselves, or for all of them at once."""
     settings = small(epochs=60, processes=2, batch_size=16)
-    pairs = [f"{k}={list(v) if isinstance(v, tuple) else v}" for k, v in settings.asdict().items() if v is not None]
-    train = [sys.executable, "-m", "wtmr_core", "train", *pairs, "--root", str(root), "--results"]
+    train = [sys.executable, "-m", "wtmr_core", "train", *to_pairs(settings), "--root", str(root), "--results"]
 
     def start(results):
         return subprocess.Popen([*train, str(results)], cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

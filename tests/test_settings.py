@@ -195,6 +195,8 @@ def test_pairs_of_a_command_line():
     assert settings.from_pairs(pairs) == {
         "dataset": "hmdb51", "lr": 0.001, "conv_channels": [16, 32], "dropout": None, "cnn": True, "split": "1",
     }  # fmt: skip
+    chosen = Settings.of(settings.from_pairs(pairs))
+    assert Settings.of(settings.from_pairs(settings.to_pairs(chosen))) == chosen
     assert settings.from_pairs(["split=-", "backbone_weights=a=b.pth"]) == {"split": "-", "backbone_weights": "a=b.pth"}
 
 

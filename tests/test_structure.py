@@ -26,7 +26,7 @@ ALLOWED = {
     "environment": set(),
     "errors": {"datasets"},
     "locks": set(),
-    "datasets": {"datasets", "locks", "processes"},
+    "datasets": {"datasets", "files", "locks", "processes"},
     "figures": set(),
     "profiling": {"models", "published"},
     "files": set(),

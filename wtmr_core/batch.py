@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import Timeout
 
 from wtmr_core import comparison, datasets, environment, execution, processes, runs, suite
-from wtmr_core.locks import locked
 from wtmr_core.progress import View
 from wtmr_core.settings import SettingsError
 
@@ -140,13 +138,7 @@ def reproduce(made: Plan) -> int:
         whys = "; ".join(dict.fromkeys(made.left_out.values()))
         raise datasets.DataError(f"no run of {made.suite.name} has its recordings here: {whys}")
     _nothing_of_others(made.results)
-    with contextlib.ExitStack() as held:
-        remedy = "name another folder of results (--results, or WTMR_RESULTS)"
-        try:  # a killed one may still be dying
-            held.enter_context(locked(made.results / LOCK, "makes a suite there", timeout=3, remedy=remedy))
-        except Timeout:
-            why = f"another batch works in {made.results}: wait for its end, or stop it (it has {made.results / LOCK})"
-            raise runs.RunError(why) from None
+    with runs.alone(made.results / LOCK, f"another batch works in {made.results}"):
         log = made.results / "logs" / "snakemake.log"
         _end_leftovers(log)
         log.unlink(missing_ok=True)
@@ -183,7 +175,8 @@ def conclude(made: Plan) -> None:
     """Print what was made: the performance table, what was left out and what failed, where to look, and what came out
     otherwise than what is committed."""
     table = made.results / "performance_table.csv"
-    if (made.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in made.failed:
+    whole = (made.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in made.failed
+    if whole:
         print(f"\nPerformance table, {made.suite.name} suite ({table}):")
         shown = pd.read_csv(table).set_index(["dataset", "model"])
         shown.columns = shown.columns.str.removesuffix("_accuracy").str.split("_", n=1, expand=True)
@@ -196,10 +189,11 @@ def conclude(made: Plan) -> None:
         print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
     if (made.results / "report.html").is_file():
         print(f"Report: {made.results / 'report.html'}")
-    try:
-        print(comparison.report(made.results, datasets.home(), made.suite.name)[0])
-    except runs.RunError as reason:  # of a suite that is no part of the repository, for one
-        print(f"Not compared with what is committed: {reason}")
+    if whole:  # else its tables are older ones
+        try:
+            print(comparison.report(made.results, datasets.home(), made.suite.name)[0])
+        except runs.RunError as reason:  # of a suite that is no part of the repository, for one
+            print(f"Not compared with what is committed: {reason}")
 
 
 def listing(made: Plan) -> str:

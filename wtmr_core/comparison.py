@@ -127,13 +127,10 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
 def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, Any]) -> str:
     """Whether the test accuracy of one run, of any seed, lies in the spread stated in `results`, in words."""
     names = [name for name, entry in suite.runs.items() if replace(entry.settings, seed=settings.seed) == settings]
-    try:
-        stated = spread(results).loc[names]
-    except RunError:
-        stated = pd.DataFrame()
-    if stated.empty:
+    stated = spread(results) if (results / SPREAD).is_file() else pd.DataFrame()
+    if not names or names[0] not in stated.index:
         return f"no spread is stated for this run in suite {suite.name}"
-    low, high = stated.test_accuracy_low.iloc[0], stated.test_accuracy_high.iloc[0]
+    low, high = stated.loc[names[0], ["test_accuracy_low", "test_accuracy_high"]]
     within = low <= metrics["test_accuracy"] <= high
     return f"test accuracy within the stated spread of {names[0]}, {low:.1%} to {high:.1%}: {'yes' if within else 'no'}"
 

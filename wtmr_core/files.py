@@ -21,11 +21,9 @@ class RunError(RuntimeError):
     """A run folder does not serve; the message says which and what to do."""
 
 
-def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Let `save` write a file beside `path`, then put it in its place: whole or not at all, readable as the umask says.
-
-    Raises `RunError` where it cannot be written.
-    """
+def replace(path: Path, save: Callable[[Path], Any]) -> None:
+    """Let `save` write a file beside `path`, then put it in its place: whole or not at all, readable as the umask says,
+    and on the disk. Raises what `save` and the system do."""
     beside = path.with_name(f".{path.stem}.part{path.suffix}")  # np.savez and others look at the suffix
     try:
         beside.unlink(missing_ok=True)
@@ -36,11 +34,6 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and numpy do not name the file
-        full = getattr(error, "errno", None) in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        remedy = "free some disk space" if full else "see that its folder is there and can be written to"
-        why = getattr(error, "strerror", None) or error
-        raise RunError(f"{path} cannot be written ({why}): {remedy} and run it again") from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -50,6 +43,17 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
             os.fsync(folder)  # the new name outlives a power cut too
         finally:
             os.close(folder)
+
+
+def write(path: Path, save: Callable[[Path], Any]) -> None:
+    """The same for a file of a run; raises `RunError`, naming the file, where it cannot be written."""
+    try:
+        replace(path, save)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and numpy do not name the file
+        full = getattr(error, "errno", None) in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "free some disk space" if full else "see that its folder is there and can be written to"
+        why = getattr(error, "strerror", None) or error
+        raise RunError(f"{path} cannot be written ({why}): {remedy} and run it again") from error
 
 
 def write_text(path: Path, text: str) -> None:

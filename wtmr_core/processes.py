@@ -12,7 +12,6 @@ import codecs
 import contextlib
 import ctypes
 import functools
-import json
 import math
 import os
 import signal
@@ -108,10 +107,10 @@ def command(settings: Settings, results: Path, root: str | Path | None) -> list[
     Raises `RunError` where several machines are asked for outside of a SLURM job.
     """
     from wtmr_core.runs import RunError
+    from wtmr_core.settings import to_pairs
 
-    given = {k: v for k, v in settings.asdict().items() if v is not None}
-    pairs = [f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in given.items()]
-    train = ["-m", "wtmr_core", "train", *pairs, "--results", str(results), *(["--root", str(root)] if root else [])]
+    train = ["-m", "wtmr_core", "train", *to_pairs(settings), "--results", str(results)]
+    train += ["--root", str(root)] if root else []
     torchrun = [sys.executable, "-m", "wtmr_core.agent", f"--nproc-per-node={settings.processes}"]
     if settings.nodes == 1:
         return [*torchrun, "--standalone", *train]

@@ -39,19 +39,29 @@ def folder(results: Path, settings: Settings, data: str) -> Path:
 
 
 @contextmanager
+def alone(lock: Path, otherwise: str) -> Iterator[None]:
+    """Within it this process alone has `lock`, a file in a folder of results.
+
+    Raises `RunError`, saying what is the case `otherwise`, where another process has it, and `LockError` where it
+    cannot be had at all.
+    """
+    with ExitStack() as stack:
+        remedy = "name another folder of results (--results, or WTMR_RESULTS)"
+        try:  # a killed one may still be dying
+            stack.enter_context(locked(lock, "works there", timeout=3, remedy=remedy))
+        except Timeout:
+            raise RunError(f"{otherwise}: wait for its end, or stop it (it has {lock})") from None
+        yield
+
+
+@contextmanager
 def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
     """Within it this process alone writes to a run's folder, made if need be, its `settings.json` in it.
 
     Raises `RunError` where another process trains the run, and where the folder holds a run of other settings
     (moved or edited by hand).
     """
-    with ExitStack() as held:
-        remedy = "name another folder of results (--results, or WTMR_RESULTS)"
-        try:  # a killed one may still be dying
-            held.enter_context(locked(folder / LOCK, f"trains {folder.name}", timeout=3, remedy=remedy))
-        except Timeout:
-            why = f"another process trains {folder.name}: wait for its end, or stop it (it has {folder / LOCK})"
-            raise RunError(why) from None
+    with alone(folder / LOCK, f"another process trains {folder.name}"):
         identity = settings.identity() | {"data": data}
         file = folder / SETTINGS
         if file.is_file():

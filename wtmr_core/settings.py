@@ -341,6 +341,12 @@ def from_pairs(pairs: typing.Iterable[str]) -> dict[str, Any]:
     return given
 
 
+def to_pairs(settings: Settings) -> list[str]:
+    """The `KEY=VALUE`s of a command line that `from_pairs` reads as these settings."""
+    given = {key: value for key, value in settings.asdict().items() if value is not None}
+    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
+
+
 def unknown(key: Any, known: typing.Iterable[str]) -> str:
     """A sentence that says `key` is not one of `known`, with the nearest of them."""
     name = shown(key, quotes=False)

@@ -61,7 +61,8 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     """
     settings = batches.resolve(settings, root)
     data = prepare(settings, root)
-    folder = runs.folder(results, settings, data.cache.fingerprint())
+    fingerprint = data.cache.fingerprint()
+    folder = runs.folder(results, settings, fingerprint)
     if runs.finished(folder):
         if (folder / runs.STATE).is_file():  # stopped at the very end
             (folder / runs.STATE).unlink()
@@ -73,7 +74,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
         torch.set_num_threads(settings.threads or min(torch.get_num_threads(), processes.cores()))
     keep_memory()
     worker = accelerator(settings)
-    mine = runs.opened(folder, settings, data.cache.fingerprint()) if worker.is_main_process else nullcontext()
+    mine = runs.opened(folder, settings, fingerprint) if worker.is_main_process else nullcontext()
     with mine:
         worker.wait_for_everyone()
         if not runs.finished(folder):

@@ -21,25 +21,9 @@ from tqdm import tqdm
 from wtmr_core.datasets import workers as crew
 from wtmr_core.datasets.index import Index, Unreadable
 from wtmr_core.datasets.store import State, Store
-from wtmr_core.datasets.video import (
-    IMAGES,
-    VIDEOS,
-    ClipFormat,
-    Remark,
-    is_image,
-    is_video,
-    most_motion,
-    natural,
-    read_frames,
-    uniform,
-)
+from wtmr_core.datasets.video import ClipFormat, Remark
 from wtmr_core.locks import locked
 from wtmr_core.processes import cores
-
-__all__ = [
-    "IMAGES", "VIDEOS", "Attempt", "Cache", "CacheError", "ClipFormat", "Remark", "attempts", "cached", "contents",
-    "is_image", "is_video", "most_motion", "natural", "read_frames", "uniform", "verify",
-]  # fmt: skip
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before a file is tried again
 _VERSION = 2  # of what the readers make of a file: raise it when that changes

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from wtmr_core.datasets.clips import ClipFormat, read_frames
 from wtmr_core.datasets.filenames import is_image, is_video
 from wtmr_core.datasets.index import DataError, Index, NotThisSet, frames_of
 from wtmr_core.datasets.lists import (
@@ -29,13 +28,13 @@ from wtmr_core.datasets.lists import (
     list_files,
     lists_folder,
     manifest,
-    nfc,
     read_lists,
     read_manifest,
 )  # fmt: skip
 from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
-from wtmr_core.datasets.text import class_names
+from wtmr_core.datasets.text import class_names, nfc
 from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
+from wtmr_core.datasets.video import ClipFormat, read_frames
 
 SPLITS = ("1", "2", "3")
 MANIFEST = "manifest"
@@ -112,7 +111,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
 
 
 def read(path: Path, form: ClipFormat):
-    """One clip as (t, h, w, c) uint8, `form.frames` of its frames at even steps; see `clips.read_frames`."""
+    """One clip as (t, h, w, c) uint8, `form.frames` of its frames at even steps; see `video.read_frames`."""
     return read_frames(path, form)
 
 

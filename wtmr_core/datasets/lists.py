@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import Counter
 from pathlib import Path
 
 from wtmr_core.datasets.filenames import is_video
 from wtmr_core.datasets.index import DataError, Unreadable
 from wtmr_core.datasets.splits import fold_numbers
-from wtmr_core.datasets.text import lines, read_csv, read_text, remark, the_one
+from wtmr_core.datasets.text import lines, nfc, read_csv, read_text, remark, the_one
 from wtmr_core.datasets.tree import Tree, join
 
 LISTS = "testTrainMulti_7030_splits"
@@ -73,7 +72,7 @@ def lists_folder(tree: Tree, given: Path | None = None) -> Path | None:
         folder = the_one(tree, "a folder of split lists", folders, lambda f: checksum(tree.root / f))
         given = tree.root.parent / LISTS if folder is None else tree.root / folder
     try:
-        return given if any(given.glob("*_test_split[123].txt")) else None
+        return given if list_files(given) else None
     except OSError:
         return None
 
@@ -119,8 +118,3 @@ def checksum(folder: Path) -> str:
         words = [" ".join(line.split()) for _, line in lines(read_text(file)[0])]
         digest.update("\n".join([file.name, *words, ""]).encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def nfc(name: str) -> str:
-    """A name in one Unicode form: disks of Macs and lists differ in theirs."""
-    return unicodedata.normalize("NFC", name)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from wtmr_core.datasets.clips import ClipFormat, uniform
 from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
 from wtmr_core.datasets.recordings import BROKEN, Recording, distinct
-from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load, parse  # noqa: F401  (parse: for its users here)
+from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load
 from wtmr_core.datasets.text import class_names, lines, read_text, remark, the_one
 from wtmr_core.datasets.tree import HARMLESS, Tree, join, printable, suffixes
+from wtmr_core.datasets.video import ClipFormat, uniform
 
 SPLITS = ("cross-subject", "cross-view")
 TRAIN_PERFORMERS = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})

@@ -26,6 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wtmr_core.datasets.video import ClipFormat
+from wtmr_core.files import replace
 from wtmr_core.processes import cores
 
 _ENTER_EVERY = 256  # clips between two entries of what is done
@@ -168,12 +169,12 @@ class Store:
         record = {"format": asdict(self.form), "clips": self.names, "unreadable": unreadable, "remarks": remarks}
         record = about | record
         written = json.dumps(record | {"sha256": _json_digest(record)}, indent=1).encode()
-        _write(self.mark, lambda beside: beside.write_bytes(written))
+        replace(self.mark, lambda beside: beside.write_bytes(written))
         return State(record, sums, offset, np.empty(0, int))
 
     def _enter(self, file: BinaryIO, sums: np.ndarray) -> None:
         os.fsync(file.fileno())
-        _write(self.sums, lambda beside: np.save(beside, sums.astype(_SUMS)))
+        replace(self.sums, lambda beside: np.save(beside, sums.astype(_SUMS)))
 
     @property
     def _head(self) -> bytes:
@@ -231,18 +232,3 @@ def _checked_json(data: bytes) -> dict[str, Any] | None:
         return record if record.pop("sha256") == _json_digest(record) else None
     except (ValueError, TypeError, AttributeError, KeyError):
         return None
-
-
-def _write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Let `save` write a file beside `path`, then put it in its place: whole or not at all, and on the disk."""
-    beside = path.with_name(f"{path.stem}.part{path.suffix}")
-    save(beside)
-    with beside.open("rb") as file:
-        os.fsync(file.fileno())
-    beside.replace(path)
-    with contextlib.suppress(OSError):  # some file systems cannot
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

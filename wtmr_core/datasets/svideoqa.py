@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core.datasets.clips import ClipFormat, read_frames
 from wtmr_core.datasets.filenames import is_image
 from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
 from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
 from wtmr_core.datasets.splits import cut_by_group
 from wtmr_core.datasets.text import DOES_NOT_READ, class_names, read_csv, rows
 from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
+from wtmr_core.datasets.video import ClipFormat, read_frames
 
 SPLITS = ("sequence",)
 WORDS = (
@@ -95,7 +95,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
 
 
 def read(path: Path, form: ClipFormat):
-    """One clip as (t, h, w, c) uint8: the `form.frames` frames with most flow; see `clips.read_frames`."""
+    """One clip as (t, h, w, c) uint8: the `form.frames` frames with most flow; see `video.read_frames`."""
     return read_frames(path, form)
 
 

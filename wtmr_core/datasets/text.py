@@ -47,6 +47,11 @@ def lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
+def nfc(name: str) -> str:
+    """A name in one Unicode form: disks of Macs and lists differ in theirs."""
+    return unicodedata.normalize("NFC", name)
+
+
 def remark(path: Path, encoding: str) -> list[str]:
     """What there is to say of a file's encoding: nothing where it is UTF-8."""
     return [] if encoding == "utf-8" else [f"{path} was read as {encoding}"]
@@ -84,7 +89,7 @@ def class_names(tree: Tree, recordings: Iterable[str]) -> tuple[tuple[str, ...] 
     for folder in above:
         file = tree.root / join(folder, CLASSES)
         text, encoding = read_text(file)
-        names = tuple(unicodedata.normalize("NFC", line) for _, line in lines(text))
+        names = tuple(nfc(line) for _, line in lines(text))
         if not names or len(set(names)) != len(names):
             raise DataError(f"{file} must name each class once, a line each")
         texts[names] = remark(file, encoding)
