@@ -200,7 +200,6 @@ def test_nobody_reads_on_or_a_terminal_lacks_a_sign():
         ("epochs", "not KEY=VALUE"),
         ("lr=fast", "lr is 'fast'"),
         ("frames=abc", "frames is 'abc'; it must be int"),
-        ("dataset=hmdb51", "dataset is given twice"),
         ("epochs=010", "epochs is '010'"),
     ],
 )

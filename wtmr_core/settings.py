@@ -323,17 +323,16 @@ def from_notebook(names: Mapping[str, Any], parameters: typing.Iterable[str]) ->
 
 
 def from_pairs(pairs: typing.Iterable[str]) -> dict[str, Any]:
-    """The settings of a command line's `KEY=VALUE`s: values are read as in a suite, and `split` stays text.
+    """The settings of a command line's `KEY=VALUE`s: values are read as in a suite, and `split` stays text. Of a key
+    given again the last value counts, as shells' users expect of options.
 
-    Raises `SettingsError`, naming the pair, for one that is no such thing, has no value, or names a key again.
+    Raises `SettingsError`, naming the pair, for one that is no such thing or has no value.
     """
     given: dict[str, Any] = {}
     for pair in pairs:
         key, _, text = pair.partition("=")
         if not key or not text.strip():
             raise SettingsError(f"{shown(pair)} is not KEY=VALUE, such as epochs=3; null is the default")
-        if key in given:
-            raise SettingsError(f"{shown(key, quotes=False)} is given twice")
         try:
             given[key] = text if key == "split" else read(text)
         except LiteralError as error:

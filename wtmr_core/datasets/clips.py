@@ -21,7 +21,7 @@ from tqdm import tqdm
 from wtmr_core.datasets import workers as crew
 from wtmr_core.datasets.index import Index, Unreadable
 from wtmr_core.datasets.store import State, Store
-from wtmr_core.datasets.video import ClipFormat, Remark
+from wtmr_core.datasets.video import ClipFormat, Remark, read_frames  # noqa: F401  (read_frames: for callers)
 from wtmr_core.locks import locked
 from wtmr_core.processes import cores
 
