@@ -16,7 +16,7 @@ import numpy as np
 
 from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
 from wtmr_core.datasets.recordings import BROKEN, Recording, distinct
-from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load
+from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load, parse  # noqa: F401  (parse: for callers)
 from wtmr_core.datasets.text import class_names, lines, read_text, remark, the_one
 from wtmr_core.datasets.tree import HARMLESS, Tree, join, printable, suffixes
 from wtmr_core.datasets.video import ClipFormat, uniform
