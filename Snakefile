@@ -18,7 +18,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from wtmr_core import suite
+from wtmr_core.paper import suite
 
 HOME = Path(workflow.basedir)
 FILE = config.get("suite", "experiments/mini.yaml")

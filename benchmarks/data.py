@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import wtmr_core.operators  # noqa: F401, I001  (first: it makes torchvision importable)
+import wtmr_core.torchvision_guard  # noqa: F401, I001  (first: it makes torchvision importable)
 import cv2
 import numpy as np
 import torch
@@ -29,8 +29,9 @@ from PIL import Image
 from torchvision import transforms
 
 from tests import reference_skeleton
-from wtmr_core import batches
-from wtmr_core.datasets import hmdb51, mini, skeleton_file
+from wtmr_core import data
+from wtmr_core.datasets import hmdb51, skeleton_file
+from wtmr_core.miniature import sets
 from wtmr_core.datasets.clips import cached
 from wtmr_core.models.released import build
 from wtmr_core.settings import Settings
@@ -95,13 +96,13 @@ def epochs(root: Path, frames: Path, clips: int) -> None:
     """An epoch's clips at 16×224×224, ready for the network, from the cache and as published."""
     settings = Settings.of({"dataset": "hmdb51", "scale": "full"})
     index = hmdb51.index(root, "1")
-    cache = cached(index, hmdb51.read, batches.clip_format(settings), root.parent / "cache")
+    cache = cached(index, hmdb51.read, data.clip_format(settings), root.parent / "cache")
     generator = torch.Generator().manual_seed(0)
     rows = [np.arange(i, min(i + 4, clips)) for i in range(0, clips, 4)]
 
     def from_cache(augmented: bool):
         for r in rows:
-            batches.inputs(
+            data.inputs(
                 torch.from_numpy(np.ascontiguousarray(cache.clips[r])),
                 settings,
                 generator,
@@ -125,7 +126,7 @@ def steps(root: Path, frames: Path, clips: int) -> None:
     torch.manual_seed(0)
     network = build("hmdb51", "released-wtmr", classes=8, **sizes)
     optimizer = torch.optim.AdamW(network.parameters())
-    cache = cached(hmdb51.index(root, "1"), hmdb51.read, batches.clip_format(settings), root.parent / "cache")
+    cache = cached(hmdb51.index(root, "1"), hmdb51.read, data.clip_format(settings), root.parent / "cache")
     transform = transforms.Compose([transforms.Resize((64, 64)), *PUBLISHED.transforms[1:]])
     generator, folders = torch.Generator().manual_seed(0), sorted(frames.iterdir())[:clips]
 
@@ -140,7 +141,7 @@ def steps(root: Path, frames: Path, clips: int) -> None:
 
     def ours():
         for i in range(0, clips, 4):
-            step(batches.inputs(torch.from_numpy(np.ascontiguousarray(cache.clips[i : i + 4])), settings, generator,
+            step(data.inputs(torch.from_numpy(np.ascontiguousarray(cache.clips[i : i + 4])), settings, generator,
                                  augmented=True))  # fmt: skip
 
     slow, fast = median(published, 1), median(ours, 3)
@@ -167,8 +168,8 @@ def main() -> None:
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
-        parsing(options.skeletons or mini.make("ntu60", place / "ntu60") / "nturgb+d_skeletons")
-        root = mini.make("hmdb51", place / "hmdb51")
+        parsing(options.skeletons or sets.make("ntu60", place / "ntu60") / "nturgb+d_skeletons")
+        root = sets.make("hmdb51", place / "hmdb51")
         write_frames(root, place / "frames", options.clips)
         epochs(root, place / "frames", options.clips)
         steps(root, place / "frames", options.clips)

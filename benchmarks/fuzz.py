@@ -34,9 +34,10 @@ import numpy as np
 
 from tests import conftest, reference_skeleton
 from tests.mutation import mutated
-from wtmr_core import runs, suite
+from wtmr_core import runs
 from wtmr_core.datasets import DataError, Unreadable, hmdb51, ntu60, skeleton_file, svideoqa
 from wtmr_core.datasets.video import ClipFormat, read_frames
+from wtmr_core.paper import suite
 from wtmr_core.settings import Settings, SettingsError
 
 SECONDS, MEGABYTES, PATIENCE = 2, 500, 20

@@ -24,8 +24,9 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from data import PUBLISHED, as_published
-from wtmr_core import batches, networks, published
-from wtmr_core.profiling import count_complete
+from wtmr_core import checkpoint, data
+from wtmr_core.paper import published
+from wtmr_core.paper.cost import count_complete
 from wtmr_core.settings import Settings
 
 CLIPS = {"hmdb51": 6766, "ntu60": 44888, "svideoqa": 726}  # read by the paper, four fifths of them trained on
@@ -66,17 +67,17 @@ def peak(device: torch.device, dtype: torch.dtype, n: int) -> float:
 
 def ours(settings: Settings, classes: int, device: torch.device, dtype: torch.dtype) -> Callable[[], int]:
     """A training step on random clips that lie in memory as in the clip cache."""
-    net = networks.fresh(settings, classes).to(device).train()
+    net = checkpoint.new_network(settings, classes).to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16 and device.type == "cuda")
-    form = batches.clip_format(settings)
+    form = data.clip_format(settings)
     shape = (settings.batch_size, *form.shape)
     clips = torch.from_numpy(np.random.default_rng(0).integers(0, 255, shape).astype(form.dtype))
     clips = clips.pin_memory() if device.type == "cuda" else clips
     labels, generator = torch.zeros(len(clips), dtype=torch.long, device=device), torch.Generator().manual_seed(0)
 
     def step() -> int:
-        x = batches.inputs(clips.to(device, non_blocking=True), settings, generator, augmented=True)
+        x = data.inputs(clips.to(device, non_blocking=True), settings, generator, augmented=True)
         with torch.autocast(device.type, dtype):
             logits = net(x)
         scaler.scale(F.cross_entropy(logits.float(), labels)).backward()
@@ -90,7 +91,7 @@ def ours(settings: Settings, classes: int, device: torch.device, dtype: torch.dt
 
 def as_the_paper(settings: Settings, classes: int, device: torch.device, folders: list[Path]) -> Callable[[], int]:
     """An epoch of the published loop over `folders`."""
-    net = networks.fresh(settings, classes).to(device).train()
+    net = checkpoint.new_network(settings, classes).to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
     scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
     loader = DataLoader(Published(folders), batch_size=4, shuffle=True, num_workers=2, persistent_workers=True)
@@ -140,7 +141,7 @@ def main() -> None:
             settings = Settings.of(full(dataset="hmdb51", model=model))
             shape = (1, settings.frames, 1, settings.size, settings.size)
             with torch.device("meta"):
-                flops = 6 * count_complete(networks.fresh(settings, 51), torch.empty(shape)).macs
+                flops = 6 * count_complete(checkpoint.new_network(settings, 51), torch.empty(shape)).macs
             theirs = waited(as_the_paper(settings, 51, device, folders), device, seconds)
             print(f"{model}: published loop {theirs:.1f} clips/s, {theirs * flops / best:.1%} of the peak")
             for batch in options.batch[:1] if options.tiny else options.batch:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from wtmr_core.datasets import mini
+from wtmr_core.miniature import sets
 
 # the person within a window, as parts of its width and height
 PERSON = np.array([0.2, 0.11, 0.6, 0.78])
@@ -40,7 +40,7 @@ def middle_frame(path: Path) -> tuple[int, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", type=Path, default=Path("data/mini/hmdb51"))
-    root = mini.make("hmdb51", parser.parse_args().root)
+    root = sets.make("hmdb51", parser.parse_args().root)
     truth = pd.read_csv(root / "truth/boxes.csv").set_index(["clip", "frame"]).sort_index()
     hog = cv2.HOGDescriptor()
     hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())

@@ -29,9 +29,10 @@ import torch.nn.functional as F
 from einops import reduce
 from torch import Tensor, nn
 
-from wtmr_core import models, profiling
+from wtmr_core import models
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.timesformer import TimeSformer
+from wtmr_core.paper import cost
 
 KINDS = {"joint": "joint_space_time", "divided": "divided_space_time", "space": "space_only"}
 #: by setting: frames, joints and TimeSformer, each with its batch; of WTMR-Net what both have, then each its own
@@ -156,7 +157,7 @@ def wtmr(what: str, dataset: str, *, batch: int, described: dict | None = None, 
     networks = []
     for model, own in (("wtmr", described), ("released-wtmr", released)):
         build = partial(models.build, dataset, model, **sizes, **own or {})
-        shape = profiling.input_shape(dataset, model, sizes["frames"], sizes.get("size", 224))
+        shape = cost.input_shape(dataset, model, sizes["frames"], sizes.get("size", 224))
         networks.append(Network(model, build, shape, bodies if model == "wtmr" else None))
     return Pair(what, batch, *networks)
 
@@ -191,11 +192,11 @@ def weigh(network: Network, batch: int, options: argparse.Namespace) -> tuple[fl
         network.build()  # what is loaded with the first network, and with the first step, is no part of this one
     little = Network("", partial(nn.Linear, 2, 2), (2,))
     Steps(little, 1, device, options.precision).training()
-    memory = profiling.PeakMemory(device)
+    memory = cost.PeakMemory(device)
     steps = Steps(network, batch, device, options.precision)
     for _ in range(3):
         steps.training()
-    return memory.peak_mb(), profiling.count_complete(steps.model, steps.clips[:1]).macs / 1e9
+    return memory.peak_mb(), cost.count_complete(steps.model, steps.clips[:1]).macs / 1e9
 
 
 def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[list[float], list[float]]]:
@@ -205,7 +206,7 @@ def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[list[float]
         from wtmr_core.training import keep_memory
 
         keep_memory()
-    wait = profiling.synchronizer(device)
+    wait = cost.synchronizer(device)
     both = [Steps(network, pair.batch, device, options.precision) for network in (pair.first, pair.second)]
 
     def turn(kind: str) -> list[float]:

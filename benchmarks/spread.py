@@ -6,7 +6,7 @@ Every network of the suite is trained with seed 0 on each processor and with the
 a run, as many side by side as there are cores. Other processors are had on this one by telling torch, oneDNN and MKL to
 leave instructions out; `threads` is this processor with two threads a run. The runs lie in results/spread/<processor>,
 so that an interrupted measurement goes on where it was; their table, by default results/<suite>/spread.csv,
-is what `wtmr_core.comparison` calls the stated spread.
+is what `wtmr_core.paper.comparison` calls the stated spread.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core import datasets, processes, runs, suite
-from wtmr_core.comparison import SPREAD
+from wtmr_core import datasets, processes, runs
+from wtmr_core.paper import suite
+from wtmr_core.paper.comparison import SPREAD
+from wtmr_core.paper.suite import Entry
 from wtmr_core.settings import to_pairs
-from wtmr_core.suite import Entry
 
 PROCESSORS = {
     "native": {},

@@ -12,7 +12,8 @@ import hypothesis
 import numpy as np
 import pytest
 
-from wtmr_core import comparison, runs
+from wtmr_core import runs
+from wtmr_core.paper import comparison
 
 # the same cases each time, and no verdict on the speed of a busy machine
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)

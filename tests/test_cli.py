@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from tests.conftest import PROJECT, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import published
 from wtmr_core.__main__ import main
+from wtmr_core.paper import published
 
 
 def check(capsys, *arguments):

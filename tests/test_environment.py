@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests.conftest import PROJECT, write_ntu60
-from wtmr_core import environment, processes
+from wtmr_core import distributed, environment
 from wtmr_core.__main__ import main
 from wtmr_core.settings import Settings
 
@@ -161,8 +161,8 @@ def test_several_processes_start_from_a_clean_environment(monkeypatch, tmp_path)
         started.update(how["env"])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(processes.subprocess, "Popen", popen)
+    monkeypatch.setattr(distributed.subprocess, "Popen", popen)
     with pytest.raises(KeyboardInterrupt):
-        processes.launch(Settings.of({"dataset": "ntu60", "processes": 2, "device": "cpu"}), tmp_path)
+        distributed.launch(Settings.of({"dataset": "ntu60", "processes": 2, "device": "cpu"}), tmp_path)
     assert not started.keys() & {"PMI_SIZE", "PET_NNODES", "TORCHELASTIC_RUN_ID"}
     assert started["OMP_NUM_THREADS"]

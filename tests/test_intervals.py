@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from wtmr_core import evaluation, intervals
+from wtmr_core import intervals, metrics
 from wtmr_core.intervals import Interval
 
 GROUPS = np.array(["a", "a", "b", "b"])
@@ -128,8 +128,8 @@ def test_every_metric_has_an_interval_around_its_score():
     rng = np.random.default_rng(7)
     labels, groups = rng.integers(6, size=120), np.repeat(singles(30), 4)
     logits = rng.normal(size=(2, 120, 6)) + np.eye(6)[labels]
-    each = [evaluation.scores(labels, run) for run in logits]
-    for metric in evaluation.METRICS:
+    each = [metrics.scores(labels, run) for run in logits]
+    for metric in metrics.METRICS:
         found = intervals.bootstrap(labels, logits, groups, metric=metric, draws=200)
         assert found.value == pytest.approx(np.mean([scores[metric] for scores in each]))
         assert 0 < found.low < found.value < found.high < 1

@@ -6,7 +6,7 @@ import papermill
 import pytest
 
 from tests.conftest import PROJECT, write_ntu60
-from wtmr_core import execution
+from wtmr_core.paper import execution
 
 TINY = {"width": 16, "depth": 1, "heads": 2, "conv_channels": [4, 8], "epochs": 1, "device": "cpu"}
 

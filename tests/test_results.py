@@ -9,7 +9,9 @@ import pytest
 from scipy.stats import binom
 
 from tests.conftest import PROJECT
-from wtmr_core import runs, suite, tables
+from wtmr_core import runs
+from wtmr_core.paper import suite, tables
+from wtmr_core.paper.suite import finished_runs
 
 SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in ("mini", "real", "folds")}
 MINI = SUITES["mini"]
@@ -25,7 +27,7 @@ every_run = pytest.mark.parametrize(("name", "run"), [(s, run) for s in SUITES f
 
 @pytest.fixture(scope="module")
 def found(committed_results):
-    return {name: tables.find_runs(one, committed_results / name) for name, one in SUITES.items()}
+    return {name: finished_runs(one, committed_results / name) for name, one in SUITES.items()}
 
 
 @every_suite

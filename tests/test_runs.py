@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from wtmr_core import networks, runs, settings
+from wtmr_core import checkpoint, runs, settings
 from wtmr_core.locks import LockError
 from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
@@ -35,7 +35,7 @@ def folder(tmp_path):
     shares = dict.fromkeys(("train_accuracy", "val_accuracy", "test_accuracy", "seconds", "clips_per_second"), 0.5)
     runs.write_json(folder / runs.METRICS, shares | {"epochs": 2, "chosen_epoch": 2})
     np.savez(folder / runs.PREDICTIONS, **PREDICTIONS)
-    save_file(networks.fresh(chosen, len(CLASSES)).state_dict(), folder / runs.WEIGHTS)
+    save_file(checkpoint.new_network(chosen, len(CLASSES)).state_dict(), folder / runs.WEIGHTS)
     return folder
 
 
@@ -47,7 +47,7 @@ def signed(folder):
 
 def test_a_signed_run_is_read(signed):
     assert runs.finished(signed)
-    assert networks.trained(runs.load(signed))
+    assert checkpoint.trained_network(runs.load(signed))
     assert runs.table(signed.parents[1]).epochs.tolist() == [2]
 
 
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_named(signed, name):
             runs.finished(signed)
         if name == runs.WEIGHTS:
             with pytest.raises(RunError, match=f"{name} is damaged"):
-                networks.trained(run)
+                checkpoint.trained_network(run)
         elif name != runs.TIMING:  # of which nothing is read again
             with pytest.raises(RunError, match=f"{name} is damaged"):
                 runs.load(signed)
@@ -135,13 +135,13 @@ def test_a_history_of_other_columns_or_epochs_is_said(folder, text):
 def test_weights_of_a_run_without_sums_that_do_not_read_are_said(folder, damage):
     (folder / runs.WEIGHTS).write_bytes(damage)
     with pytest.raises(RunError, match=r"model\.safetensors is damaged"):
-        networks.trained(runs.load(folder))
+        checkpoint.trained_network(runs.load(folder))
 
 
 def test_a_run_file_with_settings_that_cannot_be_is_said(folder):
     runs.write_json(folder / runs.SETTINGS, runs.read_settings(folder) | {"width": "wide"})
     with pytest.raises(RunError, match=r"settings\.json holds no settings that can be \(width is 'wide'"):
-        networks.trained(runs.load(folder))
+        checkpoint.trained_network(runs.load(folder))
 
 
 @pytest.mark.parametrize("content", [b"", b"../somewhere", b"\xff", b"two names"])

@@ -1,4 +1,4 @@
-"""The torchvision guard of `wtmr_core/operators.py`, each case in a process of its own."""
+"""The torchvision guard of `wtmr_core/torchvision_guard.py`, each case in a process of its own."""
 
 import os
 import subprocess
@@ -45,7 +45,8 @@ def fake(tmp_path):
 
 def test_torchvision_and_timm_can_be_imported():
     done = python(
-        "import wtmr_core.operators, torchvision.transforms.v2; from timm.models.vision_transformer import Block"
+        "import wtmr_core.torchvision_guard, torchvision.transforms.v2\n"
+        "from timm.models.vision_transformer import Block"
     )
     assert done.returncode == 0, done.stderr
 
@@ -53,8 +54,8 @@ def test_torchvision_and_timm_can_be_imported():
 def test_the_missing_operator_is_declared_and_the_import_done_again(fake):
     path = fake(INCOMPATIBLE)
     done = python(
-        "import wtmr_core.operators, torchvision, torch\n"
-        "assert wtmr_core.operators.declared is not None\n"
+        "import wtmr_core.torchvision_guard, torchvision, torch\n"
+        "assert wtmr_core.torchvision_guard.declared is not None\n"
         "print(torch.ops.torchvision.nms.default._schema)",
         path,
     )
@@ -74,9 +75,9 @@ def test_the_missing_operator_is_declared_and_the_import_done_again(fake):
 )
 def test_another_error_is_left_to_where_torchvision_is_used(fake, statement):
     path = fake(statement)
-    done = python("import wtmr_core.operators; assert wtmr_core.operators.declared is None", path)
+    done = python("import wtmr_core.torchvision_guard; assert wtmr_core.torchvision_guard.declared is None", path)
     assert done.returncode == 0, done.stderr
-    done = python("import wtmr_core.operators, torchvision", path)
+    done = python("import wtmr_core.torchvision_guard, torchvision", path)
     assert done.returncode != 0
     assert statement.split("'")[1] in done.stderr.splitlines()[-1]
 
@@ -85,7 +86,9 @@ def test_another_error_is_left_to_where_torchvision_is_used(fake, statement):
 def test_nothing_is_done_where_there_is_nothing_to_do(fake, case):
     path = fake("" if case == "works" else "raise ModuleNotFoundError(name='torchvision')")
     done = python(
-        "import sys, wtmr_core.operators\nassert wtmr_core.operators.declared is None\nprint('torch' in sys.modules)",
+        "import sys, wtmr_core.torchvision_guard as guard\n"
+        "assert guard.declared is None\n"
+        "print('torch' in sys.modules)",
         path,
     )
     assert done.returncode == 0, done.stderr

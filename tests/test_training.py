@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import epochs, networks, runs, training
-from wtmr_core.batches import inputs
+from wtmr_core import checkpoint, epochs, runs, training
+from wtmr_core.data import inputs
 from wtmr_core.datasets import DataError
-from wtmr_core.evaluation import scores
+from wtmr_core.metrics import scores
 from wtmr_core.settings import MODELS, Settings, SettingsError
 
 SMALL = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": (4, 8), "epochs": 3, "device": "cpu",
@@ -452,7 +452,7 @@ def test_views_are_averaged_as_probabilities(root, tmp_path, monkeypatch):
     settings = small(epochs=1, frames=4, stored_frames=8, views=2)
     run = runs.load(training.run(settings, tmp_path, root))
     data = training.prepare(settings, root)
-    network = networks.trained(run)
+    network = checkpoint.trained_network(run)
     clips = torch.from_numpy(data.cache.clips[data.parts["test"]])
     views = [inputs(clips, settings, None, augmented=False, view=v) for v in range(2)]
     assert not torch.equal(*views)

@@ -97,8 +97,10 @@ def data_check(options: argparse.Namespace) -> int:
 
 def data_mini(options: argparse.Namespace) -> int:
     """`wtmr data mini`."""
+    from wtmr_core.miniature import sets
+
     root = options.root or datasets.home() / "data" / "mini" / options.dataset
-    print(datasets.mini.make(options.dataset, root, options.seed))
+    print(sets.make(options.dataset, root, options.seed))
     return 0
 
 
@@ -107,12 +109,12 @@ def train_one(options: argparse.Namespace) -> int:
     from wtmr_core import processes, runs
     from wtmr_core.settings import Settings, from_pairs
 
-    if processes.started_by_torchrun():
-        processes.die_with_parent(int(os.environ.get(processes.AGENT, 0)))
+    if environment.started_by_torchrun():
+        processes.die_with_parent(int(os.environ.get(environment.AGENT, 0)))
     from wtmr_core.training import run
 
     folder = run(Settings.of(from_pairs(options.settings)), options.results, options.root)
-    if processes.started_by_torchrun():
+    if environment.started_by_torchrun():
         return 0
     metrics = runs.load(folder).metrics
     shown = ("train_accuracy", "val_accuracy", "test_accuracy", "epochs", "seconds", "clips_per_second")
@@ -126,21 +128,21 @@ def train_one(options: argparse.Namespace) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """`wtmr reproduce`."""
-    from wtmr_core import batch
+    from wtmr_core.paper import workflow
 
-    made = batch.plan(
+    made = workflow.plan(
         options.suite, data=options.data, results=options.results, gpus=options.gpus, profile=options.profile
     )
     if not options.dry:
-        return batch.reproduce(made)
-    print(batch.listing(made))
+        return workflow.reproduce(made)
+    print(workflow.listing(made))
     return 0
 
 
 def one_notebook(options: argparse.Namespace) -> int:
     """`wtmr notebook`."""
     from wtmr_core import processes
-    from wtmr_core.execution import notebook
+    from wtmr_core.paper.execution import notebook
 
     if options.parent:
         processes.die_with_parent(options.parent)
@@ -150,7 +152,7 @@ def one_notebook(options: argparse.Namespace) -> int:
 
 def profile_all(options: argparse.Namespace) -> int:
     """`wtmr profile`."""
-    from wtmr_core.profiling import profile_table
+    from wtmr_core.paper.cost import profile_table
 
     table = profile_table(options.counting)
     if options.csv:
@@ -173,7 +175,7 @@ def table_of_runs(options: argparse.Namespace) -> int:
 
 def compare_results(options: argparse.Namespace) -> int:
     """`wtmr compare`: 0 when every accuracy lies in the stated spread, 1 when one does not."""
-    from wtmr_core import comparison
+    from wtmr_core.paper import comparison
 
     results = datasets.results_home(options.suite, options.results)
     page, within = comparison.report(results, datasets.home(), options.suite)

@@ -4,7 +4,7 @@ import os
 
 from torch.distributed.run import main
 
-from wtmr_core.processes import AGENT
+from wtmr_core.environment import AGENT
 
 if __name__ == "__main__":
     os.environ[AGENT] = str(os.getpid())

@@ -35,6 +35,7 @@ KEPT = re.compile(
         )
     )
 )
+AGENT = "WTMR_AGENT"  # the name for the number of the torchrun that started a process
 #: what torchrun gives each of the processes it starts
 TORCHRUN = re.compile(
     "TORCHELASTIC_.*|(LOCAL_|GROUP_|ROLE_)?RANK|(LOCAL_|GROUP_|ROLE_)?WORLD_SIZE|ROLE_NAME|MASTER_(ADDR|PORT)|"

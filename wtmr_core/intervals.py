@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from wtmr_core.evaluation import METRICS, TOP, judge, measure
+from wtmr_core.metrics import METRICS, TOP, judge, measure
 
 EXACT = 12  # groups of which every flip of signs is tried, 4096 in all
 
@@ -49,7 +49,7 @@ def bootstrap(
     labels: ArrayLike, logits: ArrayLike, groups: ArrayLike, *,
     metric: str = "top1", draws: int = 2000, level: float = 0.95, seed: int = 0,
 ) -> Interval:  # fmt: skip
-    """A figure of `evaluation.scores` and its percentile interval, from draws of whole groups with replacement.
+    """A figure of `metrics.scores` and its percentile interval, from draws of whole groups with replacement.
 
     `logits` are (b, k) or, of s training runs (seeds), (s, b, k): the value is then the mean over the runs, and
     every draw takes s of them with replacement too, so that the interval covers both. One run says nothing of

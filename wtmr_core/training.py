@@ -26,10 +26,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from wtmr_core import batches, environment, epochs, evaluation, networks, processes, runs
-from wtmr_core.batches import Batches, Data, Share, inputs
+from wtmr_core import checkpoint, distributed, environment, epochs, runs
+from wtmr_core.data import Batches, Data, Share, inputs, prepare_clips, resolve
 from wtmr_core.datasets import augment
+from wtmr_core.metrics import scores
 from wtmr_core.models.synced import synced
+from wtmr_core.processes import cores
 from wtmr_core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,8 +46,8 @@ def prepare(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done, and
     `SettingsError` before anything is decoded where the network's sizes do not fit."""
     with torch.device("meta"):
-        networks.fresh(networks.bare(settings), classes=2)
-    return batches.prepare(settings, root)
+        checkpoint.new_network(checkpoint.without_files(settings), classes=2)
+    return prepare_clips(settings, root)
 
 
 def run(settings: Settings, results: Path, root: str | Path | None = None) -> Path:
@@ -59,7 +61,7 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     More than one process are started with torchrun, after the clips were prepared here.
     Raises `DataError`, `NotFinite`, and `RunError`, as where another process trains this run.
     """
-    settings = batches.resolve(settings, root)
+    settings = resolve(settings, root)
     data = prepare(settings, root)
     fingerprint = data.cache.fingerprint()
     folder = runs.folder(results, settings, fingerprint)
@@ -67,11 +69,11 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
         if (folder / runs.STATE).is_file():  # stopped at the very end
             (folder / runs.STATE).unlink()
         return folder
-    if settings.processes * settings.nodes > 1 and not processes.started_by_torchrun():
-        processes.launch(settings, results, root)
+    if settings.processes * settings.nodes > 1 and not environment.started_by_torchrun():
+        distributed.launch(settings, results, root)
         return folder
     if settings.threads or "OMP_NUM_THREADS" not in os.environ:  # torch knows nothing of a container's quota
-        torch.set_num_threads(settings.threads or min(torch.get_num_threads(), processes.cores()))
+        torch.set_num_threads(settings.threads or min(torch.get_num_threads(), cores()))
     keep_memory()
     worker = accelerator(settings)
     mine = runs.opened(folder, settings, fingerprint) if worker.is_main_process else nullcontext()
@@ -98,7 +100,7 @@ def accelerator(settings: Settings) -> Accelerator:
     `auto` precision: fp32 on the CPU; on a GPU bf16 where it is built in, else fp16 with a scaled loss;
     the published protocol takes fp16 on any GPU, as the paper did.
     """
-    several = processes.started_by_torchrun()
+    several = environment.started_by_torchrun()
     if not several:  # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
         AcceleratorState._reset_state(reset_partial_state=True)
     cpu = settings.device == "cpu" or not torch.cuda.is_available()
@@ -148,7 +150,7 @@ class _Run:
         self.identity = runs.read_json(folder / runs.SETTINGS)
         self.published = settings.protocol == "published"
         torch.manual_seed(settings.seed)
-        fresh = networks.fresh(settings, len(data.cache.index.classes))
+        fresh = checkpoint.new_network(settings, len(data.cache.index.classes))
         self.norms = synced(fresh) if worker.num_processes > 1 else []
         optimizer = torch.optim.AdamW(fresh.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         # what is evaluated and kept: the network, or the moving average of its weights
@@ -402,7 +404,7 @@ class _Run:
             "train_accuracy": train,
             "val_accuracy": None if math.isnan(chosen["val_accuracy"]) else chosen["val_accuracy"],
             "test_accuracy": test,
-            "test": evaluation.scores(labels.numpy(), logits.numpy()),
+            "test": scores(labels.numpy(), logits.numpy()),
             "test_is": "the validation part, as published" if self.published else f"split {self.settings.split}",
             "validation": self.data.validation,
             "epochs": self.settings.epochs,

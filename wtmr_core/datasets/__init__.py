@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from wtmr_core.datasets import hmdb51, mini, ntu60, svideoqa
+from wtmr_core.datasets import hmdb51, ntu60, svideoqa
 from wtmr_core.datasets.index import DataError, Index, Unreadable
 from wtmr_core.datasets.roots import cache_home, find_root, home, results_home
+from wtmr_core.miniature import sets
 
 __all__ = [
     "NAMES",
@@ -39,7 +40,7 @@ def module(dataset: str) -> ModuleType:
 def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -> Path:
     """The folder of `dataset`. At `mini` scale without `root`: the miniature set, made on first use."""
     if scale == "mini" and not root:
-        return mini.make(dataset, home() / "data" / "mini" / dataset)
+        return sets.make(dataset, home() / "data" / "mini" / dataset)
     return find_root(dataset, module(dataset).recognise, root)
 
 

@@ -17,13 +17,10 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
-from wtmr_core.datasets.body import NOSE, OUTWARDS, PARENTS
+from wtmr_core.skeleton import JOINTS, MIRROR, OUTWARDS, PARENTS, WAIST
 
 GREY = ((0.485,), (0.229,))
 RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
-SPINE = 1  # the middle of the spine among the 25 joints
-#: the joint that stands where each one stands in a mirror: left and right arms, legs, hands exchanged
-MIRROR = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 23, 24, 21, 22)
 SIDED = re.compile(r"(left|right)(wards?)?|(anti|counter)?clockwise")  # words that a mirror makes untrue
 
 
@@ -150,7 +147,7 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
     seen = (clips != 0).any(dim=-1, keepdim=True).any(dim=-2, keepdim=True)  # b t m 1 1
     if centred:
         first = seen[:, :, 0, 0, 0].float().argmax(dim=1)  # b
-        spine = clips[torch.arange(len(clips), device=clips.device), first, 0, SPINE]  # b 3
+        spine = clips[torch.arange(len(clips), device=clips.device), first, 0, WAIST]  # b 3
         clips = torch.where(seen, clips - rearrange(spine, "b x -> b 1 1 1 x"), clips)
     if draw is None:
         return clips
@@ -170,7 +167,7 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
         turn = _matrices([cos, -sin, zero], [sin, cos, zero], [zero, zero, one]) @ turn
     clips = torch.einsum("btmjx,byx->btmjy", clips, turn.to(clips.device)) + noise.to(clips.device)
     if draw.drop:
-        stand = _stand_ins(draw.drawn(torch.rand, (b, len(MIRROR))) < draw.drop).to(clips.device)
+        stand = _stand_ins(draw.drawn(torch.rand, (b, JOINTS)) < draw.drop).to(clips.device)
         clips = torch.take_along_dim(clips, rearrange(stand, "b j -> b 1 1 j 1"), dim=3)
     return torch.where(seen, clips, torch.zeros_like(clips))
 
@@ -179,9 +176,8 @@ def _stand_ins(dropped: Tensor) -> Tensor:
     """The joint whose place each joint takes, (b, j): itself, or the nearest one towards the hips that is not
     `dropped` (b, j). The hips hang on nothing and always stay."""
     stand = repeat(torch.arange(dropped.shape[1]), "j -> b j", b=len(dropped)).clone()
-    for joint in OUTWARDS:  # parents first
-        if joint != NOSE:
-            stand[:, joint] = torch.where(dropped[:, joint], stand[:, PARENTS[joint]], joint)
+    for joint in OUTWARDS:
+        stand[:, joint] = torch.where(dropped[:, joint], stand[:, PARENTS[joint]], joint)
     return stand
 
 

@@ -18,12 +18,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from wtmr_core.datasets import workers as crew
 from wtmr_core.datasets.index import Index, Unreadable
 from wtmr_core.datasets.store import State, Store
 from wtmr_core.datasets.video import ClipFormat, Remark, read_frames  # noqa: F401  (read_frames: for callers)
 from wtmr_core.locks import locked
-from wtmr_core.processes import cores
+from wtmr_core.processes import cores, worker_count, worker_pool
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before a file is tried again
 _VERSION = 2  # of what the readers make of a file: raise it when that changes
@@ -47,14 +46,14 @@ class Attempt:
 
 def attempts(paths: list[Path], read: Callable, form: ClipFormat, *, workers: int | None = None, keep: bool = True,
              title: str = "reading") -> Iterator[Attempt]:  # fmt: skip
-    """`read(path, form)` of each path in order, in `workers` processes (see `workers.number`), with a progress bar.
+    """`read(path, form)` of each path in order, in `workers` processes (`processes.worker_count`), with a progress bar.
 
     Whatever exception a reader raises makes its clip `Unreadable`, with two exceptions, for they are no property of
     the clip: an error of the system or want of memory that lasts beyond `WAITS`, and a process that the system ends.
     They stop the reading with a `CacheError`.
     Without `keep` only what came of the reading comes back, not the clip.
     """
-    processes = crew.number(workers, len(paths))
+    processes = worker_count(workers, len(paths))
     task = functools.partial(_attempt, read=read, form=form, keep=keep)
     with tqdm(total=len(paths), desc=title, unit="clip", mininterval=0.5) as progress:
         for attempt in map(task, paths) if processes == 1 else _side_by_side(task, paths, processes):
@@ -64,7 +63,7 @@ def attempts(paths: list[Path], read: Callable, form: ClipFormat, *, workers: in
 
 def _side_by_side(task: Callable, paths: list[Path], processes: int) -> Iterator[Attempt]:
     done, window = 0, 64 * processes  # a window, so that clips do not pile up in memory behind a slow disk
-    with crew.pool(processes) as pool:
+    with worker_pool(processes) as pool:
         try:
             for start in range(0, len(paths), window):
                 for attempt in pool.map(task, paths[start : start + window], chunksize=_CHUNK):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wtmr_core.datasets.index import Unreadable
+from wtmr_core.skeleton import JOINTS
 
 NO_BODY = "no body in any frame"
 MAX_BYTES, MAX_LINES, MAX_POSES = 32_000_000, 500_000, 200_000
@@ -83,14 +84,14 @@ def parse(data: bytes) -> Skeletons:
                     raise ValueError(f"body {body} stands twice in frame {t}")
                 present.add(body)
                 at += 1
-                if (joints := _whole(lines[at])) != 25 and at + 1 < len(lines):
+                if (joints := _whole(lines[at])) != JOINTS and at + 1 < len(lines):
                     raise Unreadable("not 25 joints", f"line {at + 1}: {joints} in frame {t}")
                 starts.append(at + 1)
                 places.append((rows.setdefault(body, len(rows)), t))
-                if widths[at + 1 : at + 26] == _JOINTS:
-                    at += 25
+                if widths[at + 1 : at + 1 + JOINTS] == _WORDS:
+                    at += JOINTS
                 else:  # which line is it?
-                    for _ in range(25):
+                    for _ in range(JOINTS):
                         at += 1
                         _check(widths, at, 12)
     except IndexError:
@@ -105,19 +106,19 @@ def parse(data: bytes) -> Skeletons:
         raise Unreadable("too large", f"{len(rows):,} ids times {frames:,} frames, at most {MAX_POSES:,}")
     words = []
     for start in starts:
-        for line in lines[start : start + 25]:
+        for line in lines[start : start + JOINTS]:
             words += line.split(None, 3)[:3]
     with np.errstate(over="ignore"):
-        poses = np.fromiter(map(float, words), np.float64, len(words)).astype(np.float32).reshape(-1, 25, 3)
+        poses = np.fromiter(map(float, words), np.float64, len(words)).astype(np.float32).reshape(-1, JOINTS, 3)
     if not np.isfinite(poses).all():
         pose, joint, _ = np.argwhere(~np.isfinite(poses))[0]
         raise Unreadable("x, y or z is not finite", f"line {starts[pose] + joint + 1}: joint {joint}")
-    joints = np.full((len(rows), frames, 25, 3), np.nan, np.float32)
+    joints = np.full((len(rows), frames, JOINTS, 3), np.nan, np.float32)
     joints[tuple(np.transpose(places))] = poses
     return Skeletons(joints, np.array(list(rows), np.uint64), np.array(seen))
 
 
-_JOINTS = [12] * 25
+_WORDS = [12] * JOINTS
 # every form of a number in small letters, with 0 for its digits, however many, and - for its sign
 _DECIMALS = map("".join, product(("0", "0.", ".0", "0.0"), ("", "e0", "e-0")))
 _NUMBERS = frozenset((sign + value).encode() for sign, value in product(("", "-"), ("nan", "inf", *_DECIMALS)))

@@ -28,6 +28,7 @@ from PIL import Image
 
 from wtmr_core.datasets.filenames import IMAGES, VIDEOS, is_image, is_video, missing, natural, numbered, sequence
 from wtmr_core.datasets.index import Unreadable
+from wtmr_core.skeleton import JOINTS
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a broken file is counted, not shouted about
 import cv2
@@ -77,7 +78,8 @@ class ClipFormat:
     @property
     def shape(self) -> tuple[int, ...]:
         """(t, h, w, c) of pictures or (t, m, j, 3) of joints."""
-        return (self.frames, self.size, self.size, self.channels) if self.size else (self.frames, self.bodies, 25, 3)
+        joints = (self.bodies, JOINTS, 3)
+        return (self.frames, *((self.size, self.size, self.channels) if self.size else joints))
 
     @property
     def dtype(self) -> np.dtype:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from wtmr_core import operators  # noqa: F401  (before timm)
+from wtmr_core import torchvision_guard  # noqa: F401  (before timm)
 from wtmr_core.models import released, wtmr
 from wtmr_core.models.released import DATASETS
 

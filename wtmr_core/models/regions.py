@@ -16,17 +16,8 @@ from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: the joints of each body part among NTU's 25, along its bones, beginning with the one it is joined on by
-PARTS = {
-    "trunk": (0, 1, 20, 2, 3),
-    "left arm": (20, 4, 5, 6, 7, 21, 22),
-    "right arm": (20, 8, 9, 10, 11, 23, 24),
-    "left leg": (0, 12, 13, 14, 15),
-    "right leg": (0, 16, 17, 18, 19),
-}
-#: the joint that each one hangs on; the hips hang on themselves
-PARENTS = (0, 0, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 1, 7, 7, 11, 11)
-JOINTS = len(PARENTS)
+from wtmr_core.skeleton import JOINTS, PARENTS, PARTS
+
 BODIES = 2
 
 

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wtmr_core.models.timesformer import drop_rates
+from wtmr_core.skeleton import JOINTS
 
 DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
 
 CLASSES = {"hmdb51": 51, "ntu60": 60, "svideoqa": 8}
 CHANNELS = {"hmdb51": 1, "svideoqa": 3}  # grey and RGB
-JOINTS = 25
 MAP_PATCH = 8  # side of WTMR-Net's patches, in cells of the CNN's map
 FRAME_PATCH = 16  # side of TimeSformer's patches, in pixels
 PROFILED_MAP = 16  # side of the map in the SVideoQA WTMR-Net that was profiled

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
-from wtmr_core.models.regions import BODIES, JOINTS, PARTS, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
+from wtmr_core.models.regions import BODIES, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
 from wtmr_core.models.released import CHANNELS, CLASSES, check_least
 from wtmr_core.models.timesformer import TimeSformer
+from wtmr_core.skeleton import JOINTS, PARTS
 
 KERNELS, WEIGHTS = ("own", "shared"), ("learned", "uniform")
 SHRINKS = 4  # the CNN halves each side twice

@@ -1,0 +1,76 @@
+"""The network of a run: fresh, or trained, and what it weighs in a clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from einops import rearrange
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from wtmr_core.data import Data, inputs
+from wtmr_core.datasets import augment
+from wtmr_core.models import build
+from wtmr_core.runs import SETTINGS, WEIGHTS, Run, RunError, verify
+from wtmr_core.settings import Settings, SettingsError
+
+
+def new_network(settings: Settings, classes: int) -> nn.Module:
+    """The network of a run as it starts; raises `SettingsError` where its sizes do not fit each other."""
+    try:
+        return build(settings.dataset, settings.model, classes=classes, **settings.sizes())
+    except (ValueError, FileNotFoundError) as error:
+        raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
+
+
+def without_files(settings: Settings) -> Settings:
+    """The same without files of weights: what the network is made of, whatever it starts from."""
+    return replace(settings, backbone_weights=None, timesformer_weights=None)
+
+
+def trained_network(run: Run) -> nn.Module:
+    """The network of a finished run with its weights, in evaluation.
+
+    Raises `RunError` where the weights are not there, as in a clone of this repository, or not those of the run.
+    """
+    file = run.folder / WEIGHTS
+    if not file.is_file():
+        raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
+    network = new_network(without_files(_settings(run)), len(run.classes))  # all weights are in the run's file
+    verify(run.folder, WEIGHTS)
+    try:
+        network.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError) as error:  # of a run without sums
+        raise RunError(f"{file} is damaged ({error}): delete the folder and run it again") from error
+    return network.eval()
+
+
+@torch.inference_mode()
+def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the described network of `run` weighs in the clip at `row` of `data`.
+
+    Returns the clip as the network sees it, (t, h, w) or (t, h, w, 3) uint8 pictures or (t, m, j, 3) joints, and the
+    weight of each region in each frame (t, r), on average 1; of joints r is bodies × parts, zeros where no body is.
+    Raises `RunError` as `trained_network`, and for a network without regions.
+    """
+    settings = _settings(run)
+    if settings.model != "wtmr" or not settings.cnn:
+        raise RunError(f"{settings.model}{'' if settings.cnn else ' without its CNN'} weighs no regions")
+    network = trained_network(run)
+    clip = torch.from_numpy(np.array(data.cache.clips[[row]]))
+    x = inputs(clip, settings, None, augmented=False)
+    weights = network.regions(x).weights[0].numpy()
+    if settings.dataset == "ntu60":
+        return x[0].numpy(), weights
+    pictures = clip[0, augment.pick(clip.shape[1], settings.frames, 1, view=(0, settings.views))[0]].numpy()
+    return (rearrange(pictures, "t h w 1 -> t h w") if pictures.shape[-1] == 1 else pictures), weights
+
+
+def _settings(run: Run) -> Settings:
+    try:
+        return Settings.of({key: value for key, value in run.settings.items() if key != "data"})
+    except SettingsError as error:
+        raise RunError(f"{run.folder / SETTINGS} holds no settings that can be ({error}): run it again") from error

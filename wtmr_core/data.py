@@ -1,0 +1,136 @@
+"""What a run reads: its clips, divided into parts, in batches ready for the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from wtmr_core import datasets
+from wtmr_core.datasets import augment
+from wtmr_core.datasets.clips import Cache, ClipFormat, cached
+from wtmr_core.datasets.splits import corrected_parts, published_parts
+from wtmr_core.settings import Settings
+
+#: the settings that say how strongly to augment
+STRENGTHS = ("flip", "rotate", "shift", "zoom", "jitter", "noise", "tilt", "drop")
+
+
+def clip_format(settings: Settings) -> ClipFormat:
+    """How the cache holds the clips of a run."""
+    reader = settings.protocol if settings.dataset == "ntu60" else "corrected"  # only there the paper's reading differs
+    if settings.dataset == "ntu60":
+        return ClipFormat(settings.stored_frames, bodies=1 if reader == "published" else 2, reader=reader)
+    rgb = settings.dataset == "svideoqa"
+    return ClipFormat(settings.stored_frames, settings.size, 3 if rgb else 1, choice="flow" if rgb else "uniform")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run reads: the cached clips, the rows of each part, and how validation was cut, in words."""
+
+    cache: Cache
+    parts: dict[str, np.ndarray]
+    validation: str
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(b,) class numbers of all kept clips."""
+        return self.cache.index.samples.label.to_numpy()
+
+    @cached_property
+    def mirrorable(self) -> Tensor:
+        """(b,) bool: the clips that still show their class in a mirror."""
+        return augment.mirrorable(self.cache.index.classes)[torch.from_numpy(self.labels)]
+
+
+def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
+    """The same settings with `auto` as split replaced by the first that can be read below the data set's root."""
+    if settings.split != "auto":
+        return settings
+    reader = datasets.module(settings.dataset)
+    available = reader.splits(datasets.find(settings.dataset, root, scale=settings.scale))
+    return replace(settings, split=next(iter(available), reader.SPLITS[0]))
+
+
+def prepare_clips(settings: Settings, root: str | Path | None = None) -> Data:
+    """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
+    settings = resolve(settings, root)
+    found = datasets.find(settings.dataset, root, scale=settings.scale)
+    index = datasets.open_index(settings.dataset, found, settings.split, protocol=settings.protocol)
+    read = datasets.module(settings.dataset).read
+    cache = cached(index, read, clip_format(settings), datasets.cache_home(), workers=settings.workers or None)
+    if settings.protocol == "published":
+        parts, said = published_parts(len(cache.index), settings.seed), "20 % of all clips, drawn by clip"
+    else:
+        parts, said = corrected_parts(cache.index.samples, settings.val_fraction, settings.seed)
+    return Data(cache, parts, said)
+
+
+class Batches(Dataset):
+    """Whole batches by their row numbers, straight from the memory-mapped cache."""
+
+    def __init__(self, data: Data):
+        self.clips, self.labels = data.cache.clips, torch.from_numpy(data.labels)
+
+    def __getitem__(self, rows: np.ndarray) -> tuple[Tensor, Tensor, np.ndarray]:
+        return torch.from_numpy(np.ascontiguousarray(self.clips[rows])), self.labels[rows], rows
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a batch of `whole` clips that one process works on: those from `first` up to `behind`."""
+
+    first: int
+    behind: int
+    whole: int
+    counted: bool = True  # towards loss and accuracy; of several copies of one batch, one is
+
+    @classmethod
+    def of(cls, whole: int, process: int, processes: int) -> Share:
+        """Even shares in order; a batch with fewer clips than processes is worked on by each of them, in full."""
+        if whole < processes:
+            return cls(0, whole, whole, counted=process == 0)
+        return cls(whole * process // processes, whole * (process + 1) // processes, whole)
+
+    @property
+    def alone(self) -> bool:
+        """Whether this is the whole batch."""
+        return self.behind - self.first == self.whole
+
+    @property
+    def slice(self) -> slice:
+        """Of an array with a row a clip of the whole batch."""
+        return slice(self.first, self.behind)
+
+
+def inputs(clips: Tensor, settings: Settings, generator: torch.Generator | None, *, augmented: bool,
+           share: Share | None = None, mirrorable: Tensor | None = None, view: int = 0) -> Tensor:  # fmt: skip
+    """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints, of which
+    `wtmr` takes (b, t, m, j, 3), those of both bodies.
+
+    `augmented`: with numbers drawn from `generator`; otherwise nothing is random and `view`, below `settings.views`,
+    says which frames are shown. `share`: which part of a batch `clips` are; the numbers are drawn for all of it, so
+    that each clip gets those it would get alone. `mirrorable` (b,) bool: the clips that flips do not spare.
+    """
+    share = share or Share(0, len(clips), len(clips))
+    published = settings.protocol == "published"
+    draw = None
+    if augmented:
+        draw = augment.Draw(
+            generator, per_frame=published, share=(share.first, share.behind, share.whole),
+            mirrorable=None if published else mirrorable, **{k: getattr(settings, k) for k in STRENGTHS},
+        )  # fmt: skip
+    chosen = augment.pick(clips.shape[1], settings.frames, share.whole, generator if augmented else None,
+                          view=(view, settings.views))[share.slice]  # fmt: skip
+    if clips.shape[1] != settings.frames:
+        clips = clips[torch.arange(len(clips))[:, None], chosen]
+    if settings.dataset != "ntu60":
+        return augment.frames(clips, draw)
+    bodies = augment.joints(clips, draw, centred=not published)
+    return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the released networks take one

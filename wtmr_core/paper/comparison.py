@@ -1,0 +1,164 @@
+"""What a reproduction gave beside what is committed, and how far the seed and the processor move such figures.
+
+Two processors add in another order, so training ends elsewhere: with the same seed, the same network is a few points
+better or worse. `results/<suite>/spread.csv` says by how much (`benchmarks/spread.py` measures it); figures that differ
+by no more are the same result.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wtmr_core.paper.suite import Suite
+from wtmr_core.runs import RunError
+from wtmr_core.settings import Settings
+
+SPREAD = "spread.csv"
+ACCURACIES = ("train_accuracy", "test_accuracy")
+LEVEL = 0.999  # of the intervals: a suite has some forty figures, and none should fall outside by chance
+
+
+def committed(project: Path, folder: str, target: Path) -> Path:
+    """Write the files below `folder` as the last commit of the checkout `project` holds them to `target`.
+
+    Returns `target` / `folder`. Raises `RunError` where `project` is no checkout of git or has no such files.
+    """
+    command = ["git", "-C", str(project), "archive", "--format=tar", "HEAD", folder]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RunError(f"{project} is not a checkout of git with {folder} in its last commit: clone it to compare with "
+                       "what is committed") from error  # fmt: skip
+    with tarfile.open(fileobj=io.BytesIO(answer.stdout)) as archive:
+        archive.extractall(target, filter="data")
+    return target / folder
+
+
+def spread(results: Path) -> pd.DataFrame:
+    """The stated spread of the runs of a suite, from `spread.csv` in its `results`: a row for each, by name.
+
+    Columns, for train_accuracy and test_accuracy each: the lowest and highest over seeds on one processor
+    (…_seeds_low, …_seeds_high) and over processors with one seed (…_processors_low, …_processors_high), and the bounds
+    within which one more run falls with a probability of `LEVEL` (…_low, …_high): the prediction interval of Student's
+    t about the run's own mean, with the standard deviation pooled over the runs of its data set or, where that is
+    larger, the run's own.
+    Raises `RunError` where there is no such file.
+    Source: Hahn and Meeker 1991, Statistical Intervals, section 4.7.
+    """
+    file = results / SPREAD
+    if not file.is_file():
+        raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
+    table = pd.read_csv(file)
+    rows: dict[str, dict[str, float]] = {name: {} for name in table.name.unique()}
+    for what in ACCURACIES:
+        for _, dataset in table.groupby("dataset", sort=False):
+            runs_of = dataset.groupby("name", sort=False)
+            freedom = len(dataset) - runs_of.ngroups
+            variance = (runs_of[what].var() * (runs_of.size() - 1)).sum() / freedom
+            for name, runs in runs_of:
+                first = runs.iloc[0]
+                seeds, processors = runs[runs.processor == first.processor], runs[runs.seed == first.seed]
+                larger = max(variance, runs[what].var())
+                margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(larger * (1 + 1 / len(runs)))
+                rows[name] |= {
+                    f"{what}_seeds_low": seeds[what].min(), f"{what}_seeds_high": seeds[what].max(),
+                    f"{what}_processors_low": processors[what].min(), f"{what}_processors_high": processors[what].max(),
+                    f"{what}_low": max(runs[what].mean() - margin, 0.0),
+                    f"{what}_high": min(runs[what].mean() + margin, 1.0),
+                }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def accuracies(fresh: Path, kept: Path) -> pd.DataFrame:
+    """The accuracies of each run of a suite, as made in the results folder `fresh` and as committed in `kept`.
+
+    A row for each run and accuracy: name, what, committed, fresh, difference, low and high (the stated spread, NaN
+    where none is stated) and within (whether `fresh` lies in it). Raises `RunError` where a table is missing.
+    """
+    stated = spread(kept) if (kept / SPREAD).is_file() else pd.DataFrame()
+    rows = []
+    for name, pair in _runs(fresh).join(_runs(kept), lsuffix="_fresh", rsuffix="_committed", how="inner").iterrows():
+        for what in ACCURACIES:
+            now, before = pair[f"{what}_fresh"], pair[f"{what}_committed"]
+            low, high = stated.loc[name, [f"{what}_low", f"{what}_high"]] if name in stated.index else (np.nan, np.nan)
+            rows.append((name, what, before, now, now - before, low, high, low <= now <= high))
+    return pd.DataFrame(rows, columns=["name", "what", "committed", "fresh", "difference", "low", "high", "within"])
+
+
+def _runs(results: Path) -> pd.DataFrame:
+    """The accuracies of a suite's runs, by name, from its table."""
+    file = results / "tables/05_runs.csv"
+    if not file.is_file():
+        raise RunError(f"there is no {file}: make it with `make reproduce`")
+    return pd.read_csv(file).set_index("name")[list(ACCURACIES)]
+
+
+def cells(fresh: Path, kept: Path) -> pd.DataFrame:
+    """How many cells of each table differ between two results folders: table, cells, different, largest.
+
+    `largest` is the largest difference of numbers; NaN where no numbers differ. A table that only one folder has, or of
+    another shape there, has all its cells different.
+    """
+    rows = []
+    for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
+        if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
+            continue
+        one, other = (pd.read_csv(f) if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file))
+        count = max(one.size, other.size)
+        if one.shape != other.shape or list(one.columns) != list(other.columns):
+            rows.append((file.as_posix(), count, count, np.nan))
+            continue
+        same = (one == other) | (one.isna() & other.isna())
+        largest = (one.select_dtypes("number") - other.select_dtypes("number")).abs().max().max()
+        rows.append((file.as_posix(), count, int((~same).to_numpy().sum()), largest if largest > 0 else np.nan))
+    return pd.DataFrame(rows, columns=["table", "cells", "different", "largest"])
+
+
+def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, Any]) -> str:
+    """Whether the test accuracy of one run, of any seed, lies in the spread stated in `results`, in words."""
+    names = [name for name, entry in suite.runs.items() if replace(entry.settings, seed=settings.seed) == settings]
+    stated = spread(results) if (results / SPREAD).is_file() else pd.DataFrame()
+    if not names or names[0] not in stated.index:
+        return f"no spread is stated for this run in suite {suite.name}"
+    low, high = stated.loc[names[0], ["test_accuracy_low", "test_accuracy_high"]]
+    within = low <= metrics["test_accuracy"] <= high
+    return f"test accuracy within the stated spread of {names[0]}, {low:.1%} to {high:.1%}: {'yes' if within else 'no'}"
+
+
+def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
+    """A page that puts the results `fresh` of a suite beside those in the last commit of the checkout `project`.
+
+    Returns the page and whether every accuracy lies in the stated spread. Raises `RunError` as `committed` and
+    `accuracies` do.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        kept = committed(project, f"results/{suite}", Path(folder))
+        rows, tables = accuracies(fresh, kept), cells(fresh, kept)
+    apart, changed = rows[rows.difference != 0], tables[tables.different > 0]
+    outside = int((~rows.within & rows.low.notna()).sum())
+    line = f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
+    if rows.low.notna().any():
+        line += f"{outside or 'none'} by more than seeds and processors make them"
+    else:
+        line += "and by how much seeds and processors make them is not stated for this suite"
+    lines = [line]
+    if len(apart):
+        percent = {column: 100 * apart[column] for column in ("committed", "fresh", "difference", "low", "high")}
+        shown = apart.assign(**percent, within=apart.within.map({True: "yes", False: "NO"}))
+        lines.append(shown.to_string(index=False, float_format="%.1f".__mod__))
+    for row in changed.itertuples():
+        numbers = "" if np.isnan(row.largest) else f", numbers by up to {row.largest:.4g}"
+        lines.append(f"{row.table}: {row.different} of {row.cells} cells differ{numbers}")
+    if changed.empty:
+        lines.append(f"no cell of the {len(tables)} tables differs")
+    return "\n".join(lines), not outside

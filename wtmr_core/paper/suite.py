@@ -1,0 +1,135 @@
+"""A suite: the runs of one file in `experiments/`, read strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wtmr_core import literals, runs
+from wtmr_core.literals import LiteralError, shown
+from wtmr_core.runs import Run
+from wtmr_core.settings import Settings, SettingsError
+
+_BYTES = 2**20  # of a suite's file
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a suite: its settings, and the folder of its recordings where the file names one."""
+
+    settings: Settings
+    root: str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The runs of a suite by name, in the order of its file: those that take longest come first."""
+
+    name: str
+    runs: dict[str, Entry]
+
+
+def find(name: str, folder: Path) -> Path:
+    """The file of a suite: `name` where it is the path of a YAML file, else that of its name in `folder`."""
+    return Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
+
+
+def load(file: Path) -> Suite:
+    """Read a suite: `all`, the settings that its runs share, and `runs`, a name and its settings each.
+
+    A run may also have `root`, the folder of its recordings, and take over another's settings (`<<: *that`). Raises
+    `SettingsError`, naming file and run, for a file that is not there, is no YAML (`literals.read`) in UTF-8 or has
+    more than a mebibyte, for what is unknown or impossible, for a name given twice, and for two names of one run.
+    """
+    read = _document(file)
+    if not isinstance(read, dict) or not isinstance(read.get("runs"), dict) or not read["runs"]:
+        raise SettingsError(f"{file} has no runs: it needs `runs:`, with a name and its settings each")
+    if others := [shown(key, quotes=False) for key in read if key not in ("all", "runs")]:
+        raise SettingsError(f"{file} has {', '.join(others[:5])}; a suite has all and runs")
+    shared = {} if read.get("all") is None else read["all"]
+    if not isinstance(shared, dict):
+        raise SettingsError(f"{file}: all is {shown(shared)}; it needs settings, such as {{dataset: hmdb51}}")
+    found: dict[str, Entry] = {}
+    for name, own in read["runs"].items():
+        try:
+            found[name] = _entry(name, shared, own)
+        except SettingsError as error:
+            raise SettingsError(f"{file}, run {shown(name, quotes=False)}: {error}") from error
+    names: dict[str, str] = {}
+    for name, entry in found.items():
+        other = names.setdefault(str((entry.settings.identity(), entry.root)), name)
+        if other != name:
+            raise SettingsError(f"{file}: {other} and {name} are the same run; change a setting, such as seed")
+    places: dict[str, tuple] = {}
+    for name, entry in found.items():
+        place = (entry.settings.scale, entry.root)
+        if places.setdefault(entry.settings.dataset, place) != place:
+            raise SettingsError(f"{file}, run {name}: runs on {entry.settings.dataset} differ in scale or root; "
+                                "make a suite of each")  # fmt: skip
+    return Suite(file.stem, found)
+
+
+def finished_run(suite: Suite, name: str, results: Path) -> Run:
+    """The finished run `name` of `suite`, read from its folder below `results`.
+
+    Raises `SettingsError` for a name that the suite has not, `RunError` where the run is not finished.
+    """
+    _known(suite, [name])
+    return runs.load(runs.named(results, name, suite.runs[name].settings))
+
+
+def finished_runs(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> dict[str, Run]:
+    """The finished runs of `suite` by name, in its order, without those in `left_out` (run -> reason).
+
+    Raises `SettingsError` where `left_out` names a run that the suite has not or leaves none, and `RunError`
+    where a run is neither finished nor left out.
+    """
+    left_out = left_out or {}
+    _known(suite, left_out)
+    if not (names := [name for name in suite.runs if name not in left_out]):
+        raise SettingsError(f"all runs of suite {suite.name} are left out; leave some in")
+    return {name: finished_run(suite, name, results) for name in names}
+
+
+def _known(suite: Suite, names: Iterable[str]) -> None:
+    if unknown := [name for name in names if name not in suite.runs]:
+        raise SettingsError(f"suite {suite.name} has no run {unknown[0]!r}; it has {', '.join(suite.runs)}")
+
+
+def _document(file: Path) -> Any:
+    """What a YAML file holds."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_BYTES + 1)
+        if len(content) > _BYTES:
+            raise SettingsError(f"{file} has more than {_BYTES:,} bytes; a suite is smaller")
+        return literals.read(content.decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        near = sorted(f.stem for f in file.parent.glob("*.yaml"))
+        raise SettingsError(f"there is no suite {file}" + (f"; there are {', '.join(near)}" if near else "")) from error
+    except IsADirectoryError as error:
+        raise SettingsError(f"{file} is a folder; a suite is a YAML file") from error
+    except PermissionError as error:
+        raise SettingsError(f"{file} may not be read; permit it, and to enter its folder") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{file} is not UTF-8 in line {line}; save it as UTF-8") from error
+    except LiteralError as error:
+        raise SettingsError(f"{file} is not YAML as a suite needs it: {error}") from error
+
+
+def _entry(name: Any, shared: dict, own: Any) -> Entry:
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,99}", name):
+        raise SettingsError("a name is text of small letters, numbers, points and hyphens, 100 at most")
+    if not isinstance(own, dict):
+        raise SettingsError("it needs settings, such as {dataset: hmdb51, model: released-wtmr}")
+    given = {**shared, **own}
+    root = given.pop("root", None)
+    if not isinstance(root, str | None) or root == "":
+        raise SettingsError(f"root is {shown(root)}; it must be a folder")
+    return Entry(Settings.of(given), root)

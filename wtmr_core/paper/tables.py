@@ -1,0 +1,303 @@
+"""The paper's tables made again from the run folders of a suite, the published figures beside the measured ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wtmr_core import intervals, metrics
+from wtmr_core.paper import published
+from wtmr_core.paper.suite import Suite, finished_runs
+from wtmr_core.runs import Run, RunError
+from wtmr_core.settings import Settings
+
+NETWORK = ["dataset", "model"]
+#: in which tables have the networks of a data set: the paper's own, then what it describes
+MODELS = (*published.MODELS, "wtmr")
+ACCURACIES = ["train_accuracy", "val_accuracy", "test_accuracy"]
+PERFORMANCE = [
+    *NETWORK, "published_params_m", "published_gmacs", "reproduced_params_m", "reproduced_gmacs", "complete_params_m",
+    "complete_gmacs", "published_train_accuracy", "published_val_accuracy", "measured_train_accuracy",
+    "measured_test_accuracy",
+]  # fmt: skip
+COMPONENTS = [
+    *NETWORK, "label", "runs", "clips", "groups", "unit", "top1", "top1_low", "top1_high", "top5",
+    "mean_class_accuracy", "macro_f1", "calibration_error", "difference", "difference_low", "difference_high", "p",
+    "params_m", "gmacs", "epochs", "seconds",
+]  # fmt: skip
+CHOSEN = "wtmr, chosen on validation"
+LEAST = 5  # groups; an interval of fewer says nothing
+
+
+def labels(suite: Suite) -> dict[str, str]:
+    """What the network of each run of `suite` is called: run -> label.
+
+    The first run of a model on a data set is the base and bears the model's name alone; the others add, as
+    key=value, the settings in which they differ from it, but not split and seed.
+    """
+    bases, found = {}, {}
+    for name, entry in suite.runs.items():
+        mine = entry.settings.identity()
+        base = bases.setdefault((mine["dataset"], mine["model"]), mine)
+        varied = [k for k in mine if k not in ("split", "seed") and mine[k] != base[k]]
+        # without blanks in a value, such as [1, 1], so that a blank parts the settings
+        found[name] = " ".join([mine["model"], *(f"{k}={str(mine[k]).replace(' ', '')}" for k in varied)])
+    return found
+
+
+def every_run(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """A row for each run, in the order of the suite; raises as
+    `suite.finished_runs`.
+
+    Columns: name, dataset, model, protocol, split, seed, train_accuracy, val_accuracy, test_accuracy (0-1).
+    """
+    columns = [*NETWORK, "protocol", "split", "seed"]
+    rows = [
+        {"name": name} | {k: run.settings[k] for k in columns} | {k: run.metrics[k] for k in ACCURACIES}
+        for name, run in finished_runs(suite, results, left_out).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def ablation(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """A row for each base network (see `labels`), with the paper's bars where it has some; raises as
+    `suite.finished_runs`.
+
+    Runs that differ in nothing but split and seed are one row. Columns: dataset, model, runs (how many);
+    train_loss, train_accuracy, test_accuracy, each the mean over these runs and, as …_low and …_high, their
+    range; published_train_loss, published_train_accuracy, published_val_accuracy. Accuracies 0-1, NaN where
+    not published. Train loss is that of the chosen epoch, measured while training (augmented, with dropout).
+    """
+    found = _bases(suite, results, left_out)
+    whats = ["train_loss", "train_accuracy", "test_accuracy"]
+    groups = found.groupby(NETWORK, sort=False)
+    table = groups[whats].mean().join(groups.size().rename("runs"))
+    for what in whats:
+        table[f"{what}_low"], table[f"{what}_high"] = groups[what].min(), groups[what].max()
+    table = table[["runs", *(f"{what}{end}" for what in whats for end in ("", "_low", "_high"))]]
+    bars = published.ablation()[[*NETWORK, "train_loss", "train_accuracy", "val_accuracy"]]
+    return table.reset_index().merge(_renamed(bars, "published"), "left", NETWORK)
+
+
+def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The paper's performance table: a row for each base network (see `labels`), in the paper's order, `wtmr` last of
+    each data set.
+
+    Columns `PERFORMANCE`. Parameters in 10⁶ and multiply-accumulates of one clip in 10⁹, all of the networks
+    at full size whatever the runs' scale: as published, counted again in the paper's way (reproduced), and
+    with nothing left out (complete). Accuracies 0-1: the paper's training accuracy as it prints it (read off
+    a chart where there is no more), the validation accuracy at the end of its log, and those measured,
+    each the mean over runs that differ in split and seed only. NaN is not published.
+    Raises as `suite.finished_runs`.
+    """
+    from wtmr_core.paper import cost  # takes torch, which most other tables do not need
+
+    found = _bases(suite, results, left_out)
+    table = found.groupby(NETWORK, sort=False)[["train_accuracy", "test_accuracy"]].mean()
+    table = _renamed(table.reset_index(), "measured")
+    accuracies = published.ablation()[[*NETWORK, "train_accuracy", "val_accuracy"]]
+    for name, figures in (
+        ("published", published.profile()[[*NETWORK, "params_m", "gmacs"]]),
+        ("reproduced", cost.profile_table("published")),
+        ("complete", cost.profile_table("complete")),
+        ("published", accuracies),
+    ):
+        table = table.merge(_renamed(figures, name), "left", NETWORK)
+    return table[PERFORMANCE]
+
+
+def components(
+    suite: Suite, results: Path, left_out: Mapping[str, str] | None = None, *,
+    choose: bool = False, among: Collection[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """What each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
+
+    Columns `COMPONENTS`. runs, their test clips (of all splits) and the groups of these; top1 with its interval,
+    top5, mean_class_accuracy, macro_f1 and calibration_error (0-1) are means over seeds, each over the clips of all
+    splits. difference is this top1 less that of the base of `wtmr` on the same data set and the same clips, with its
+    interval and p; NaN for that base, and where it is not there. Intervals are those of `intervals.bootstrap` and
+    `intervals.compare`, with groups as units or, where there are fewer than `LEAST`, the clips (unit: group, clip).
+    params_m (10⁶) and gmacs (10⁹, one view of one clip, of joints one body): complete, at the sizes of the runs.
+    epochs; seconds, the mean training time of a run.
+    `choose`: a first row `CHOSEN` on each data set is, for each split and seed, that run of `wtmr`, of all its variants
+    in the suite, whose validation accuracy is best (of equals the first), and differences are to it; its parameters,
+    MACs and seconds are means over the runs taken, not what it cost to train them all.
+    `among`: names of clips; only those of them that were tested count, of each data set some.
+    Raises as `suite.finished_runs`, and `RunError` where runs cannot be put side by side: splits with other numbers of
+    runs, seeds or networks with other test clips; and where there is no validation accuracy to choose by.
+    """
+    rows, base = _labelled(suite, results, left_out), "wtmr"
+    if choose:
+        rows, base = [*_chosen(rows), *rows], CHOSEN
+    found: dict[tuple[str, str], list[tuple[Settings, Run]]] = {}
+    for label, settings, run in rows:
+        found.setdefault((settings.dataset, label), []).append((settings, run))
+    pools = {key: _pooled(" on ".join(reversed(key)), [run for _, run in alike], among) for key, alike in found.items()}
+    table = []
+    for (dataset, label), alike in found.items():
+        clips, logits = pools[dataset, label]
+        unit = "group" if (groups := clips.group.nunique()) >= LEAST else "clip"
+        units = clips["group" if unit == "group" else "name"]
+        top1 = intervals.bootstrap(clips.label, logits, units)
+        scores = pd.DataFrame([metrics.scores(clips.label, one) for one in logits]).mean()
+        row = {"dataset": dataset, "model": alike[0][0].model, "label": label, "runs": len(alike),
+               "clips": len(clips), "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
+               **_costs(alike)}  # fmt: skip
+        if label != base and (dataset, base) in pools:
+            first, second = pools[dataset, base]
+            if not first.equals(clips):
+                raise RunError(f"{label} and {base} on {dataset} were tested on other clips: give both the same splits")
+            against = intervals.compare(clips.label, logits, second, units)
+            row |= {"difference": against.difference, "difference_low": against.low, "difference_high": against.high,
+                    "p": against.p}  # fmt: skip
+        table.append(row | scores.to_dict())
+    return pd.DataFrame(table, columns=COMPONENTS)
+
+
+def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """How long each run trained and on what, beside the published hours; raises as
+    `suite.finished_runs`.
+
+    Columns: name, scale, device, seconds, published_hours (of the network at full size, on one T4).
+    """
+    hours = published.profile().set_index(NETWORK).training_hours
+    rows = [
+        {"name": name, "scale": run.settings["scale"], "device": run.environment["device"],
+         "seconds": run.metrics["seconds"],
+         "published_hours": hours.get((run.settings["dataset"], run.settings["model"]), float("nan"))}
+        for name, run in finished_runs(suite, results, left_out).items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def times(
+    networks: Iterable[tuple[str, str]], batch_sizes: Iterable[int] = (1,), precisions: Iterable[str] = ("fp32",),
+    device: str = "auto", repeats: int = 1,
+) -> pd.DataFrame:  # fmt: skip
+    """Time one forward pass of `networks`, (data set, model) each, at full size, with random weights on random clips.
+
+    `device` auto is cuda where there is one, else cpu. Up to 3 passes go uncounted; with one repeat none does,
+    but what takes less than half a second is then warmed up and repeated ten times. SVideoQA's WTMR-Net stands
+    twice: as the paper timed it, on 56×56 pixels, and at the 224×224 it is trained with. `wtmr` gets two bodies.
+
+    Columns: dataset, model, input (lengths of a clip's axes), batch, precision, device, threads (of PyTorch,
+    on the CPU), repeats, seconds_per_clip (median of the repeats), published_seconds_per_clip (batch 1, fp32,
+    T4; NaN for another input, and where not published). Raises `ValueError` as `cost.time_forward` does, and
+    for a device that is not there.
+    """
+    import torch
+
+    from wtmr_core import models
+    from wtmr_core.paper import cost
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device is {device}; PyTorch finds no GPU here, so give cpu or auto")
+    networks, batch_sizes, precisions, rows = set(networks), list(batch_sizes), list(precisions), []
+    torch.nn.functional.linear(torch.ones(256, 256, device=device), torch.ones(256, 256, device=device))
+    paper = published.profile().set_index(NETWORK).seconds_per_clip
+    for dataset, model in ((d, m) for d in published.DATASETS for m in MODELS if (d, m) in networks):
+        variants = [(cost.input_shape(dataset, model), paper.get((dataset, model), float("nan")), {})]
+        if (dataset, model) == ("svideoqa", "released-wtmr"):  # profiled on smaller pictures
+            shape, seconds, _ = variants[0]
+            variants = [((*shape[:2], 56, 56), seconds, {"profiled": True}), (shape, float("nan"), {})]
+        for shape, seconds, sizes in variants:
+            network, clip = models.build(dataset, model, **sizes), torch.randn(1, *shape)
+            for batch in batch_sizes:
+                for precision in precisions:
+                    timing = cost.time_forward(
+                        network, clip, batch=batch, precision=precision, device=device,
+                        warmup=min(repeats - 1, 3), repeats=repeats,
+                    )  # fmt: skip
+                    if repeats == 1 and timing.median_s < 0.5:
+                        timing = cost.time_forward(
+                            network, clip, batch=batch, precision=precision, device=device, warmup=2, repeats=10
+                        )
+                    rows.append(
+                        {"dataset": dataset, "model": model, "input": "×".join(map(str, shape)), "batch": batch,
+                         "precision": precision, "device": timing.device, "threads": timing.threads,
+                         "repeats": timing.repeats, "seconds_per_clip": timing.median_s / batch,
+                         "published_seconds_per_clip": seconds}
+                    )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Settings, Run]]:
+    """Label, settings and run of each run, by data set and then by `MODELS`, else in the order of the suite."""
+    called = labels(suite)
+    found = finished_runs(suite, results, left_out)
+    rows = [(called[name], suite.runs[name].settings, run) for name, run in found.items()]
+    order = {network: i for i, network in enumerate((d, m) for d in published.DATASETS for m in MODELS)}
+    return sorted(rows, key=lambda row: order[row[1].dataset, row[1].model])
+
+
+def _bases(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> pd.DataFrame:
+    """A row for each run of a base network: dataset, model, train_loss at the chosen epoch, accuracies."""
+    rows = []
+    for label, settings, run in _labelled(suite, results, left_out):
+        if label == settings.model:
+            loss = run.history.set_index("epoch").train_loss[run.metrics["chosen_epoch"]]
+            rows.append([settings.dataset, settings.model, loss, *(run.metrics[k] for k in ACCURACIES)])
+    return pd.DataFrame(rows, columns=[*NETWORK, "train_loss", *ACCURACIES])
+
+
+def _chosen(rows: Iterable[tuple[str, Settings, Run]]) -> list[tuple[str, Settings, Run]]:
+    """Of the rows of `_labelled` one of `wtmr` for each data set, split and seed: the best on validation."""
+    candidates: dict[tuple[str, str, int], list[tuple[Settings, Run]]] = {}
+    for _, settings, run in rows:
+        if settings.model != "wtmr":
+            continue
+        if run.metrics["val_accuracy"] is None:
+            raise RunError(f"{run.folder} has no validation part to choose by: train it with a val_fraction above 0")
+        candidates.setdefault((settings.dataset, run.settings["split"], settings.seed), []).append((settings, run))
+    return [(CHOSEN, *max(alike, key=lambda one: one[1].metrics["val_accuracy"])) for alike in candidates.values()]
+
+
+def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
+    """The last columns of `components`: means over runs, but for the epochs, which are those of the first."""
+    from wtmr_core.paper import cost  # takes torch, which most other tables do not need
+
+    counts = [
+        cost.cost_of_run(settings.dataset, settings.model, classes=len(run.classes), **settings.sizes())
+        for settings, run in alike
+    ]
+    return {"params_m": np.mean([count.params for count in counts]) / 1e6,
+            "gmacs": np.mean([count.macs for count in counts]) / 1e9,
+            "epochs": alike[0][1].metrics["epochs"],
+            "seconds": np.mean([run.metrics["seconds"] for _, run in alike])}  # fmt: skip
+
+
+def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """The test clips (split, name, group, label) of runs that differ in split and seed only, sorted, and the logits
+    (s, b, k): the seeds of a split on top of each other, in order, the splits one behind the other; of the clips
+    `among` these names alone, where some are given."""
+    splits: dict[str, list[Run]] = {}
+    for run in sorted(alike, key=lambda run: (run.settings["split"], run.settings["seed"])):
+        splits.setdefault(run.settings["split"], []).append(run)
+    if len({len(seeds) for seeds in splits.values()}) > 1:
+        numbers = ", ".join(f"{split} {len(seeds)}" for split, seeds in splits.items())
+        raise RunError(f"{what} has splits with other numbers of runs ({numbers}): train or leave out the others")
+    clips, logits = [], []
+    for split, seeds in splits.items():
+        orders = [np.argsort(run.names, kind="stable") for run in seeds]
+        tested = [
+            pd.DataFrame({"split": split, "name": run.names[o], "group": run.groups[o], "label": run.labels[o]})
+            for run, o in zip(seeds, orders, strict=True)
+        ]
+        if any(not one.equals(tested[0]) for one in tested) or len({run.classes for run in seeds}) > 1:
+            raise RunError(f"the seeds of {what}, split {split}, were tested on other clips: leave all but one out")
+        clips.append(tested[0])
+        logits.append([run.logits[o] for run, o in zip(seeds, orders, strict=True)])
+    pool = pd.concat(clips, ignore_index=True)
+    rows = np.arange(len(pool)) if among is None else np.flatnonzero(pool.name.isin(among))
+    if not len(rows):
+        raise RunError(f"{what}: none of the clips asked for was tested")
+    return pool.iloc[rows].reset_index(drop=True), np.concatenate(logits, axis=1)[:, rows]
+
+
+def _renamed(figures: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    return figures.rename(columns={c: f"{prefix}_{c}" for c in figures if c not in NETWORK})

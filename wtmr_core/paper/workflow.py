@@ -1,0 +1,304 @@
+"""A whole suite: its notebooks in the order that Snakemake gives them, one report at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wtmr_core import datasets, distributed, environment, runs
+from wtmr_core.paper import comparison, execution, suite
+from wtmr_core.paper.progress import View
+from wtmr_core.processes import cores, with_me
+from wtmr_core.settings import SettingsError
+
+LOCK = ".lock"
+#: what a suite writes into its folder of results
+WRITTEN = ("notebooks", "tables", "figures", "logs", "data", "performance_table.csv", "report.html")
+
+
+@dataclass
+class Plan:
+    """A suite, what of it can be made here, and how."""
+
+    suite: suite.Suite
+    file: Path
+    results: Path
+    profile: str
+    gpus: int
+    cores: int
+    roots: dict[str, str] = field(default_factory=dict)  # run -> folder of its recordings
+    left_out: dict[str, str] = field(default_factory=dict)  # run -> why
+    failed: dict[str, str] = field(default_factory=dict)  # notebook -> why
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the Snakefile is told. Folders are named from where it runs, so that results name no machine."""
+        home = datasets.home()
+        return {
+            "name": self.suite.name, "suite": _from(self.file, home), "results": _from(self.results, home),
+            "local": self.profile == "local", "gpus": self.gpus, "cores": self.cores, "roots": self.roots,
+            "left_out": self.left_out, "failed": self.failed,
+            "scale": "mini" if all(e.settings.scale == "mini" for e in self.suite.runs.values()) else "full",
+        }  # fmt: skip
+
+
+def plan(
+    name: str, *, data: Path | None = None, results: Path | None = None, gpus: int | None = None, profile: str = "local"
+) -> Plan:
+    """Read a suite (its name, or a YAML file) and see which of its runs have their recordings here.
+
+    `data` is the data set, or a folder of sets; `profile` a folder of profiles/. Raises `SettingsError` for what the
+    suite has wrong, `DataError` where there is no folder `data` or the suite has no use for it, `RunError` for
+    more processes than GPUs, or more GPUs than there are.
+    """
+    home = datasets.home()
+    file = suite.find(name, home / "experiments")
+    found = suite.load(file)
+    if data is not None:
+        if not data.is_dir():
+            raise datasets.DataError(f"there is no folder {data}: give the data set, or a folder of sets, as DATA")
+        if not any(_takes_data(entry) for entry in found.runs.values()):
+            raise datasets.DataError(f"{found.name} has its own recordings: DATA is for suites such as published")
+        os.environ["WTMR_DATA"] = str(data.resolve())
+    if not (home / "profiles" / profile).is_dir():
+        raise SettingsError(f"there is no profile {profile} in {home / 'profiles'}")
+    here = _gpus() if profile == "local" and gpus != 0 else 0
+    if profile == "local" and (gpus or 0) > here:
+        raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
+    made = Plan(found, file.resolve(), (results or datasets.results_home(found.name)).resolve(), profile,
+                here if gpus is None else gpus, cores())  # fmt: skip
+    absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
+    for run, entry in found.runs.items():
+        dataset = entry.settings.dataset
+        try:
+            distributed.check(entry.settings, made.gpus)
+            if entry.settings.device.startswith("cuda:"):
+                raise runs.RunError(f"device is {entry.settings.device}; a suite gives out the GPUs itself: use cuda")
+            if dataset in absent:
+                made.left_out[run] = absent[dataset]
+            elif entry.settings.scale == "full" or entry.root:
+                made.roots[run] = str(datasets.find(dataset, entry.root))
+        except datasets.DataError as error:
+            made.left_out[run] = absent[dataset] = str(error)
+        except runs.RunError as error:
+            raise runs.RunError(f"{file}, run {run}: {error}") from error
+    return made
+
+
+def _takes_data(entry: suite.Entry) -> bool:
+    """Whether a run's recordings may lie in a folder given by hand."""
+    return not Path(entry.root).is_absolute() if entry.root else entry.settings.scale == "full"
+
+
+def _from(path: Path, home: Path) -> str:
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def pending(made: Plan) -> list[str]:
+    """The notebooks of a plan that are still to be made, or made anew, by the names of their results."""
+    if len(made.left_out) == len(made.suite.runs):
+        return []
+    with _config(made) as file:
+        said = _snakemake(made, file, "--summary", capture_output=True, encoding="utf-8", errors="replace")
+    if said.returncode:
+        raise runs.RunError(f"Snakemake cannot plan the suite:\n{said.stderr}")
+    lines = [line.split("\t") for line in said.stdout.splitlines() if "\t" in line]
+    return sorted(
+        {Path(line[0]).name for line in lines[1:] if line[0].startswith(".done/") and line[-1] != "no update"}
+    )
+
+
+def reproduce(made: Plan) -> int:
+    """Make what is to be made of a plan, go on with what is half done, and print the performance table.
+
+    A failed notebook does not stop the others; what can be made without a failed run is then made without it.
+    Returns 0, or 1 where something failed. Raises `RunError` where another batch works in the results folder, and
+    `DataError` where no run has its recordings here. Before anything is written it also raises `RunError` for a results
+    folder that holds files of the user's own where the suite's would be.
+    """
+    if len(made.left_out) == len(made.suite.runs):
+        whys = "; ".join(dict.fromkeys(made.left_out.values()))
+        raise datasets.DataError(f"no run of {made.suite.name} has its recordings here: {whys}")
+    _nothing_of_others(made.results)
+    with runs.alone(made.results / LOCK, f"another batch works in {made.results}"):
+        log = made.results / "logs" / "snakemake.log"
+        _end_leftovers(log)
+        log.unlink(missing_ok=True)
+        report = made.results / "report.html"
+        jobs = pending(made)
+        if jobs:
+            report.unlink(missing_ok=True)
+            made.failed = _made(made, jobs)
+            lost = {}
+            for run, entry in made.suite.runs.items():
+                for job in (f"01_data-{entry.settings.dataset}", f"02_train-{run}"):
+                    if job in made.failed:
+                        lost[run] = made.failed[job]
+            if lost and len(made.left_out | lost) < len(made.suite.runs):
+                made.left_out |= {run: f"failed: {why}" for run, why in lost.items()}
+                print(f"Without {', '.join(lost)}:", flush=True)
+                made.failed |= _made(made, pending(made))
+        else:
+            print(f"{made.suite.name}: everything is made already")
+        reported = report.is_file() or _report(made, report)
+        conclude(made)
+    return 1 if made.failed or not reported else 0
+
+
+def _nothing_of_others(results: Path) -> None:
+    """Raise `RunError` where a folder that no suite was made in holds what a suite would write over."""
+    if results.parent == datasets.home() / "results" or (results / LOCK).is_file() or (results / ".done").is_dir():
+        return
+    if own := [name for name in WRITTEN if os.path.lexists(results / name)]:
+        raise runs.RunError(f"{results} holds {own[0]}, which no suite made: name another folder with --results")
+
+
+def conclude(made: Plan) -> None:
+    """Print what was made: the performance table, what was left out and what failed, where to look, and what came out
+    otherwise than what is committed."""
+    table = made.results / "performance_table.csv"
+    whole = (made.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in made.failed
+    if whole:
+        print(f"\nPerformance table, {made.suite.name} suite ({table}):")
+        shown = pd.read_csv(table).set_index(["dataset", "model"])
+        shown.columns = shown.columns.str.removesuffix("_accuracy").str.split("_", n=1, expand=True)
+        print(shown.to_string(float_format="%.2f".__mod__, na_rep="-", sparsify=False))
+        if made.config["scale"] == "mini":
+            print("Measured on miniature data with scaled-down networks: nothing about real people (README.md).")
+    for line in left_out(made):
+        print(line)
+    for job, why in made.failed.items():
+        print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
+    if (made.results / "report.html").is_file():
+        print(f"Report: {made.results / 'report.html'}")
+    if whole:  # else its tables are older ones
+        try:
+            print(comparison.report(made.results, datasets.home(), made.suite.name)[0])
+        except runs.RunError as reason:  # of a suite that is no part of the repository, for one
+            print(f"Not compared with what is committed: {reason}")
+
+
+def listing(made: Plan) -> str:
+    """What a plan would make, a notebook a line, and what it leaves out."""
+    jobs = pending(made)
+    lines = [f"{made.suite.name}: {len(jobs) or 'no'} notebooks to make in {made.results}"]
+    for job in jobs:
+        lines.append(f"  {job}")
+        if job.startswith("02_train-"):
+            run = made.suite.runs[job.removeprefix("02_train-")].settings
+            lines[-1] += f": {run.model} on {run.dataset}, {run.protocol}, split {run.split}, {run.epochs} epochs"
+    return "\n".join([*lines, *left_out(made)])
+
+
+def left_out(made: Plan) -> list[str]:
+    """A line for each reason why runs of a plan are left out, with their names."""
+    whys: dict[str, list[str]] = {}
+    for run, why in made.left_out.items():
+        whys.setdefault(why, []).append(run)
+    return [f"left out: {', '.join(names)}: {why}" for why, names in whys.items()]
+
+
+@contextlib.contextmanager
+def _config(made: Plan) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "config.json")
+        file.write_text(json.dumps(made.config), encoding="utf-8")
+        yield file
+
+
+def _snakemake(made: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
+    # In the folder of results, so that no path is more than a plain name: Snakemake takes braces for wildcards.
+    # Our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand.
+    folder = made.results if made.results.is_dir() else config.parent
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(datasets.home() / "Snakefile"),
+               "--directory", str(folder), "--rerun-triggers", "mtime", "params", "input", "--nolock",
+               "--profile", "none", "--configfile", str(config), *arguments]  # fmt: skip
+    # a GPU that is not to be used is not to be seen
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if made.profile == "local" and not made.gpus else {}
+    return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **how)
+
+
+def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
+    """Let Snakemake make `jobs` and show how far it is; what failed, and why."""
+    logs = made.results / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        execution.waiting(logs / f"{job}.log")
+    arguments = ["--workflow-profile", str(datasets.home() / "profiles" / made.profile)]
+    if made.profile == "local":
+        arguments += ["--cores", str(made.cores), "--resources", f"gpu={made.gpus}"]
+    view = View(made.suite, made.results, jobs)
+    config = made.results / ".config.json"  # where other machines see it too
+    runs.write_json(config, made.config)
+    with (logs / "snakemake.log").open("a", encoding="utf-8") as log:
+        process = _snakemake(made, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
+        try:
+            while process.poll() is None:
+                view.show()
+                time.sleep(0.5)
+        except BaseException:  # an interrupt too
+            process.send_signal(signal.SIGINT)  # Snakemake stops its jobs; at SIGTERM it would wait for their end
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:  # minutes, until it looks at SLURM the next time
+                process.kill()
+            _end_leftovers(logs / "snakemake.log")
+            raise
+        view.show(end=True)
+    states = view.states()
+    failed = {job: states[job]["error"] for job in jobs if states[job]["state"] == "failed"}
+    killed = {job: "it was killed" for job in jobs if states[job]["state"] == "running"}
+    if process.returncode and not failed and not killed:
+        raise runs.RunError(f"Snakemake stopped: see {logs / 'snakemake.log'}")
+    return failed | killed
+
+
+def _end_leftovers(log: Path) -> None:
+    """Cancel the jobs that a stopped batch, whose log this is, left in SLURM, and wait for their end: they would keep
+    the next batch from their runs. What they trained so far is gone on with."""
+    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    names = re.findall(r"^SLURM run ID: (\S+)", said, re.MULTILINE)
+    if not names or not shutil.which("squeue"):
+        return
+    name = ",".join(names)
+    told = False
+    while left := subprocess.run(["squeue", "--noheader", "--format=%i", f"--name={name}"],
+                                 capture_output=True, text=True).stdout.split():  # fmt: skip
+        if not told:
+            print(f"cancelling {len(left)} SLURM jobs of a batch that was stopped", flush=True)
+            subprocess.run(["scancel", f"--name={name}"])
+        told = True
+        time.sleep(1)
+
+
+def _report(made: Plan, report: Path) -> bool:
+    """Let Snakemake write its report of what was made; False, with the reason, where it cannot."""
+    part, log = report.with_name(".report.part.html"), made.results / "logs" / "report.log"
+    with _config(made) as config, log.open("w", encoding="utf-8") as said:
+        end = _snakemake(made, config, "--report", str(part), stdout=said, stderr=said)
+    if end.returncode == 0 and part.is_file():
+        part.replace(report)
+        return True
+    part.unlink(missing_ok=True)
+    print(f"no report could be made: see {log}", file=sys.stderr)
+    return False
