@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wtmr_core import miniature
+from wtmr_core import miniature, skeleton
 from wtmr_core.miniature import body, sets
 from wtmr_core.miniature.camera import Camera
 from wtmr_core.miniature.drawing import Figure
@@ -71,16 +71,16 @@ def test_a_heading_of_zero_faces_the_camera_as_in_ntu():
     rng = np.random.default_rng(0)
     joints = body.perform(body.draw_person(rng), [body.Step("stand", 0, 1)], np.zeros(1), rng)
     seen = Camera((0, 1, 0), 0.0, 3.5, 1.0, 1.0, (1, 1)).see(joints)[0]
-    assert seen[body.L_SHOULDER, 0] < seen[body.R_SHOULDER, 0]  # Kinect's picture is mirrored
-    assert seen[body.NOSE, 2] < seen[body.HEAD, 2]
-    assert seen[body.HIPS, 2] == pytest.approx(3.5, abs=0.2)
+    assert seen[skeleton.L_SHOULDER, 0] < seen[skeleton.R_SHOULDER, 0]  # Kinect's picture is mirrored
+    assert seen[body.NOSE, 2] < seen[skeleton.HEAD, 2]
+    assert seen[skeleton.HIPS, 2] == pytest.approx(3.5, abs=0.2)
 
 
 def test_walking_moves_and_standing_does_not():
     rng = np.random.default_rng(0)
     person, times = body.draw_person(rng), np.arange(30) / FPS
     walk, stand = (
-        body.perform(person, [body.Step(a, 0, 2, np.pi / 2)], times, rng)[:, body.HIPS] for a in ("walk", "stand")
+        body.perform(person, [body.Step(a, 0, 2, np.pi / 2)], times, rng)[:, skeleton.HIPS] for a in ("walk", "stand")
     )
     assert walk[-1, 0] - walk[0, 0] == pytest.approx(-body.walking_speed(person) * times[-1], abs=0.15)
     assert np.abs(stand - stand[0]).max() < 0.7  # it may have begun on a chair

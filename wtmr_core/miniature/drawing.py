@@ -13,6 +13,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from wtmr_core import skeleton
 from wtmr_core.miniature import body
 from wtmr_core.miniature.body import Person
 from wtmr_core.miniature.camera import Camera
@@ -21,10 +22,10 @@ from wtmr_core.miniature.camera import Camera
 # filled. Points beyond the 26 of `body` are derived in `Figure`.
 CHIN, HAIR, NAPE = 26, 27, 28
 _PARTS = [
-    ("top", (4, 0.036), (8, 0.036), (body.CHEST, 0.05), (body.WAIST, 0.068), (12, 0.056), (16, 0.056)),
+    ("top", (4, 0.036), (8, 0.036), (skeleton.CHEST, 0.05), (skeleton.WAIST, 0.068), (12, 0.056), (16, 0.056)),
     ("trousers", (12, 0.056), (16, 0.056), (0, 0.062)),
-    ("skin", (body.CHEST, 0.026), (CHIN, 0.026)),
-    ("skin", (body.HEAD, 0.050), (CHIN, 0.034)),
+    ("skin", (skeleton.CHEST, 0.026), (CHIN, 0.026)),
+    ("skin", (skeleton.HEAD, 0.050), (CHIN, 0.034)),
     ("hair", (HAIR, 0.053), (NAPE, 0.040)),
 ]
 for _s, _e, _w, _h, _tip, _hip, _k, _a, _f in (
@@ -54,11 +55,11 @@ class Figure:
 
     def __init__(self, person: Person, joints: np.ndarray, camera: Camera, parcel: tuple | None = None) -> None:
         """`joints` (t, 26, 3) in metres; `parcel`: the BGR colour of a box held between the hands, if any."""
-        up = joints[:, body.HEAD] - joints[:, body.NECK]
-        ahead = joints[:, body.NOSE] - joints[:, body.HEAD]
-        chin = joints[:, body.HEAD] - 0.42 * up + 0.15 * ahead
-        hair = joints[:, body.HEAD] + 0.10 * up - 0.18 * ahead
-        nape = joints[:, body.HEAD] - (0.9 if person.long_hair else 0.25) * up - 0.35 * ahead
+        up = joints[:, skeleton.HEAD] - joints[:, skeleton.NECK]
+        ahead = joints[:, body.NOSE] - joints[:, skeleton.HEAD]
+        chin = joints[:, skeleton.HEAD] - 0.42 * up + 0.15 * ahead
+        hair = joints[:, skeleton.HEAD] + 0.10 * up - 0.18 * ahead
+        nape = joints[:, skeleton.HEAD] - (0.9 if person.long_hair else 0.25) * up - 0.35 * ahead
         points = np.concatenate([joints, np.stack([chin, hair, nape], 1)], 1)[:, _POINTS]
         radii = _RADII * person.stature * np.where(np.isin(_POINTS, [3, CHIN, HAIR, NAPE]), 1, person.build)
         colours = {"sleeve": person.top if person.long_sleeves else person.skin}
@@ -90,8 +91,8 @@ class Figure:
 
 def _corners(joints: np.ndarray) -> np.ndarray:
     """The corners (t, 8, 3) of a box of 36 × 26 × 26 cm between the hands."""
-    middle = joints[:, [body.L_HAND, body.R_HAND]].mean(1)
-    side = joints[:, body.R_SHOULDER] - joints[:, body.L_SHOULDER]
+    middle = joints[:, [skeleton.L_HAND, skeleton.R_HAND]].mean(1)
+    side = joints[:, skeleton.R_SHOULDER] - joints[:, skeleton.L_SHOULDER]
     side = side * [1, 0, 1] / np.linalg.norm(side * [1, 0, 1], axis=1, keepdims=True)
     ahead = np.cross([0, 1, 0], side) * -1
     signs = np.array([(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
