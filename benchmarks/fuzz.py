@@ -124,8 +124,9 @@ def settings(root: Path) -> Target:
     run.mkdir(parents=True)
     runs.write_json(run / runs.SETTINGS, chosen.identity() | {"data": "data"})
     runs.write_json(run / runs.ENVIRONMENT, {"device": "CPU", "precision": "fp32", "packages": {"torch": None}})
-    runs.write_json(run / runs.METRICS, {"epochs": 2, "test_accuracy": 0.5, "seconds": 1.5})
-    (run / runs.HISTORY).write_text("epoch,train_loss,val_loss\n1,2.5,2.4\n2,1.5,\n")
+    shares = dict.fromkeys(("train_accuracy", "val_accuracy", "test_accuracy", "seconds", "clips_per_second"), 0.5)
+    runs.write_json(run / runs.METRICS, shares | {"epochs": 2, "chosen_epoch": 2})
+    (run / runs.HISTORY).write_text(f"{','.join(runs.HISTORY_COLUMNS)}\n1,0.1,2.5,0.25,2.4,0.5\n2,0.1,1.5,0.5,,\n")
     names = np.array(["a", "b"])
     np.savez(run / runs.PREDICTIONS, names=names, groups=names, labels=np.arange(2), logits=np.eye(2), classes=names)
 

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     notebook = commands.add_parser("notebook", help="run one notebook through papermill (what a suite does)")
     notebook.add_argument("source", type=Path)
-    notebook.add_argument("made", type=Path)
+    notebook.add_argument("result", type=Path)
     notebook.add_argument("--parameters", type=json.loads, default={}, help="JSON")
     notebook.add_argument("--log", type=Path, required=True)
     notebook.add_argument("--gpus", type=int, default=0, help="free ones to take")
@@ -130,12 +130,12 @@ def reproduce(options: argparse.Namespace) -> int:
     """`wtmr reproduce`."""
     from wtmr_core.paper import workflow
 
-    made = workflow.plan(
+    plan = workflow.plan(
         options.suite, data=options.data, results=options.results, gpus=options.gpus, profile=options.profile
     )
     if not options.dry:
-        return workflow.reproduce(made)
-    print(workflow.listing(made))
+        return workflow.reproduce(plan)
+    print(workflow.listing(plan))
     return 0
 
 
@@ -146,7 +146,7 @@ def one_notebook(options: argparse.Namespace) -> int:
 
     if options.parent:
         processes.die_with_parent(options.parent)
-    notebook(options.source, options.made, options.parameters, options.log, options.gpus)
+    notebook(options.source, options.result, options.parameters, options.log, options.gpus)
     return 0
 
 

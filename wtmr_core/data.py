@@ -61,15 +61,15 @@ def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
 def prepare_clips(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
     settings = resolve(settings, root)
-    found = datasets.find(settings.dataset, root, scale=settings.scale)
-    index = datasets.open_index(settings.dataset, found, settings.split, protocol=settings.protocol)
+    place = datasets.find(settings.dataset, root, scale=settings.scale)
+    index = datasets.open_index(settings.dataset, place, settings.split, protocol=settings.protocol)
     read = datasets.module(settings.dataset).read
     cache = cached(index, read, clip_format(settings), datasets.cache_home(), workers=settings.workers or None)
     if settings.protocol == "published":
-        parts, said = published_parts(len(cache.index), settings.seed), "20 % of all clips, drawn by clip"
+        parts, validation = published_parts(len(cache.index), settings.seed), "20 % of all clips, drawn by clip"
     else:
-        parts, said = corrected_parts(cache.index.samples, settings.val_fraction, settings.seed)
-    return Data(cache, parts, said)
+        parts, validation = corrected_parts(cache.index.samples, settings.val_fraction, settings.seed)
+    return Data(cache, parts, validation)
 
 
 class Batches(Dataset):

@@ -66,18 +66,19 @@ def launch(settings: Settings, results: Path, root: str | Path | None = None) ->
     process = subprocess.Popen(
         command(settings, results.resolve(), root), stderr=subprocess.PIPE, env=variables, preexec_fn=with_me()
     )
-    said, decoder = "", codecs.getincrementaldecoder("utf-8")(errors="replace")
+    output, decoder = "", codecs.getincrementaldecoder("utf-8")(errors="replace")
     with process:
         try:
             # by hand, since a progress bar ends its lines with \r
             while raw := process.stderr.read1():
                 chunk = decoder.decode(raw)
                 sys.stderr.write(chunk)
-                said = (said + chunk)[-20000:]
+                output = (output + chunk)[-20000:]
         except BaseException:  # an interrupt too: nothing is left at work
             process.terminate()
             raise
     if process.returncode:
-        own = [line for line in said.replace("\r", "\n").splitlines() if line.startswith("wtmr: ")]
-        why = own[0].removeprefix("wtmr: ") if own else f"exit status {process.returncode}; see the lines above"
+        messages = [line for line in output.replace("\r", "\n").splitlines() if line.startswith("wtmr: ")]
+        unknown = f"exit status {process.returncode}; see the lines above"
+        why = messages[0].removeprefix("wtmr: ") if messages else unknown
         raise RunError(f"the run over {settings.processes * settings.nodes} processes failed: {why}")

@@ -50,12 +50,12 @@ def _of_system(error: OSError) -> str:
     if error.filename is None or error.strerror is None:
         return error.strerror or str(error) or type(error).__name__
     files = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-    said = f"{files}: {error.strerror}"
+    sentence = f"{files}: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{said}; {_elsewhere(Path(os.fsdecode(error.filename)).absolute())}"
+        return f"{sentence}; {_elsewhere(Path(os.fsdecode(error.filename)).absolute())}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{said}; free some space and run it again"
-    return said
+        return f"{sentence}; free some space and run it again"
+    return sentence
 
 
 def _elsewhere(path: Path) -> str:

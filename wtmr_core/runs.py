@@ -95,13 +95,13 @@ def named(results: Path, name: str, settings: Settings) -> Path:
 
 def differences(folder: Path, settings: Settings) -> list[str]:
     """The settings in which the run in `folder` is not one of `settings`, whatever its clips; `auto` is any split."""
-    held = read_settings(folder)
-    return [k for k in other(settings.identity(), held) if (k, settings.split) != ("split", "auto")]
+    stored = read_settings(folder)
+    return [k for k in other(settings.identity(), stored) if (k, settings.split) != ("split", "auto")]
 
 
-def other(wanted: dict[str, Any], held: dict[str, Any]) -> list[str]:
-    """The settings that are `wanted` otherwise than in `held`."""
-    return [k for k, v in wanted.items() if held.get(k) != v]
+def other(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
+    """The settings that are `wanted` otherwise than in `stored`."""
+    return [k for k, v in wanted.items() if stored.get(k) != v]
 
 
 def read_settings(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
@@ -109,8 +109,8 @@ def read_settings(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
 
     What came later than the run has the value that the run was trained with (`settings.LATER`).
     """
-    held = read_json(folder / SETTINGS, needed)
-    return {key: before(held) for key, before in LATER.items()} | held
+    stored = read_json(folder / SETTINGS, needed)
+    return {key: before(stored) for key, before in LATER.items()} | stored
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:
@@ -258,19 +258,19 @@ def _history(file: Path, epochs: int) -> pd.DataFrame:
 
 def _predictions(file: Path) -> dict[str, Any]:
     """What the last fields of a `Run` are; raises `ValueError` where they do not fit each other."""
-    with np.load(file, allow_pickle=False) as held:
-        found = {k: held[k] for k in ("names", "groups", "labels", "logits", "classes")}
-    b, k = len(found["names"]), len(found["classes"])
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {k: archive[k] for k in ("names", "groups", "labels", "logits", "classes")}
+    b, k = len(arrays["names"]), len(arrays["classes"])
     shapes = {"names": (b,), "groups": (b,), "labels": (b,), "logits": (b, k), "classes": (k,)}
     for key, shape in shapes.items():
-        if found[key].shape != shape:
-            raise ValueError(f"{key} in {file.name} have the shape {found[key].shape}, not {shape}")
+        if arrays[key].shape != shape:
+            raise ValueError(f"{key} in {file.name} have the shape {arrays[key].shape}, not {shape}")
     for key, kind in {"names": "U", "groups": "U", "labels": "iu", "logits": "f", "classes": "U"}.items():
-        if found[key].dtype.kind not in kind:
-            raise ValueError(f"{key} in {file.name} are of the kind {found[key].dtype}")
-    if not np.isin(found["labels"], np.arange(k)).all():
+        if arrays[key].dtype.kind not in kind:
+            raise ValueError(f"{key} in {file.name} are of the kind {arrays[key].dtype}")
+    if not np.isin(arrays["labels"], np.arange(k)).all():
         raise ValueError(f"{file.name} has labels that are none of its {k} classes")
-    return found | {"classes": tuple(found["classes"].tolist())}
+    return arrays | {"classes": tuple(arrays["classes"].tolist())}
 
 
 def table(results: Path) -> pd.DataFrame:

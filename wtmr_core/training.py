@@ -76,8 +76,8 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
         torch.set_num_threads(settings.threads or min(torch.get_num_threads(), cores()))
     keep_memory()
     worker = accelerator(settings)
-    mine = runs.opened(folder, settings, fingerprint) if worker.is_main_process else nullcontext()
-    with mine:
+    opened = runs.opened(folder, settings, fingerprint) if worker.is_main_process else nullcontext()
+    with opened:
         worker.wait_for_everyone()
         if not runs.finished(folder):
             _Run(settings, data, folder, worker).to_the_end()
@@ -100,15 +100,15 @@ def accelerator(settings: Settings) -> Accelerator:
     `auto` precision: fp32 on the CPU; on a GPU bf16 where it is built in, else fp16 with a scaled loss;
     the published protocol takes fp16 on any GPU, as the paper did.
     """
-    several = environment.started_by_torchrun()
-    if not several:  # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
+    launched = environment.started_by_torchrun()
+    if not launched:  # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
         AcceleratorState._reset_state(reset_partial_state=True)
     cpu = settings.device == "cpu" or not torch.cuda.is_available()
     number = int(settings.device.partition(":")[2] or 0)
     if settings.device.startswith("cuda") and (cpu or number >= torch.cuda.device_count()):
         raise runs.RunError(f"device is {settings.device}, but torch sees {torch.cuda.device_count()} GPUs: use auto")
     if not cpu:
-        if not several:  # torchrun's processes each take their own
+        if not launched:  # torchrun's processes each take their own
             torch.cuda.set_device(number)
         torch.backends.cudnn.deterministic = True
     precision = settings.precision
@@ -187,7 +187,7 @@ class _Run:
         generator = torch.Generator().manual_seed(seed)
         train = self.data.parts["train"][torch.randperm(len(self.data.parts["train"]), generator=generator).numpy()]
         rate = self.optimizer.param_groups[0]["lr"]
-        loss, correct, counted, waiting = 0.0, 0, 0, []
+        loss, correct, counted, unchecked = 0.0, 0, 0, []
         self.network.train()
         self.updates = number * math.ceil(self.steps / self.settings.accumulate)
         for step, (clips, labels, rows, share) in enumerate(self._batches(train, whole=bool(self.settings.mixup))):
@@ -209,18 +209,18 @@ class _Run:
             with nullcontext() if last else self.accelerator.no_sync(self.network):
                 with self.accelerator.autocast():
                     logits = self.network(x)
-                each = F.cross_entropy(
+                losses = F.cross_entropy(
                     logits.float(), targets, label_smoothing=self.settings.label_smoothing, reduction="none"
                 )
                 # DDP takes the mean of the processes' gradients: together they are those of the whole batch's mean
-                mean = each.mean() if share.alone else each.sum() * self.accelerator.num_processes / share.whole
+                mean = losses.mean() if share.alone else losses.sum() * self.accelerator.num_processes / share.whole
                 self.accelerator.backward(mean / self._together(step))
             if last:
                 self._step()
-            waiting.append((step, rows, each.detach(), (logits.argmax(1) == labels).sum(), share.counted))
-            if len(waiting) == 16 or step + 1 == self.steps:  # the device is waited for now and then only
-                added, right, clips_seen = self._checked(waiting, number)
-                loss, correct, counted, waiting = loss + added, correct + right, counted + clips_seen, []
+            unchecked.append((step, rows, losses.detach(), (logits.argmax(1) == labels).sum(), share.counted))
+            if len(unchecked) == 16 or step + 1 == self.steps:  # the device is waited for now and then only
+                added, right, clips_seen = self._checked(unchecked, number)
+                loss, correct, counted, unchecked = loss + added, correct + right, counted + clips_seen, []
                 done = min((step + 1) * self.settings.batch_size, len(train))
                 pace = done / (time.perf_counter() - began)
                 bar.set_postfix(
@@ -288,17 +288,17 @@ class _Run:
         """What is evaluated and kept."""
         return self.accelerator.unwrap_model(self.network) if self.average is None else self.average
 
-    def _checked(self, waiting: list, epoch: int) -> tuple[float, int, int]:
-        """Summed loss, right answers and clips of the steps `waiting`; raises `NotFinite` naming the first bad one."""
-        for step, rows, each, *_ in waiting:
-            if not torch.isfinite(each).all():
-                names = self.data.cache.index.samples.name.iloc[rows[~torch.isfinite(each).cpu().numpy()]]
+    def _checked(self, unchecked: list, epoch: int) -> tuple[float, int, int]:
+        """Summed loss, right answers and clips of `unchecked` steps; raises `NotFinite` naming the first bad one."""
+        for step, rows, losses, *_ in unchecked:
+            if not torch.isfinite(losses).all():
+                names = self.data.cache.index.samples.name.iloc[rows[~torch.isfinite(losses).cpu().numpy()]]
                 raise NotFinite(
                     f"the loss is not finite at step {step + 1} of epoch {epoch + 1}; clips: {', '.join(names)}. "
                     "Lower lr, or look at these clips; the last whole epoch is kept"
                 )
-        mine = [w for w in waiting if w[4]]
-        return sum(float(w[2].sum()) for w in mine), sum(int(w[3]) for w in mine), sum(len(w[1]) for w in mine)
+        counted = [w for w in unchecked if w[4]]
+        return sum(float(w[2].sum()) for w in counted), sum(int(w[3]) for w in counted), sum(len(w[1]) for w in counted)
 
     def _check_finite(self, logits: Tensor, part: str, epoch: int, remedy: str) -> None:
         """Raises `NotFinite`, naming clips of `part`, where their `logits` (b, k) are no numbers."""
@@ -319,10 +319,10 @@ class _Run:
         size, here, of = self.settings.batch_size, self.accelerator.process_index, self.accelerator.num_processes
         everything = [rows[i : i + size] for i in range(0, len(rows), size)]
         shares = [Share.of(len(batch), here, of) for batch in everything]
-        mine = everything if whole else [batch[share.slice] for batch, share in zip(everything, shares, strict=True)]
+        batches = everything if whole else [batch[share.slice] for batch, share in zip(everything, shares, strict=True)]
         # no worker processes: a batch is one copy out of the memory map, and they would need as much shared memory
         on_gpu = self.accelerator.device.type == "cuda"
-        loader = DataLoader(Batches(self.data), sampler=mine, batch_size=None, pin_memory=on_gpu)
+        loader = DataLoader(Batches(self.data), sampler=batches, batch_size=None, pin_memory=on_gpu)
         for (clips, labels, numbers), share in zip(loader, shares, strict=True):
             yield (clips.to(self.accelerator.device, non_blocking=True),
                    labels.to(self.accelerator.device, non_blocking=True), np.asarray(numbers), share)  # fmt: skip

@@ -97,6 +97,15 @@ def spoil(folder):
     (folder / "frame_2.png").write_bytes(b"no image")
 
 
+def overreach(folder):
+    """Its pixels take 755 MB, says a PNG of some hundred bytes; the decoder would ask for as much."""
+    file = folder / "frame_2.png"
+    data = bytearray(file.read_bytes())
+    at = data.index(b"IDAT")
+    data[at - 4 : at] = (755_000_000).to_bytes(4)
+    file.write_bytes(data)
+
+
 def resize(folder):
     cv2.imwrite(str(folder / "frame_2.png"), np.zeros((5, 7, 3), np.uint8))
 
@@ -108,6 +117,8 @@ def resize(folder):
         ("video", lambda p: p.write_bytes(b""), "zero bytes"),
         ("video", lambda p: p.write_bytes(b"no video at all" * 99), "no frame decodes"),
         ("frames", spoil, "an image does not decode"),
+        ("frames", overreach, "an image does not decode"),
+        ("frames", lambda p: cut(p / "frame_2.png"), "an image does not decode"),
         ("frames", lambda p: (p / "frame_3.png").write_bytes(b""), "an image does not decode"),
         ("frames", resize, "frames of mixed size"),
         ("frames", lambda p: [f.unlink() for f in p.iterdir()], "no frames"),
@@ -119,6 +130,13 @@ def test_broken_recordings_have_a_reason(tmp_path, kind, harm, reason):
     with pytest.raises(Unreadable) as error:
         read_frames(path, FORM)
     assert error.value.reason == reason
+
+
+def test_what_follows_a_picture_is_no_part_of_it(tmp_path):
+    whole, padded = (write_frames(tmp_path / name, [1, 2, 3]) for name in ("whole", "padded"))
+    for file in padded.iterdir():
+        file.write_bytes(file.read_bytes() + b"appended")
+    np.testing.assert_array_equal(read_frames(padded, FORM), read_frames(whole, FORM))
 
 
 # -- names

@@ -28,7 +28,7 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
     `names_only`. `kept`, `expected`, `classes`, `foreign` and `used` are those of the first split; what was skipped and
     remarked is of all. `problems` is empty where all is as expected; what keeps a split from being read is one of them.
     """
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         "dataset": dataset, "root": str(root), "kept": 0, "expected": None, "skipped": {}, "remarks": {},
         "foreign": {}, "used": 0, "classes": {}, "class_parts": {}, "splits": {}, "crossing": {}, "groups_crossing": 0,
         "notes": [], "skipped_samples": [], "remarked_samples": [], "names_only": names_only, "problems": [],
@@ -36,10 +36,10 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
     reader = datasets.module(dataset)
     try:
         place = datasets.find(dataset, root)
-        found["root"] = str(place)
+        findings["root"] = str(place)
         names = (split,) if split else reader.splits(place) or ("-",)
     except DataError as error:
-        return found | {"problems": [str(error)]}
+        return findings | {"problems": [str(error)]}
     form = None if names_only else _format(dataset, protocol)
     verified = _Verified(reader, form, workers)
     skipped, remarks = [], []
@@ -47,68 +47,68 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
         try:
             index = verified.of(reader.index(place, name, protocol=protocol))
         except DataError as error:
-            found["problems"].append(str(error))
+            findings["problems"].append(str(error))
             continue
         if not skipped:
-            found |= {"kept": len(index), "expected": index.expected, "classes": index.class_counts(),
+            findings |= {"kept": len(index), "expected": index.expected, "classes": index.class_counts(),
                       "foreign": index.foreign, "used": index.used}  # fmt: skip
         if name != "-":
-            found["splits"][name] = index.parts()
-            found["crossing"][name] = index.crossing()
-            found["class_parts"][name] = index.class_parts()
+            findings["splits"][name] = index.parts()
+            findings["crossing"][name] = index.crossing()
+            findings["class_parts"][name] = index.class_parts()
         skipped.append(index.skipped)
         remarks.append(index.remarks)
-        found["notes"] += [note for note in index.notes if note not in found["notes"]]
-        found["problems"] += [p for p in index.problems() if p not in found["problems"]]
+        findings["notes"] += [note for note in index.notes if note not in findings["notes"]]
+        findings["problems"] += [p for p in index.problems() if p not in findings["problems"]]
     if names == ("-",):
         try:
             reader.index(place, reader.SPLITS[0], protocol=protocol)
         except DataError as error:
-            found["problems"] += [str(error)] if str(error) not in found["problems"] else []
-    found["skipped_samples"], found["skipped"] = _rows(skipped)
-    found["remarked_samples"], found["remarks"] = _rows(remarks)
-    found["groups_crossing"] = sum(map(len, found["crossing"].values()))
-    return found
+            findings["problems"] += [str(error)] if str(error) not in findings["problems"] else []
+    findings["skipped_samples"], findings["skipped"] = _rows(skipped)
+    findings["remarked_samples"], findings["remarks"] = _rows(remarks)
+    findings["groups_crossing"] = sum(map(len, findings["crossing"].values()))
+    return findings
 
 
-def show(found: dict[str, Any], *, as_json: bool = False) -> int:
+def show(findings: dict[str, Any], *, as_json: bool = False) -> int:
     """Print a `report`; returns 1 where it has problems, else 0."""
-    for line in [json.dumps(found, indent=2)] if as_json else _lines(found):
+    for line in [json.dumps(findings, indent=2)] if as_json else _lines(findings):
         # whatever the terminal's encoding: a name that it lacks is escaped
         encoding = sys.stdout.encoding or "utf-8"
         print(line.encode(encoding, "backslashreplace").decode(encoding))
-    return 1 if found["problems"] else 0
+    return 1 if findings["problems"] else 0
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    expected = "" if found["expected"] is None else f" of {found['expected']:,} expected"
-    yield f"{found['dataset']} in {printable(found['root'])}"
-    yield f"{found['kept']:,} clips kept{expected}"
-    yield from _named("with a remark", found["remarks"], found["remarked_samples"])
-    yield from _named("skipped", found["skipped"], found["skipped_samples"])
-    if found["foreign"]:
-        counts = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in found["foreign"].items())
-        yield f"no part of the set: {sum(found['foreign'].values()):,} files ({counts})"
-    for split, parts in found["splits"].items():
-        crossing = len(found["crossing"][split])
+def _lines(findings: dict[str, Any]) -> Iterator[str]:
+    expected = "" if findings["expected"] is None else f" of {findings['expected']:,} expected"
+    yield f"{findings['dataset']} in {printable(findings['root'])}"
+    yield f"{findings['kept']:,} clips kept{expected}"
+    yield from _named("with a remark", findings["remarks"], findings["remarked_samples"])
+    yield from _named("skipped", findings["skipped"], findings["skipped_samples"])
+    if findings["foreign"]:
+        counts = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in findings["foreign"].items())
+        yield f"no part of the set: {sum(findings['foreign'].values()):,} files ({counts})"
+    for split, parts in findings["splits"].items():
+        crossing = len(findings["crossing"][split])
         counts = ", ".join(f"{n:,} {part}" for part, n in parts.items())
         yield f"split {split}: {counts}; {crossing or 'no'} group{'s' if crossing > 1 else ''} on both sides"
-    yield f"{len(found['classes'])} classes"
-    if found["classes"]:
-        table = {"kept": found["classes"]}
-        for split, counts in found["class_parts"].items():
+    yield f"{len(findings['classes'])} classes"
+    if findings["classes"]:
+        table = {"kept": findings["classes"]}
+        for split, counts in findings["class_parts"].items():
             for part in next(iter(counts.values()), ()):
                 table[f"{split} {part}"] = {name: parts[part] for name, parts in counts.items()}
         yield pd.DataFrame(table).fillna(0).astype(int).to_string()
-    for note in found["notes"]:
+    for note in findings["notes"]:
         yield f"note: {printable(note)}"
-    for problem in found["problems"]:
+    for problem in findings["problems"]:
         yield f"NOT AS EXPECTED: {printable(problem)}"
-    unread = ", by the names alone: no file was read" if found["names_only"] else ""
-    if found["problems"]:
-        yield f"{len(found['problems'])} things are not as expected"
-    elif found["expected"] is None:
-        yield f"nothing known to compare with: {found['kept']:,} clips kept{unread}"
+    unread = ", by the names alone: no file was read" if findings["names_only"] else ""
+    if findings["problems"]:
+        yield f"{len(findings['problems'])} things are not as expected"
+    elif findings["expected"] is None:
+        yield f"nothing known to compare with: {findings['kept']:,} clips kept{unread}"
     else:
         yield f"as expected{unread}"
 

@@ -129,25 +129,25 @@ class Index:
 
     def problems(self) -> list[str]:
         """Everything that is not as it should be, in words; empty for a set that is whole."""
-        found = [f"{n} skipped: {reason}" for reason, n in self.skips().items() if reason not in self.expected_skips]
+        problems = [f"{n} skipped: {reason}" for reason, n in self.skips().items() if reason not in self.expected_skips]
         if self.expected is not None and len(self) != self.expected:
-            found.append(f"{self.expected:,} clips expected, {len(self):,} found")
-        found += [
+            problems.append(f"{self.expected:,} clips expected, {len(self):,} found")
+        problems += [
             f"split {self.split}: {n:,} {part} clips expected, {self.parts().get(part, 0):,} found"
             for part, n in self.expected_parts.items()
             if self.parts().get(part, 0) != n
         ]
-        found += [f"class {name} has no clip" for name, n in self.class_counts().items() if n == 0]
+        problems += [f"class {name} has no clip" for name, n in self.class_counts().items() if n == 0]
         counts = self.class_parts()
         for part in ("train", "test") if self.split != "-" else ():
             if lacking := [name for name, parts in counts.items() if any(parts.values()) and not parts[part]]:
                 words = f"{len(lacking)} classes have" if len(lacking) > 1 else "1 class has"
-                found.append(f"split {self.split}: {words} no {part} clip, the first: {lacking[0]}")
+                problems.append(f"split {self.split}: {words} no {part} clip, the first: {lacking[0]}")
         if not len(self):
-            found.append("no clip is kept")
+            problems.append("no clip is kept")
         if crossing := self.crossing():
-            found.append(f"{len(crossing)} groups cross split {self.split}, the first: {crossing[0]}")
-        return found
+            problems.append(f"{len(crossing)} groups cross split {self.split}, the first: {crossing[0]}")
+        return problems
 
     def fingerprint(self, contents: list[str]) -> str:
         """Eight hex digits that change with the classes, names, labels, groups, parts or contents of the kept clips.

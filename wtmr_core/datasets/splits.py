@@ -34,10 +34,10 @@ def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     has a clip for each.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
-    found, largest = len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max(initial=0)
-    if min(found, largest) < count:
-        raise DataError(f"{count} folds need as many groups of clips and a class of as many clips; there are {found} "
-                        f"groups, and the largest class has {largest} clips")  # fmt: skip
+    group_count, largest = len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max(initial=0)
+    if min(group_count, largest) < count:
+        raise DataError(f"{count} folds need as many groups of clips and a class of as many clips; there are "
+                        f"{group_count} groups, and the largest class has {largest} clips")  # fmt: skip
     number = np.empty(len(labels), int)
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # as above
         cuts = StratifiedGroupKFold(count, shuffle=True, random_state=0).split(labels, labels, groups)
@@ -77,10 +77,10 @@ def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[
     if len(np.unique(groups)) < FEWEST_GROUPS:
         enough = np.bincount(labels)[np.unique(labels)].min() >= 2 and fraction * len(train) >= len(np.unique(labels))
         kept, val = train_test_split(train, test_size=fraction, random_state=seed, stratify=labels if enough else None)
-        said = f"by clip: train has only {len(np.unique(groups))} groups"
+        method = f"by clip: train has only {len(np.unique(groups))} groups"
     else:
         folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
         inside, outside = cut_by_group(labels, groups, folds, seed)
         kept, val = train[inside], train[outside]
-        said = f"by group: {len(np.unique(groups[outside]))} of {len(np.unique(groups))}"
-    return {"train": np.sort(kept), "val": np.sort(val), "test": test}, said
+        method = f"by group: {len(np.unique(groups[outside]))} of {len(np.unique(groups))}"
+    return {"train": np.sort(kept), "val": np.sort(val), "test": test}, method

@@ -198,9 +198,9 @@ class Store:
                 data = os.pread(file.fileno(), self.row, offset + i * self.row)
                 return sums[i] != _EMPTY and _checksum(data) == sums[i]
 
-            held = pool.map(holds, range(len(sums)))
+            intact = pool.map(holds, range(len(sums)))
             title = "checking the cache"
-            bar = tqdm(held, total=len(sums), desc=title, unit="clip", delay=2, mininterval=0.5)
+            bar = tqdm(intact, total=len(sums), desc=title, unit="clip", delay=2, mininterval=0.5)
             return np.fromiter(bar, bool, len(sums))
 
 

@@ -131,10 +131,10 @@ class _Camera:
 
 def _sequences(tree: Tree) -> dict[int, str]:
     """The name of each sequence by its number; raises `NotThisSet` where there is none."""
-    found = sorted((m for folder in tree.own() if (m := SEQUENCE.match(folder.name))), key=_order)
-    if not found:
+    matches = sorted((m for folder in tree.own() if (m := SEQUENCE.match(folder.name))), key=_order)
+    if not matches:
         raise NotThisSet(tree.without("videosequence-NNN folders"))
-    return {int(match[1]): match.string for match in reversed(found)}
+    return {int(match[1]): match.string for match in reversed(matches)}
 
 
 def _order(match: re.Match) -> tuple[int, str]:

@@ -44,6 +44,7 @@ _MOVIES = {".3g2", ".3gp", ".m4v", ".mov", ".mp4"}  # the family of .mp4
 _COUNTED = {".avi", ".divx"} | _MOVIES
 
 WHOLE = 0.9  # of the frames told must be there
+PNG = b"\x89PNG\r\n\x1a\n"
 PIXELS = 40_000_000  # of one picture: it and its copy in RGB take 240 MB. 7680×4320 has 33 million
 KEPT_BYTES = 64_000_000  # of fitted frames; of longer recordings the chosen ones are read in a second pass
 
@@ -90,14 +91,14 @@ class ClipFormat:
 # -- choosing frames ------------------------------------------------------------------------------------------
 
 
-def uniform(found: int, frames: int) -> np.ndarray:
-    """The numbers of `frames` frames at even steps from the first to the last of `found`.
+def uniform(count: int, frames: int) -> np.ndarray:
+    """The numbers of `frames` frames at even steps from the first to the last of `count`.
 
     With fewer than asked for, each once and the last again and again, as the paper does.
     """
-    if found < frames:
-        return np.minimum(np.arange(frames), found - 1)
-    return np.linspace(0, found - 1, frames).astype(int)
+    if count < frames:
+        return np.minimum(np.arange(frames), count - 1)
+    return np.linspace(0, count - 1, frames).astype(int)
 
 
 def most_motion(frames: Iterable[np.ndarray], count: int) -> np.ndarray:
@@ -189,7 +190,7 @@ def _video(path: Path) -> Iterator[np.ndarray]:
             raise Unreadable("truncated", f"{path}: {size:,} bytes of {told:,}")
         seconds = _shown(file, size) if path.suffix.lower() in _MOVIES else 0
         file.seek(0)
-        stream, found = _Stream(file), 0
+        stream, count = _Stream(file), 0
         # in one thread: with more, what is made of a damaged frame differs from time to time
         video = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         try:
@@ -198,19 +199,19 @@ def _video(path: Path) -> Iterator[np.ndarray]:
             while video.grab():
                 got, frame = video.retrieve()
                 if got:
-                    found += 1
+                    count += 1
                     yield frame
         finally:
             video.release()
         if stream.error:
             raise stream.error
-    if not found:
+    if not count:
         raise Unreadable("no frame decodes", str(path))
     told = min(told, round(seconds * rate)) if seconds else told
-    detail = f"{path}: {found} of {told:.0f} frames"
+    detail = f"{path}: {count} of {told:.0f} frames"
     if path.suffix.lower() in _COUNTED:
-        _complete(found, told - 1, "cut short", "fewer frames than told", detail)
-    elif found < WHOLE * told:
+        _complete(count, told - 1, "cut short", "fewer frames than told", detail)
+    elif count < WHOLE * told:
         warnings.warn(Remark("fewer frames than told", f"{detail}, by its container's estimate"), stacklevel=2)
 
 
@@ -241,6 +242,8 @@ def _folder(path: Path) -> Iterator[np.ndarray]:
     for file in files:
         data = file.read_bytes()
         _small_enough(file, *_picture_size(data))
+        if not _chunks_fit(data):
+            raise Unreadable("an image does not decode", f"{file}: it is cut short, or its chunks are damaged")
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if frame is None:
             raise Unreadable("an image does not decode", str(file))
@@ -253,17 +256,27 @@ def _folder(path: Path) -> Iterator[np.ndarray]:
     _complete(len(files), told, "has a hole", "has a hole", detail, refuse=regular)
 
 
-def _complete(found: int, told: float, short: str, odd: str, detail: str, *, refuse: bool = True) -> None:
+def _complete(count: int, told: float, short: str, odd: str, detail: str, *, refuse: bool = True) -> None:
     """The rule at the head of this file: raises `Unreadable(short)`, or warns with `Remark(odd)`."""
-    if refuse and found < WHOLE * told:
+    if refuse and count < WHOLE * told:
         raise Unreadable(short, detail)
-    if found < told:
+    if count < told:
         warnings.warn(Remark(odd, detail), stacklevel=3)
 
 
 def _small_enough(path: Path, width: float, height: float) -> None:
     if width * height > PIXELS:
         raise Unreadable("too large", f"{path}: {width:.0f}×{height:.0f}, more than {PIXELS:,} pixels")
+
+
+def _chunks_fit(data: bytes) -> bool:
+    """Whether the chunks of a PNG end within it: the decoder takes memory for what they say, before it reads them."""
+    if not data.startswith(PNG):
+        return True
+    at = len(PNG)
+    while at < len(data) and data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4])  # its length, its name and its sum
+    return at <= len(data)
 
 
 def _picture_size(data: bytes) -> tuple[float, float]:

@@ -50,9 +50,9 @@ def load_timesformer(
     blocks, or without attention over time or time encodings that ours have. Nothing is changed then.
     """
     path = Path(path)
-    found = _read(path)
-    names = {name.removeprefix("timesformer."): name for name in found}
-    weights = {name: found[theirs] for name, theirs in names.items()}
+    stored = _read(path)
+    names = {name.removeprefix("timesformer."): name for name in stored}
+    weights = {name: stored[theirs] for name, theirs in names.items()}
     for name in (CLASS_TOKEN, POSITION):
         if name not in weights:
             raise ValueError(f"{path} is not in the layout of Hugging Face's TimesformerModel: it has no {name!r}")
@@ -141,6 +141,6 @@ def _fitted(path: Path, name: str, weights: dict[str, Tensor], parameter: Tensor
     elif name == f"{PROJECTION}.weight":
         value = value.flatten(1)
     if value.shape != parameter.shape:
-        found, wanted = tuple(weights[name].shape), tuple(parameter.shape)
-        raise ValueError(f"{path} has {name!r} of shape {found}, which does not fit the network's {wanted}")
+        shape, wanted = tuple(weights[name].shape), tuple(parameter.shape)
+        raise ValueError(f"{path} has {name!r} of shape {shape}, which does not fit the network's {wanted}")
     return value

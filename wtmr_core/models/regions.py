@@ -182,15 +182,15 @@ class BodyRegions(nn.Module):
         self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
 
     def forward(self, joints: Tensor) -> Regions:
-        bodies, there = bodies_present(joints)
-        m, t = there.shape[1], joints.shape[1]
+        bodies, present = bodies_present(joints)
+        m, t = present.shape[1], joints.shape[1]
         maps, weights = self._one_body_each(bodies)  # (i, c, t, r), (i, t, r)
-        maps = _scattered(rearrange(maps, "i c t r -> i t c r"), there)
-        weights = _scattered(weights, there)
+        maps = _scattered(rearrange(maps, "i c t r -> i t c r"), present)
+        weights = _scattered(weights, present)
         return Regions(
             rearrange(maps, "(b m) t c r -> b t c m r", m=m),
             rearrange(weights, "(b m) t r -> b t (m r)", m=m, t=t),
-            _present(there),
+            _present(present),
         )
 
     def _one_body_each(self, bodies: Tensor) -> tuple[Tensor, Tensor]:
@@ -232,11 +232,11 @@ class PlainBodies(nn.Module):
         self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
 
     def forward(self, joints: Tensor) -> Regions:
-        bodies, there = bodies_present(joints)
-        maps = _scattered(rearrange(bodies[:, :, self.joints], "i t r j c -> i t (j c) r"), there)
-        maps = rearrange(maps, "(b m) t c r -> b t c m r", m=there.shape[1])
-        weights = repeat(there, "b m -> b t (m r)", t=joints.shape[1], r=len(PARTS)).to(maps.dtype)
-        return Regions(maps, weights, _present(there))
+        bodies, present = bodies_present(joints)
+        maps = _scattered(rearrange(bodies[:, :, self.joints], "i t r j c -> i t (j c) r"), present)
+        maps = rearrange(maps, "(b m) t c r -> b t c m r", m=present.shape[1])
+        weights = repeat(present, "b m -> b t (m r)", t=joints.shape[1], r=len(PARTS)).to(maps.dtype)
+        return Regions(maps, weights, _present(present))
 
 
 def padded_parts() -> Tensor:
@@ -256,11 +256,11 @@ def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
             f"expected joints of shape (b, t, m=1 or {BODIES}, j={JOINTS}, 3), found {tuple(joints.shape)}; "
             f"of more than {BODIES} bodies choose those that move most"
         )
-    there = (joints != 0).flatten(3).any(dim=3).any(dim=1)  # (b, m)
-    there[:, 0] = True
-    there = there[:, : int(there.any(dim=0).sum())]
-    bodies = rearrange(joints[:, :, : there.shape[1]], "b t m j c -> b m t j c")
-    return bodies[there], there
+    present = (joints != 0).flatten(3).any(dim=3).any(dim=1)  # (b, m)
+    present[:, 0] = True
+    present = present[:, : int(present.any(dim=0).sum())]
+    bodies = rearrange(joints[:, :, : present.shape[1]], "b t m j c -> b m t j c")
+    return bodies[present], present
 
 
 def moving(bodies: Tensor) -> Tensor:
@@ -275,16 +275,16 @@ def moving(bodies: Tensor) -> Tensor:
     return torch.cat([bodies, move, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
 
 
-def _present(there: Tensor) -> Tensor | None:
-    return None if there.all() else repeat(there, "b m -> b (m r)", r=len(PARTS))
+def _present(present: Tensor) -> Tensor | None:
+    return None if present.all() else repeat(present, "b m -> b (m r)", r=len(PARTS))
 
 
-def _scattered(bodies: Tensor, there: Tensor) -> Tensor:
+def _scattered(bodies: Tensor, present: Tensor) -> Tensor:
     """(i, …) → (b m, …): each body in its place, zeros where none is."""
-    if there.all():
+    if present.all():
         return bodies
-    spread = bodies.new_zeros(there.numel(), *bodies.shape[1:])
-    spread[rearrange(there, "b m -> (b m)")] = bodies
+    spread = bodies.new_zeros(present.numel(), *bodies.shape[1:])
+    spread[rearrange(present, "b m -> (b m)")] = bodies
     return spread
 
 

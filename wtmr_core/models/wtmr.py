@@ -36,8 +36,8 @@ class WTMR(nn.Module):
 
     def regions(self, clips: Tensor) -> Regions:
         """The CNN's maps of clips, and the weight of each region in each frame: for drawing."""
-        found = dict(zip(self.expected, clips.shape[1:], strict=False))
-        fits = all(length in (None, found.get(axis)) for axis, length in self.expected.items())
+        lengths = dict(zip(self.expected, clips.shape[1:], strict=False))
+        fits = all(length in (None, lengths.get(axis)) for axis, length in self.expected.items())
         if clips.ndim != 1 + len(self.expected) or not fits:
             axes = ", ".join(["b", *(f"{axis}={length or '1 or 2'}" for axis, length in self.expected.items())])
             raise ValueError(f"expected clips of shape ({axes}), found {tuple(clips.shape)}")
@@ -66,8 +66,8 @@ class WTMR(nn.Module):
         if regions.present is None:
             feature = tokens.mean(dim=(1, 2))
         else:
-            there = regions.present[:, None, :, None].to(tokens.dtype)
-            feature = (tokens * there).mean(dim=1).sum(dim=1) / there.sum(dim=(1, 2))
+            present = regions.present[:, None, :, None].to(tokens.dtype)
+            feature = (tokens * present).mean(dim=1).sum(dim=1) / present.sum(dim=(1, 2))
         return self.head(self.dropout(feature))  # (b, k)
 
 

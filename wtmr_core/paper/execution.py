@@ -20,8 +20,8 @@ from wtmr_core.locks import locked
 STATES = ("waiting", "running", "done", "failed")
 
 
-def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gpus: int = 0) -> None:
-    """Run a notebook through papermill in this process; `made` appears whole or not at all.
+def notebook(source: Path, result: Path, parameters: dict[str, Any], log: Path, gpus: int = 0) -> None:
+    """Run a notebook through papermill in this process; `result` appears whole or not at all.
 
     What it prints goes to `log`, its state (running, done, failed, and why) to a JSON file beside that. A
     notebook that fails stays beside the log, as `.part.ipynb`, run up to the failure. `gpus`: so many free ones are
@@ -33,9 +33,9 @@ def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gp
     from papermill.exceptions import PapermillExecutionError
 
     status, part, began = log.with_suffix(".json"), log.with_name(f"{log.stem}.part.ipynb"), time.time()
-    _nothing_of_others(source, made, parameters, log, status, part)
+    _nothing_of_others(source, result, parameters, log, status, part)
     log.parent.mkdir(parents=True, exist_ok=True)
-    made.parent.mkdir(parents=True, exist_ok=True)
+    result.parent.mkdir(parents=True, exist_ok=True)
     state = {"state": "running", "began": began, "host": os.uname().nodename, "pid": os.getpid()}
     runs.write_json(status, state)
     try:
@@ -51,7 +51,7 @@ def notebook(source: Path, made: Path, parameters: dict[str, Any], log: Path, gp
         runs.write_json(status, state | {"state": "failed", "seconds": time.time() - began, "error": why})
         raise runs.RunError(f"{log.stem}: {why} (see {log} and {part})") from error
     tidy(part)
-    runs.write(made, lambda p: shutil.copyfile(part, p))
+    runs.write(result, lambda p: shutil.copyfile(part, p))
     part.unlink()
     runs.write_json(status, state | {"state": "done", "seconds": time.time() - began})
 
@@ -70,11 +70,11 @@ def state(log: Path) -> dict[str, Any]:
     return noted if isinstance(noted, dict) and noted.get("state") in STATES else {}
 
 
-def _nothing_of_others(source: Path, made: Path, parameters: dict, log: Path, status: Path, part: Path) -> None:
+def _nothing_of_others(source: Path, result: Path, parameters: dict, log: Path, status: Path, part: Path) -> None:
     """Raise `RunError` where two of these files are one, or one is there that an earlier run did not make."""
     if not source.is_file():
         raise runs.RunError(f"there is no notebook {source}")
-    files = {"source": source, "result": made, "log": log, "state of the log": status, "log's notebook": part}
+    files = {"source": source, "result": result, "log": log, "state of the log": status, "log's notebook": part}
     places: dict[Path, str] = {}
     for what, path in files.items():
         other = places.setdefault(path.resolve(), what)
@@ -86,16 +86,16 @@ def _nothing_of_others(source: Path, made: Path, parameters: dict, log: Path, st
         for path in (log, status, part):
             if path.exists():
                 raise runs.RunError(f"{path} is there and no run made it: give --log another name, or move it away")
-    if made.exists() and not _executed(made, source, parameters):
-        raise runs.RunError(f"{made} is there and is no executed {source.name}: name another result, or move it away")
+    if result.exists() and not _executed(result, source, parameters):
+        raise runs.RunError(f"{result} is there and is no executed {source.name}: name another result, or move it away")
 
 
-def _executed(made: Path, source: Path, parameters: dict) -> bool:
-    """Whether `made` is a notebook that was run with parameters, or without any the cells of `source`."""
+def _executed(executed: Path, source: Path, parameters: dict) -> bool:
+    """Whether `executed` is a notebook that was run with parameters, or without any the cells of `source`."""
     import nbformat
 
     try:
-        result, original = (nbformat.read(path, as_version=4).cells for path in (made, source))
+        result, original = (nbformat.read(path, as_version=4).cells for path in (executed, source))
     except Exception:  # whatever it is, it is no notebook
         return False
     if parameters and any("injected-parameters" in cell.metadata.get("tags", []) for cell in result):
@@ -125,9 +125,9 @@ def tidy(path: Path) -> None:
     """Drop from an executed notebook what differs each time: times, progress bars, random ids, cuts in a stream."""
     import nbformat
 
-    held = nbformat.read(path, as_version=4)
-    held.metadata.pop("papermill", None)
-    for number, cell in enumerate(held.cells):
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
@@ -142,7 +142,7 @@ def tidy(path: Path) -> None:
                 else:
                     kept.append(output)
             cell.outputs = kept
-    nbformat.write(held, path)
+    nbformat.write(notebook, path)
 
 
 @contextlib.contextmanager
@@ -160,16 +160,16 @@ def free_gpus(count: int) -> Iterator[None]:
     if len(shown.split(",")) < count or not shown:
         raise runs.RunError(f"{count} GPUs are asked for, but torch sees {shown or 'none'}: lower processes")
     with contextlib.ExitStack() as taken:
-        mine: list[str] = []
-        while len(mine) < count:
+        chosen: list[str] = []
+        while len(chosen) < count:
             for gpu in shown.split(","):
-                if len(mine) < count and gpu not in mine:
+                if len(chosen) < count and gpu not in chosen:
                     with contextlib.suppress(Timeout):
                         lock = environment.private() / f"gpu-{gpu}.lock"
                         taken.enter_context(locked(lock, f"has GPU {gpu}", timeout=0))
-                        mine.append(gpu)
-            time.sleep(0.0 if len(mine) == count else 1.0)
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+                        chosen.append(gpu)
+            time.sleep(0.0 if len(chosen) == count else 1.0)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
         try:
             yield
         finally:

@@ -267,8 +267,8 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
             i = models.index(row.model)
             beside = ScaledTranslation((i - (len(models) - 1) / 2) * 7 / 72, 0, fig.dpi_scale_trans)
             look = {"color": f"C{i}", "transform": ax.transData + beside}
-            found = [y for column in marks if not np.isnan(y := getattr(row, column))]
-            ax.plot([row.complete_gmacs] * len(found), found, lw=1, alpha=0.5, **look)
+            heights = [y for column in marks if not np.isnan(y := getattr(row, column))]
+            ax.plot([row.complete_gmacs] * len(heights), heights, lw=1, alpha=0.5, **look)
             for column, (marker, _) in marks.items():
                 ax.scatter(row.complete_gmacs, getattr(row, column), marker=marker, s=45, zorder=3, **look)
     axes[0, 0].set_ylabel("accuracy")
@@ -293,8 +293,8 @@ def intervals(rows: pd.DataFrame, what: str = "top1", title: str = "") -> Figure
     ax.hlines(places, rows[f"{what}_low"], rows[f"{what}_high"], color="C0", lw=2)
     ax.plot(rows[what], places, "o", color="C0", ms=6)
     ax.set_yticks(places, names)
-    said = {"top1": "test accuracy", "difference": "change in test accuracy"}
-    ax.set(title=title, xlabel=said[what], ylim=(len(rows) - 0.5, -0.5))
+    titles = {"top1": "test accuracy", "difference": "change in test accuracy"}
+    ax.set(title=title, xlabel=titles[what], ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     fig.tight_layout()
     return fig

@@ -28,10 +28,10 @@ class View:
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Of each job: waiting, running, done or failed, and since when."""
-        found = {}
+        states = {}
         for job in self.jobs:
-            found[job] = execution.state(self.results / "logs" / f"{job}.log") or {"state": "waiting"}
-        return found
+            states[job] = execution.state(self.results / "logs" / f"{job}.log") or {"state": "waiting"}
+        return states
 
     def show(self, end: bool = False) -> None:
         states = self.states()

@@ -52,24 +52,24 @@ def load(file: Path) -> Suite:
     shared = {} if read.get("all") is None else read["all"]
     if not isinstance(shared, dict):
         raise SettingsError(f"{file}: all is {shown(shared)}; it needs settings, such as {{dataset: hmdb51}}")
-    found: dict[str, Entry] = {}
-    for name, own in read["runs"].items():
+    entries: dict[str, Entry] = {}
+    for name, settings in read["runs"].items():
         try:
-            found[name] = _entry(name, shared, own)
+            entries[name] = _entry(name, shared, settings)
         except SettingsError as error:
             raise SettingsError(f"{file}, run {shown(name, quotes=False)}: {error}") from error
     names: dict[str, str] = {}
-    for name, entry in found.items():
+    for name, entry in entries.items():
         other = names.setdefault(str((entry.settings.identity(), entry.root)), name)
         if other != name:
             raise SettingsError(f"{file}: {other} and {name} are the same run; change a setting, such as seed")
     places: dict[str, tuple] = {}
-    for name, entry in found.items():
+    for name, entry in entries.items():
         place = (entry.settings.scale, entry.root)
         if places.setdefault(entry.settings.dataset, place) != place:
             raise SettingsError(f"{file}, run {name}: runs on {entry.settings.dataset} differ in scale or root; "
                                 "make a suite of each")  # fmt: skip
-    return Suite(file.stem, found)
+    return Suite(file.stem, entries)
 
 
 def finished_run(suite: Suite, name: str, results: Path) -> Run:
@@ -123,12 +123,12 @@ def _document(file: Path) -> Any:
         raise SettingsError(f"{file} is not YAML as a suite needs it: {error}") from error
 
 
-def _entry(name: Any, shared: dict, own: Any) -> Entry:
+def _entry(name: Any, shared: dict, settings: Any) -> Entry:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,99}", name):
         raise SettingsError("a name is text of small letters, numbers, points and hyphens, 100 at most")
-    if not isinstance(own, dict):
+    if not isinstance(settings, dict):
         raise SettingsError("it needs settings, such as {dataset: hmdb51, model: released-wtmr}")
-    given = {**shared, **own}
+    given = {**shared, **settings}
     root = given.pop("root", None)
     if not isinstance(root, str | None) or root == "":
         raise SettingsError(f"root is {shown(root)}; it must be a folder")

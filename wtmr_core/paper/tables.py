@@ -38,14 +38,15 @@ def labels(suite: Suite) -> dict[str, str]:
     The first run of a model on a data set is the base and bears the model's name alone; the others add, as
     key=value, the settings in which they differ from it, but not split and seed.
     """
-    bases, found = {}, {}
+    bases, network_labels = {}, {}
     for name, entry in suite.runs.items():
-        mine = entry.settings.identity()
-        base = bases.setdefault((mine["dataset"], mine["model"]), mine)
-        varied = [k for k in mine if k not in ("split", "seed") and mine[k] != base[k]]
+        identity = entry.settings.identity()
+        base = bases.setdefault((identity["dataset"], identity["model"]), identity)
+        varied = [k for k in identity if k not in ("split", "seed") and identity[k] != base[k]]
         # without blanks in a value, such as [1, 1], so that a blank parts the settings
-        found[name] = " ".join([mine["model"], *(f"{k}={str(mine[k]).replace(' ', '')}" for k in varied)])
-    return found
+        changes = (f"{k}={str(identity[k]).replace(' ', '')}" for k in varied)
+        network_labels[name] = " ".join([identity["model"], *changes])
+    return network_labels
 
 
 def every_run(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -71,9 +72,9 @@ def ablation(suite: Suite, results: Path, left_out: Mapping[str, str] | None = N
     range; published_train_loss, published_train_accuracy, published_val_accuracy. Accuracies 0-1, NaN where
     not published. Train loss is that of the chosen epoch, measured while training (augmented, with dropout).
     """
-    found = _bases(suite, results, left_out)
+    bases = _bases(suite, results, left_out)
     whats = ["train_loss", "train_accuracy", "test_accuracy"]
-    groups = found.groupby(NETWORK, sort=False)
+    groups = bases.groupby(NETWORK, sort=False)
     table = groups[whats].mean().join(groups.size().rename("runs"))
     for what in whats:
         table[f"{what}_low"], table[f"{what}_high"] = groups[what].min(), groups[what].max()
@@ -95,8 +96,8 @@ def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None 
     """
     from wtmr_core.paper import cost  # takes torch, which most other tables do not need
 
-    found = _bases(suite, results, left_out)
-    table = found.groupby(NETWORK, sort=False)[["train_accuracy", "test_accuracy"]].mean()
+    bases = _bases(suite, results, left_out)
+    table = bases.groupby(NETWORK, sort=False)[["train_accuracy", "test_accuracy"]].mean()
     table = _renamed(table.reset_index(), "measured")
     accuracies = published.ablation()[[*NETWORK, "train_accuracy", "val_accuracy"]]
     for name, figures in (
@@ -132,12 +133,14 @@ def components(
     rows, base = _labelled(suite, results, left_out), "wtmr"
     if choose:
         rows, base = [*_chosen(rows), *rows], CHOSEN
-    found: dict[tuple[str, str], list[tuple[Settings, Run]]] = {}
+    by_network: dict[tuple[str, str], list[tuple[Settings, Run]]] = {}
     for label, settings, run in rows:
-        found.setdefault((settings.dataset, label), []).append((settings, run))
-    pools = {key: _pooled(" on ".join(reversed(key)), [run for _, run in alike], among) for key, alike in found.items()}
+        by_network.setdefault((settings.dataset, label), []).append((settings, run))
+    pools = {
+        key: _pooled(" on ".join(reversed(key)), [run for _, run in alike], among) for key, alike in by_network.items()
+    }
     table = []
-    for (dataset, label), alike in found.items():
+    for (dataset, label), alike in by_network.items():
         clips, logits = pools[dataset, label]
         unit = "group" if (groups := clips.group.nunique()) >= LEAST else "clip"
         units = clips["group" if unit == "group" else "name"]
@@ -229,8 +232,8 @@ def times(
 def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Settings, Run]]:
     """Label, settings and run of each run, by data set and then by `MODELS`, else in the order of the suite."""
     called = labels(suite)
-    found = finished_runs(suite, results, left_out)
-    rows = [(called[name], suite.runs[name].settings, run) for name, run in found.items()]
+    finished = finished_runs(suite, results, left_out)
+    rows = [(called[name], suite.runs[name].settings, run) for name, run in finished.items()]
     order = {network: i for i, network in enumerate((d, m) for d in published.DATASETS for m in MODELS)}
     return sorted(rows, key=lambda row: order[row[1].dataset, row[1].model])
 

@@ -67,36 +67,36 @@ def plan(
     """
     home = datasets.home()
     file = suite.find(name, home / "experiments")
-    found = suite.load(file)
+    chosen = suite.load(file)
     if data is not None:
         if not data.is_dir():
             raise datasets.DataError(f"there is no folder {data}: give the data set, or a folder of sets, as DATA")
-        if not any(_takes_data(entry) for entry in found.runs.values()):
-            raise datasets.DataError(f"{found.name} has its own recordings: DATA is for suites such as published")
+        if not any(_takes_data(entry) for entry in chosen.runs.values()):
+            raise datasets.DataError(f"{chosen.name} has its own recordings: DATA is for suites such as published")
         os.environ["WTMR_DATA"] = str(data.resolve())
     if not (home / "profiles" / profile).is_dir():
         raise SettingsError(f"there is no profile {profile} in {home / 'profiles'}")
     here = _gpus() if profile == "local" and gpus != 0 else 0
     if profile == "local" and (gpus or 0) > here:
         raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
-    made = Plan(found, file.resolve(), (results or datasets.results_home(found.name)).resolve(), profile,
+    planned = Plan(chosen, file.resolve(), (results or datasets.results_home(chosen.name)).resolve(), profile,
                 here if gpus is None else gpus, cores())  # fmt: skip
     absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
-    for run, entry in found.runs.items():
+    for run, entry in chosen.runs.items():
         dataset = entry.settings.dataset
         try:
-            distributed.check(entry.settings, made.gpus)
+            distributed.check(entry.settings, planned.gpus)
             if entry.settings.device.startswith("cuda:"):
                 raise runs.RunError(f"device is {entry.settings.device}; a suite gives out the GPUs itself: use cuda")
             if dataset in absent:
-                made.left_out[run] = absent[dataset]
+                planned.left_out[run] = absent[dataset]
             elif entry.settings.scale == "full" or entry.root:
-                made.roots[run] = str(datasets.find(dataset, entry.root))
+                planned.roots[run] = str(datasets.find(dataset, entry.root))
         except datasets.DataError as error:
-            made.left_out[run] = absent[dataset] = str(error)
+            planned.left_out[run] = absent[dataset] = str(error)
         except runs.RunError as error:
             raise runs.RunError(f"{file}, run {run}: {error}") from error
-    return made
+    return planned
 
 
 def _takes_data(entry: suite.Entry) -> bool:
@@ -114,21 +114,21 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
-def pending(made: Plan) -> list[str]:
+def pending(plan: Plan) -> list[str]:
     """The notebooks of a plan that are still to be made, or made anew, by the names of their results."""
-    if len(made.left_out) == len(made.suite.runs):
+    if len(plan.left_out) == len(plan.suite.runs):
         return []
-    with _config(made) as file:
-        said = _snakemake(made, file, "--summary", capture_output=True, encoding="utf-8", errors="replace")
-    if said.returncode:
-        raise runs.RunError(f"Snakemake cannot plan the suite:\n{said.stderr}")
-    lines = [line.split("\t") for line in said.stdout.splitlines() if "\t" in line]
+    with _config(plan) as file:
+        answer = _snakemake(plan, file, "--summary", capture_output=True, encoding="utf-8", errors="replace")
+    if answer.returncode:
+        raise runs.RunError(f"Snakemake cannot plan the suite:\n{answer.stderr}")
+    lines = [line.split("\t") for line in answer.stdout.splitlines() if "\t" in line]
     return sorted(
         {Path(line[0]).name for line in lines[1:] if line[0].startswith(".done/") and line[-1] != "no update"}
     )
 
 
-def reproduce(made: Plan) -> int:
+def reproduce(plan: Plan) -> int:
     """Make what is to be made of a plan, go on with what is half done, and print the performance table.
 
     A failed notebook does not stop the others; what can be made without a failed run is then made without it.
@@ -136,33 +136,33 @@ def reproduce(made: Plan) -> int:
     `DataError` where no run has its recordings here. Before anything is written it also raises `RunError` for a results
     folder that holds files of the user's own where the suite's would be.
     """
-    if len(made.left_out) == len(made.suite.runs):
-        whys = "; ".join(dict.fromkeys(made.left_out.values()))
-        raise datasets.DataError(f"no run of {made.suite.name} has its recordings here: {whys}")
-    _nothing_of_others(made.results)
-    with runs.alone(made.results / LOCK, f"another batch works in {made.results}"):
-        log = made.results / "logs" / "snakemake.log"
+    if len(plan.left_out) == len(plan.suite.runs):
+        whys = "; ".join(dict.fromkeys(plan.left_out.values()))
+        raise datasets.DataError(f"no run of {plan.suite.name} has its recordings here: {whys}")
+    _nothing_of_others(plan.results)
+    with runs.alone(plan.results / LOCK, f"another batch works in {plan.results}"):
+        log = plan.results / "logs" / "snakemake.log"
         _end_leftovers(log)
         log.unlink(missing_ok=True)
-        report = made.results / "report.html"
-        jobs = pending(made)
+        report = plan.results / "report.html"
+        jobs = pending(plan)
         if jobs:
             report.unlink(missing_ok=True)
-            made.failed = _made(made, jobs)
+            plan.failed = _run_jobs(plan, jobs)
             lost = {}
-            for run, entry in made.suite.runs.items():
+            for run, entry in plan.suite.runs.items():
                 for job in (f"01_data-{entry.settings.dataset}", f"02_train-{run}"):
-                    if job in made.failed:
-                        lost[run] = made.failed[job]
-            if lost and len(made.left_out | lost) < len(made.suite.runs):
-                made.left_out |= {run: f"failed: {why}" for run, why in lost.items()}
+                    if job in plan.failed:
+                        lost[run] = plan.failed[job]
+            if lost and len(plan.left_out | lost) < len(plan.suite.runs):
+                plan.left_out |= {run: f"failed: {why}" for run, why in lost.items()}
                 print(f"Without {', '.join(lost)}:", flush=True)
-                made.failed |= _made(made, pending(made))
+                plan.failed |= _run_jobs(plan, pending(plan))
         else:
-            print(f"{made.suite.name}: everything is made already")
-        reported = report.is_file() or _report(made, report)
-        conclude(made)
-    return 1 if made.failed or not reported else 0
+            print(f"{plan.suite.name}: everything is made already")
+        reported = report.is_file() or _report(plan, report)
+        conclude(plan)
+    return 1 if plan.failed or not reported else 0
 
 
 def _nothing_of_others(results: Path) -> None:
@@ -173,85 +173,85 @@ def _nothing_of_others(results: Path) -> None:
         raise runs.RunError(f"{results} holds {own[0]}, which no suite made: name another folder with --results")
 
 
-def conclude(made: Plan) -> None:
+def conclude(plan: Plan) -> None:
     """Print what was made: the performance table, what was left out and what failed, where to look, and what came out
     otherwise than what is committed."""
-    table = made.results / "performance_table.csv"
-    whole = (made.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in made.failed
+    table = plan.results / "performance_table.csv"
+    whole = (plan.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in plan.failed
     if whole:
-        print(f"\nPerformance table, {made.suite.name} suite ({table}):")
+        print(f"\nPerformance table, {plan.suite.name} suite ({table}):")
         shown = pd.read_csv(table).set_index(["dataset", "model"])
         shown.columns = shown.columns.str.removesuffix("_accuracy").str.split("_", n=1, expand=True)
         print(shown.to_string(float_format="%.2f".__mod__, na_rep="-", sparsify=False))
-        if made.config["scale"] == "mini":
+        if plan.config["scale"] == "mini":
             print("Measured on miniature data with scaled-down networks: nothing about real people (README.md).")
-    for line in left_out(made):
+    for line in left_out(plan):
         print(line)
-    for job, why in made.failed.items():
-        print(f"FAILED: {job}: {why}\n        see {made.results / 'logs' / job}.log")
-    if (made.results / "report.html").is_file():
-        print(f"Report: {made.results / 'report.html'}")
+    for job, why in plan.failed.items():
+        print(f"FAILED: {job}: {why}\n        see {plan.results / 'logs' / job}.log")
+    if (plan.results / "report.html").is_file():
+        print(f"Report: {plan.results / 'report.html'}")
     if whole:  # else its tables are older ones
         try:
-            print(comparison.report(made.results, datasets.home(), made.suite.name)[0])
+            print(comparison.report(plan.results, datasets.home(), plan.suite.name)[0])
         except runs.RunError as reason:  # of a suite that is no part of the repository, for one
             print(f"Not compared with what is committed: {reason}")
 
 
-def listing(made: Plan) -> str:
+def listing(plan: Plan) -> str:
     """What a plan would make, a notebook a line, and what it leaves out."""
-    jobs = pending(made)
-    lines = [f"{made.suite.name}: {len(jobs) or 'no'} notebooks to make in {made.results}"]
+    jobs = pending(plan)
+    lines = [f"{plan.suite.name}: {len(jobs) or 'no'} notebooks to make in {plan.results}"]
     for job in jobs:
         lines.append(f"  {job}")
         if job.startswith("02_train-"):
-            run = made.suite.runs[job.removeprefix("02_train-")].settings
+            run = plan.suite.runs[job.removeprefix("02_train-")].settings
             lines[-1] += f": {run.model} on {run.dataset}, {run.protocol}, split {run.split}, {run.epochs} epochs"
-    return "\n".join([*lines, *left_out(made)])
+    return "\n".join([*lines, *left_out(plan)])
 
 
-def left_out(made: Plan) -> list[str]:
+def left_out(plan: Plan) -> list[str]:
     """A line for each reason why runs of a plan are left out, with their names."""
     whys: dict[str, list[str]] = {}
-    for run, why in made.left_out.items():
+    for run, why in plan.left_out.items():
         whys.setdefault(why, []).append(run)
     return [f"left out: {', '.join(names)}: {why}" for why, names in whys.items()]
 
 
 @contextlib.contextmanager
-def _config(made: Plan) -> Iterator[Path]:
+def _config(plan: Plan) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.json")
-        file.write_text(json.dumps(made.config), encoding="utf-8")
+        file.write_text(json.dumps(plan.config), encoding="utf-8")
         yield file
 
 
-def _snakemake(made: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
+def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
     # In the folder of results, so that no path is more than a plain name: Snakemake takes braces for wildcards.
     # Our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand.
-    folder = made.results if made.results.is_dir() else config.parent
+    folder = plan.results if plan.results.is_dir() else config.parent
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(datasets.home() / "Snakefile"),
                "--directory", str(folder), "--rerun-triggers", "mtime", "params", "input", "--nolock",
                "--profile", "none", "--configfile", str(config), *arguments]  # fmt: skip
     # a GPU that is not to be used is not to be seen
-    hidden = {"CUDA_VISIBLE_DEVICES": ""} if made.profile == "local" and not made.gpus else {}
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if plan.profile == "local" and not plan.gpus else {}
     return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **how)
 
 
-def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
+def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
     """Let Snakemake make `jobs` and show how far it is; what failed, and why."""
-    logs = made.results / "logs"
+    logs = plan.results / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for job in jobs:
         execution.waiting(logs / f"{job}.log")
-    arguments = ["--workflow-profile", str(datasets.home() / "profiles" / made.profile)]
-    if made.profile == "local":
-        arguments += ["--cores", str(made.cores), "--resources", f"gpu={made.gpus}"]
-    view = View(made.suite, made.results, jobs)
-    config = made.results / ".config.json"  # where other machines see it too
-    runs.write_json(config, made.config)
+    arguments = ["--workflow-profile", str(datasets.home() / "profiles" / plan.profile)]
+    if plan.profile == "local":
+        arguments += ["--cores", str(plan.cores), "--resources", f"gpu={plan.gpus}"]
+    view = View(plan.suite, plan.results, jobs)
+    config = plan.results / ".config.json"  # where other machines see it too
+    runs.write_json(config, plan.config)
     with (logs / "snakemake.log").open("a", encoding="utf-8") as log:
-        process = _snakemake(made, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
+        process = _snakemake(plan, config, *arguments, run=subprocess.Popen, stdout=log, stderr=log)
         try:
             while process.poll() is None:
                 view.show()
@@ -276,8 +276,8 @@ def _made(made: Plan, jobs: list[str]) -> dict[str, str]:
 def _end_leftovers(log: Path) -> None:
     """Cancel the jobs that a stopped batch, whose log this is, left in SLURM, and wait for their end: they would keep
     the next batch from their runs. What they trained so far is gone on with."""
-    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    names = re.findall(r"^SLURM run ID: (\S+)", said, re.MULTILINE)
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    names = re.findall(r"^SLURM run ID: (\S+)", text, re.MULTILINE)
     if not names or not shutil.which("squeue"):
         return
     name = ",".join(names)
@@ -291,11 +291,11 @@ def _end_leftovers(log: Path) -> None:
         time.sleep(1)
 
 
-def _report(made: Plan, report: Path) -> bool:
+def _report(plan: Plan, report: Path) -> bool:
     """Let Snakemake write its report of what was made; False, with the reason, where it cannot."""
-    part, log = report.with_name(".report.part.html"), made.results / "logs" / "report.log"
-    with _config(made) as config, log.open("w", encoding="utf-8") as said:
-        end = _snakemake(made, config, "--report", str(part), stdout=said, stderr=said)
+    part, log = report.with_name(".report.part.html"), plan.results / "logs" / "report.log"
+    with _config(plan) as config, log.open("w", encoding="utf-8") as output:
+        end = _snakemake(plan, config, "--report", str(part), stdout=output, stderr=output)
     if end.returncode == 0 and part.is_file():
         part.replace(report)
         return True
