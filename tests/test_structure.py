@@ -41,9 +41,11 @@ ALLOWED = {
     "datasets": {"skeleton", "files", "locks", "processes", "miniature"},
     "data": {"settings", "datasets"},
     "checkpoint": {"settings", "models", "datasets", "runs", "data"},
+    "state": {"checkpoint", "epochs", "models", "runs", "settings"},
+    "engine": {"data", "datasets", "settings", "state"},
     "training": {
-        "checkpoint", "data", "datasets", "distributed", "environment", "epochs", "metrics", "models", "processes",
-        "runs", "settings",
+        "checkpoint", "data", "distributed", "engine", "environment", "epochs", "metrics", "processes", "runs",
+        "settings", "state",
     },
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {

@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import checkpoint, epochs, runs, training
+from wtmr_core import checkpoint, engine, epochs, runs, training
 from wtmr_core.data import inputs
 from wtmr_core.datasets import DataError
 from wtmr_core.metrics import scores
 from wtmr_core.settings import MODELS, Settings, SettingsError
+from wtmr_core.state import MovingAverage, read_state
 
 SMALL = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": (4, 8), "epochs": 3, "device": "cpu",
          "workers": 1, "threads": 1, "batch_size": 8}  # fmt: skip
@@ -107,19 +108,19 @@ def test_interrupted_after_any_epoch_it_ends_alike(root, tmp_path, monkeypatch, 
     undisturbed = training.run(settings, tmp_path / "whole", root)
     said = runs.load(undisturbed).metrics["epoch_choice"]
     assert said.startswith("last of 4") if settings.protocol == "published" else said.endswith("6 validation clips")
-    epoch, calls = training._Run._epoch, []
+    one_epoch, calls = training.one_epoch, []
 
-    def once_each(self, bar):
+    def once_each(*arguments):
         calls.append(1)
         if len(calls) % 2 == 0:
             raise Killed
-        epoch(self, bar)
+        return one_epoch(*arguments)
 
-    monkeypatch.setattr(training._Run, "_epoch", once_each)
+    monkeypatch.setattr(training, "one_epoch", once_each)
     for _ in range(3):
         with pytest.raises(Killed):
             training.run(settings, tmp_path / "torn", root)
-    monkeypatch.setattr(training._Run, "_epoch", epoch)
+    monkeypatch.setattr(training, "one_epoch", one_epoch)
     same_outcome(training.run(settings, tmp_path / "torn", root), undisturbed)
 
 
@@ -178,8 +179,8 @@ def test_a_state_of_which_any_byte_is_another_is_named_or_the_same(tmp_path):
     for content in damaged:
         file.write_bytes(content)
         try:
-            assert str(training.read_state(file)) == str(state)
-            weights = training.read_state(file)["network"]
+            assert str(read_state(file)) == str(state)
+            weights = read_state(file)["network"]
             assert all(torch.equal(weights[k], v) for k, v in network.state_dict().items())
         except runs.RunError as error:
             assert str(error).startswith(f"{file} is damaged (")  # noqa: PT017
@@ -244,16 +245,16 @@ def test_an_unfinished_run_does_not_load(root, tmp_path, monkeypatch):
 
 def leave_half(root, results, monkeypatch):
     """A run stopped after its first epoch; its folder."""
-    epoch, calls = training._Run._epoch, []
+    one_epoch, calls = training.one_epoch, []
 
-    def one(self, bar):
+    def once(*arguments):
         calls.append(1)
         if len(calls) == 2:
             raise Killed
-        epoch(self, bar)
+        return one_epoch(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Run, "_epoch", one)
+        patch.setattr(training, "one_epoch", once)
         with pytest.raises(Killed):
             training.run(small(), results, root)
     return next((results / "runs").iterdir())
@@ -269,15 +270,15 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_and_names_its_clips(root, tmp_path, monkeypatch):
     """In a network without BatchNorm, through which one such clip spoils its whole batch, which is then named."""
-    inputs = training.inputs
+    inputs = engine.inputs
 
     def poisoned(*arguments, **options):
         x = inputs(*arguments, **options)
         x[0] = math.nan if options["augmented"] else x[0]
         return x
 
-    monkeypatch.setattr(training, "inputs", poisoned)
-    with pytest.raises(training.NotFinite, match=r"step 1 of epoch 1; clips: S001C00\dP00\dR001A0\d\d\."):
+    monkeypatch.setattr(engine, "inputs", poisoned)
+    with pytest.raises(engine.NotFinite, match=r"step 1 of epoch 1; clips: S001C00\dP00\dR001A0\d\d\."):
         training.run(small(model="released-wtmr"), tmp_path, root)
 
 
@@ -286,20 +287,20 @@ def test_corrected_evaluation_has_no_randomness_and_published_has(root, tmp_path
         settings = small(dataset, protocol=protocol)
         clips = torch.randint(0, 255, (3, 4, 32, 32, 1), dtype=torch.uint8)
         shown = [
-            training.inputs(clips, settings, torch.Generator().manual_seed(seed), augmented=protocol == "published")
+            engine.inputs(clips, settings, torch.Generator().manual_seed(seed), augmented=protocol == "published")
             for seed in (0, 1)
         ]
         assert torch.equal(*shown) != random
 
 
 def test_test_is_read_once_and_by_the_chosen_weights(root, tmp_path, monkeypatch):
-    evaluate, read = training._Run.evaluate, []
+    evaluate, read = engine.evaluate, []
 
-    def spying(self, part, *args):
-        read.append((part, self.progress.epoch))
-        return evaluate(self, part, *args)
+    def spying(state, data, part, *args):
+        read.append((part, state.progress.epoch))
+        return evaluate(state, data, part, *args)
 
-    monkeypatch.setattr(training._Run, "evaluate", spying)
+    monkeypatch.setattr(training, "evaluate", spying)
     run = runs.load(training.run(small(epochs=3, epoch_choice="best"), tmp_path, root))
     assert [p for p, _ in read].count("test") == 1
     assert ("test", 3) in read
@@ -328,11 +329,11 @@ def test_accumulated_batches_equal_one_large_batch(root, tmp_path):
 
 def test_learning_rates():
     cosine = small(schedule="cosine", lr=1.0, epochs=10, warmup_epochs=2)
-    rates = [training.learning_rate(cosine, e) for e in (0, 1, 2, 6, 10)]
+    rates = [engine.learning_rate(cosine, e) for e in (0, 1, 2, 6, 10)]
     np.testing.assert_allclose(rates, [0.005, 0.505, 1.0, 0.5, 0.0], atol=1e-9)
-    assert training.learning_rate(small(schedule="constant", lr=0.1), 9) == 0.1
+    assert engine.learning_rate(small(schedule="constant", lr=0.1), 9) == 0.1
     published = small(protocol="published", schedule="cosine", lr=1.0, epochs=30)
-    assert training.learning_rate(published, 7.9) == training.learning_rate(published, 7.0)
+    assert engine.learning_rate(published, 7.9) == engine.learning_rate(published, 7.0)
 
 
 def test_precision_follows_the_hardware():
@@ -378,18 +379,14 @@ def test_sizes_that_do_not_fit_are_said_before_anything_is_decoded(tmp_path):
 
 
 def test_weights_that_ran_away_stop_the_run(root, tmp_path, monkeypatch):
-    evaluate = training._Run.evaluate
-
-    def ran_away(self, part, seed=0):
-        logits, labels = evaluate(self, part, seed)
+    def ran_away(*arguments):
+        logits, labels = engine.evaluate(*arguments)
         return logits * math.nan, labels
 
-    monkeypatch.setattr(training._Run, "evaluate", ran_away)
-    with pytest.raises(training.NotFinite, match="after epoch 1 the network gives no finite number for S001"):
+    monkeypatch.setattr(training, "evaluate", ran_away)
+    with pytest.raises(engine.NotFinite, match="after epoch 1 the network gives no finite number for S001"):
         training.run(small(), tmp_path, root)
-    with pytest.raises(
-        training.NotFinite, match=r"after epoch 3 the network gives no finite number for S001.*lower lr"
-    ):
+    with pytest.raises(engine.NotFinite, match=r"after epoch 3 the network gives no finite number for S001.*lower lr"):
         training.run(small(val_fraction=0), tmp_path, root)  # nothing looks before test is read
 
 
@@ -421,18 +418,20 @@ def test_cross_view_validates_on_other_performers(root, tmp_path):
 def test_what_is_kept_is_the_moving_average(root, tmp_path, monkeypatch):
     """Worked out beside the run: it begins at the start, moves by (1 - decay) towards the weights after each step, and
     the decay rises as (1 + step) / (10 + step) up to the one set."""
-    follow, mean = training._Run._follow, {}
+    follow, mean, steps = MovingAverage.follow, {}, []
 
-    def watched(self):
+    def watched(self, network, step):
         if not mean:
-            mean.update({k: v.clone() for k, v in self.average.state_dict().items()})
-        decay = min(0.5, (1 + self.updates) / (10 + self.updates))
-        for name, now in self.accelerator.unwrap_model(self.network).state_dict().items():
+            mean.update({k: v.clone() for k, v in self.network.state_dict().items()})
+        steps.append(step)
+        decay = min(0.5, (1 + len(steps)) / (10 + len(steps)))
+        for name, now in network.state_dict().items():
             mean[name] = decay * mean[name] + (1 - decay) * now if now.is_floating_point() else now.clone()
-        follow(self)
+        follow(self, network, step)
 
-    monkeypatch.setattr(training._Run, "_follow", watched)
+    monkeypatch.setattr(MovingAverage, "follow", watched)
     folder = training.run(small(average=0.5, val_fraction=0, epochs=2), tmp_path, root)
+    assert steps == list(range(1, len(steps) + 1))
     kept = load_file(folder / runs.WEIGHTS)
     for name, value in mean.items():
         torch.testing.assert_close(kept[name], value)
@@ -463,9 +462,9 @@ def test_views_are_averaged_as_probabilities(root, tmp_path, monkeypatch):
 
 def test_views_that_are_sure_of_themselves_have_finite_logits():
     logits = torch.tensor([[[0.0, 110.0]], [[120.0, 0.0]]])  # two views of a clip
-    torch.testing.assert_close(training._of_views(logits), torch.tensor([[0.5, 0.5]]).log())
+    torch.testing.assert_close(engine.mean_of_views(logits), torch.tensor([[0.5, 0.5]]).log())
     logits = torch.tensor([[[0.0, 110.0]], [[0.0, 120.0]]])
-    assert training._of_views(logits).isfinite().all()
+    assert engine.mean_of_views(logits).isfinite().all()
 
 
 def test_a_clip_that_may_not_be_mirrored_is_not():

@@ -1,0 +1,125 @@
+"""A run in training: its network, what moves it, how far it is, and the file from which it goes on after a kill."""
+
+from __future__ import annotations
+
+import copy
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from wtmr_core import checkpoint, epochs, runs
+from wtmr_core.models.synced import synced
+from wtmr_core.settings import Settings
+
+
+@dataclass
+class Progress:
+    """What goes on after a kill besides weights and optimizer."""
+
+    epoch: int = 0  # whole epochs done
+    seconds: float = 0.0
+    best: int = 0  # the epoch chosen so far, from 1
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class MovingAverage:
+    """The moving average of a network's weights over steps, with BatchNorm's figures."""
+
+    def __init__(self, network: nn.Module, decay: float, device: torch.device):
+        self.network, self.decay = copy.deepcopy(network).to(device).requires_grad_(False), decay
+
+    @torch.no_grad()
+    def follow(self, network: nn.Module, steps: int) -> None:
+        """Move the average a step, the `steps`-th, towards the weights of `network`; faster in the beginning, when
+        what it averages is still near the random start."""
+        decay = min(self.decay, (1 + steps) / (10 + steps))
+        now = network.state_dict()
+        for name, mean in self.network.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(now[name], 1 - decay)
+            else:
+                mean.copy_(now[name])
+
+
+class State:
+    """The state of a run in training.
+
+    Attributes: `network` and `optimizer` as Accelerate wraps them; `average` of the weights, where there is one;
+    `plateau`, the schedule of that name; `norms`, the BatchNorms that see all processes' clips; `progress`; `chosen`,
+    the weights of the epoch that counts so far.
+    """
+
+    def __init__(self, settings: Settings, classes: int, worker: Accelerator):
+        torch.manual_seed(settings.seed)
+        network = checkpoint.new_network(settings, classes)
+        self.settings, self.worker = settings, worker
+        self.norms = synced(network) if worker.num_processes > 1 else []
+        optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        self.average = MovingAverage(network, settings.average, worker.device) if settings.average else None
+        self.network, self.optimizer = worker.prepare(network, optimizer)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)
+        self.progress, self.chosen = Progress(), {}
+
+    @property
+    def bare_network(self) -> nn.Module:
+        """The network itself, without what Accelerate puts around it."""
+        return self.worker.unwrap_model(self.network)
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is evaluated and kept: the network, or the average of its weights."""
+        return self.bare_network if self.average is None else self.average.network
+
+    def advance(self, row: dict[str, float], validation_clips: int) -> None:
+        """Note the `row` of history of the epoch just done, and keep its weights where it is the one that counts."""
+        history = [*self.progress.history, row]
+        best = epochs.chosen_epoch(history, validation_clips, self.settings.epoch_choice)
+        if best == len(history):
+            self.chosen = {k: v.detach().cpu().clone() for k, v in self.judged.state_dict().items()}
+        self.progress = Progress(len(history), self.progress.seconds + row["seconds"], best, history)
+
+    def save(self, file: Path, identity: dict[str, Any]) -> None:
+        """Write all of it, and the settings and data in `identity`; whole or not at all."""
+        scaler = self.worker.scaler
+        state = {
+            "settings": identity,
+            "progress": asdict(self.progress),
+            "network": self.bare_network.state_dict(),
+            "chosen": self.chosen,
+            "average": {} if self.average is None else self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": self.plateau.state_dict(),
+            "scaler": scaler.state_dict() if scaler else {},
+        }
+        runs.write(file, lambda p: torch.save(state, p))
+
+    def resume(self, file: Path, identity: dict[str, Any]) -> None:
+        """Go on from what `save` wrote; raises `RunError` where it is damaged or of a run of other settings or data."""
+        state = read_state(file)
+        if different := runs.other(identity, state["settings"]):
+            raise runs.RunError(f"{file} belongs to a run with another {different[0]}: delete it to begin again")
+        self.bare_network.load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.plateau.load_state_dict(state["plateau"])
+        if self.worker.scaler and state["scaler"]:  # begun in another precision, it has none
+            self.worker.scaler.load_state_dict(state["scaler"])
+        self.progress, self.chosen = Progress(**state["progress"]), state["chosen"]
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """Read a `state.pt`; raises `RunError` where anything in it is not as it was written."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if name := archive.testzip():  # torch itself looks at no sum
+                raise ValueError(f"{name} in it has another sum")
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        return state | {"settings": dict(state["settings"])}
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise runs.RunError(f"{file} is damaged ({error}): delete it to begin the run again") from error
