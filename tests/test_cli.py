@@ -206,3 +206,15 @@ def test_nobody_reads_on_or_a_terminal_lacks_a_sign():
 def test_a_wrong_call_says_why_and_exits_2(capsys, given, says):
     assert main(["train", "dataset=ntu60", given]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_folder_without_runs_is_named(tmp_path, capsys):
+    assert main(["table", str(tmp_path)]) == 1
+    assert f"no runs in {tmp_path / 'runs'}: give a folder of results" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+def test_parameters_that_are_no_object_are_said(tmp_path, capsys, text):
+    with pytest.raises(SystemExit):
+        main(["notebook", "a.ipynb", "b.ipynb", "--log", "c.log", "--parameters", text])
+    assert "is no JSON" in capsys.readouterr().err

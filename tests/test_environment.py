@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.conftest import PROJECT, write_ntu60
+from tests.conftest import PROJECT, write_ntu60, write_svideoqa
 from wtmr_core import distributed, environment
 from wtmr_core.__main__ import main
 from wtmr_core.settings import Settings
@@ -166,3 +166,15 @@ def test_several_processes_start_from_a_clean_environment(monkeypatch, tmp_path)
         distributed.launch(Settings.of({"dataset": "ntu60", "processes": 2, "device": "cpu"}), tmp_path)
     assert not started.keys() & {"PMI_SIZE", "PET_NNODES", "TORCHELASTIC_RUN_ID"}
     assert started["OMP_NUM_THREADS"]
+
+
+def test_opencvs_variables_refuse_no_picture(tmp_path):
+    """It reads them when it is imported, which is before a command cleans its environment."""
+    root = write_svideoqa(tmp_path / "set")
+    command = [sys.executable, "-m", "wtmr_core", "data", "check", "svideoqa", "--root", root, "--json"]
+    shown = [
+        json.loads(subprocess.run([*command, "--workers", "1"], cwd=PROJECT, env=os.environ | extra, check=True,
+                                  capture_output=True, text=True).stdout)["kept"]
+        for extra in ({}, {"OPENCV_IO_MAX_IMAGE_PIXELS": "100"})
+    ]  # fmt: skip
+    assert shown == [12, 12]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import PackageNotFoundError, version
+
+# OpenCV reads these when it is imported, before a command's environment is cleaned (see `environment`)
+for _name in [name for name in os.environ if name.startswith("OPENCV_") and name != "OPENCV_FFMPEG_LOGLEVEL"]:
+    del os.environ[_name]
 
 try:
     __version__ = version("wtmr-core")

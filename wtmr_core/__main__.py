@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     notebook = commands.add_parser("notebook", help="run one notebook through papermill (what a suite does)")
     notebook.add_argument("source", type=Path)
     notebook.add_argument("result", type=Path)
-    notebook.add_argument("--parameters", type=json.loads, default={}, help="JSON")
+    notebook.add_argument("--parameters", type=_object, default={}, help="a JSON object")
     notebook.add_argument("--log", type=Path, required=True)
     notebook.add_argument("--gpus", type=int, default=0, help="free ones to take")
     notebook.add_argument("--parent", type=int, help="number of the process to die with")
@@ -85,6 +85,17 @@ def main(arguments: list[str] | None = None) -> int:
             return options.run(options)
 
     return errors.ended(work, f"wtmr {options.command}")
+
+
+def _object(text: str) -> dict:
+    """What a JSON object in `text` holds; raises as argparse wants it."""
+    try:
+        read = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no JSON ({error})") from error
+    if not isinstance(read, dict):
+        raise argparse.ArgumentTypeError(f'{text[:80]!r} is no JSON object, such as {{"epochs": 3}}')
+    return read
 
 
 def data_check(options: argparse.Namespace) -> int:
@@ -163,13 +174,16 @@ def profile_all(options: argparse.Namespace) -> int:
 
 
 def table_of_runs(options: argparse.Namespace) -> int:
-    """`wtmr table`."""
+    """`wtmr table`: 0, or 1 where there are no runs."""
     from wtmr_core import runs
 
     table = runs.table(options.results)
     why = table.test_accuracy.notna().map({True: "-", False: "unfinished"})  # a finished run may have no validation
     table = table.astype(object).where(table.notna(), why, axis=0)
-    print(table.to_string(index=False, float_format="%.3f".__mod__) if len(table) else "no runs")
+    if table.empty:
+        print(f"no runs in {options.results / 'runs'}: give a folder of results, such as results/mini")
+        return 1
+    print(table.to_string(index=False, float_format="%.3f".__mod__))
     return 0
 
 

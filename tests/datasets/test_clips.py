@@ -481,3 +481,37 @@ def test_a_folder_that_nothing_can_be_written_to(index, tmp_path):
 def test_every_real_frame_folder_reads(recordings):
     index = hmdb51.index(recordings / "hmdb51_frames", "manifest")
     assert verify(index, hmdb51.read, FORM).problems() == []
+
+
+@pytest.mark.parametrize("whole_first", [True, False])
+def test_renamed_frames_are_judged_anew(tmp_path, whole_first):
+    """The same pictures are a whole sequence or one with a hole by their numbers: training says what the check says."""
+    root = write_svideoqa(tmp_path / "set", sequences=8)
+    folder = next(root.glob("videosequence-001/*/Camera01"))
+    shutil.rmtree(folder, ignore_errors=False)
+    write_frames(folder, list(range(0, 100, 10)))
+    (folder / "qa.csv").write_text("question,answer\nWhat is the person doing?,walking\n")
+
+    def renumber(by):
+        for n in range(10, 5, -1):
+            (folder / f"frame_{n}.png").rename(folder / f"frame_{n + by}.png")
+
+    def back(by):
+        for n in range(6, 11):
+            (folder / f"frame_{n + by}.png").rename(folder / f"frame_{n}.png")
+
+    def skipped():
+        index = svideoqa.index(root, "sequence")
+        trained = cached(index, read_frames, FORM, tmp_path / "cache", workers=1).index
+        assert trained.skips() == verify(index, read_frames, FORM, workers=1).skips()
+        return trained.skips()
+
+    if whole_first:
+        assert skipped() == {}
+        renumber(40)
+        assert skipped() == {"has a hole": 1}
+    else:
+        renumber(40)
+        assert skipped() == {"has a hole": 1}
+        back(40)
+        assert skipped() == {}

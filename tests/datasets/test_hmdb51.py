@@ -408,3 +408,22 @@ def test_the_folds_of_the_frames_test_each_clip_once(recordings):
     assert [len(names) for names in tested] == [121, 120, 119, 120, 120]
     assert len(set().union(*tested)) == 600
     assert all(index.crossing() == [] for index in found)
+
+
+def test_lists_in_capitals_count_and_hidden_ones_do_not(tmp_path):
+    """Such as the `._` files of a Mac, and one of no class."""
+    root = write_hmdb51(tmp_path / "set")
+    expected = hmdb51.index(root, "1").parts()
+    lists = root / "testTrainMulti_7030_splits"
+    (lists / "._sit_test_split1.txt").write_bytes(b"\0\5\026\7")
+    (lists / "_test_split1.txt").write_text("")
+    (lists / "sit_test_split1.txt").rename(lists / "sit_test_split1.TXT")
+    assert hmdb51.index(root, "1").parts() == expected
+
+
+def test_a_video_under_a_rare_suffix_is_one(tmp_path):
+    root = write_hmdb51(tmp_path / "set")
+    for file, suffix in zip(sorted((root / "sit").iterdir()), (".f4v", ".MPE", ".ogg", ".qt"), strict=False):
+        file.rename(file.with_suffix(suffix))
+    whole = write_hmdb51(tmp_path / "whole")
+    assert hmdb51.index(root, "1").samples.name.tolist() == hmdb51.index(whole, "1").samples.name.tolist()

@@ -212,3 +212,10 @@ def test_every_real_skeleton_reads(recordings):
     verified = verify(index, ntu60.read, ClipFormat(16, bodies=2), workers=1)
     assert (len(verified), verified.parts()) == (609, {"test": 176, "train": 433})
     assert verified.problems() == []
+
+
+@pytest.mark.parametrize("text", ["", "a heading\n", "s001c001p001r001a001\n"])
+def test_a_list_that_names_nothing_is_said(tmp_path, text):
+    (scattered(tmp_path) / ntu60.MISSING_LIST).write_text(text)
+    with pytest.raises(DataError, match=rf"{ntu60.MISSING_LIST} names no sample.*delete it"):
+        ntu60.index(tmp_path, "cross-subject")

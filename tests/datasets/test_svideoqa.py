@@ -212,3 +212,20 @@ def test_what_is_no_frame_of_a_camera(tmp_path):
         {"images beside its frames": 1},
         2,
     )
+
+
+@pytest.mark.parametrize("name", ["videosequence-008 (1)", "video-sequence-008", "videosequence-7b"])
+def test_a_sequence_under_another_name_is_said(tmp_path, name):
+    root = write_svideoqa(tmp_path)
+    write_frames(root / name / "subject1" / "Camera01", [1, 2, 3])
+    skipped = svideoqa.index(root, "sequence").skipped
+    found = skipped[skipped.reason == "frames outside a folder named videosequence-NNN"]
+    assert found.name.tolist() == [f"{name}/subject1/Camera01"]
+
+
+def test_a_picture_by_itself_is_foreign(tmp_path):
+    root = write_svideoqa(tmp_path)
+    (write_frames(root / "docs", [1]) / "frame_1.png").rename(root / "docs" / "cover.png")
+    index = svideoqa.index(root, "sequence")
+    assert index.foreign[".png"] == 1
+    assert not [name for name in index.skipped.name if name.startswith("docs")]

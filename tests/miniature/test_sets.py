@@ -298,3 +298,21 @@ def test_svideoqa_tables_and_frames_read_back(svideoqa):
         assert cv2.imread(str(frames[0])).shape == (120, 160, 3)
     assert kinds == {".csv", ".xls"}
     assert max(len(w) for w in words.values()) == 2  # one label for a sequence would be wrong
+
+
+def test_only_a_miniature_of_the_same_set_is_replaced(tmp_path):
+    """A `mini.json` of somebody's own, another miniature and a file put into one are all left alone, by name."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mini.json").write_text('{"note": "mine"}')
+    with pytest.raises(FileExistsError, match=r"own holds files but no mini\.json"):
+        sets.make("svideoqa", tmp_path / "own")
+    root = sets.make_ntu60(tmp_path / "ntu60", performers=1)
+    with pytest.raises(FileExistsError, match="ntu60 holds the miniature ntu60: choose another folder for svideoqa"):
+        sets.make("svideoqa", root)
+    (root / "thesis.txt").write_text("mine")
+    before = contents(root)
+    with pytest.raises(FileExistsError, match=r"thesis\.txt in it is no part of (it|a miniature): move it away"):
+        sets.make_ntu60(root, performers=1, seed=1)
+    assert contents(root) == before
+    with pytest.raises(ValueError, match="seed is -1"):
+        sets.make("ntu60", tmp_path / "new", seed=-1)

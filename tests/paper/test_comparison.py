@@ -135,3 +135,16 @@ def test_a_reproduction_beside_what_is_committed(tmp_path, results):
     assert not within
     assert "1 of 4 accuracies differ, 1 by more" in page
     assert "tables/05_runs.csv: 1 of 6 cells differ, numbers by up to 0.4" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "has no column name"), ("x,y\n1,2\n", "has no column name"), ('"a', "does not read as a table")],
+)
+def test_a_table_that_is_none_is_named(results, text, says):
+    for file, remedy in (("tables/05_runs.csv", "make reproduce"), (comparison.SPREAD, "benchmarks/spread.py")):
+        content = (results / file).read_text()
+        (results / file).write_text(text)
+        with pytest.raises(runs.RunError, match=rf"{file} {says}.*{remedy}"):
+            comparison.accuracies(results, results)
+        (results / file).write_text(content)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from wtmr_core.datasets.filenames import missing, numbered
 from wtmr_core.datasets.index import Index, Unreadable
 from wtmr_core.datasets.store import State, Store
 from wtmr_core.datasets.video import ClipFormat, Remark, read_frames  # noqa: F401  (read_frames: for callers)
@@ -25,7 +26,7 @@ from wtmr_core.locks import locked
 from wtmr_core.processes import cores, worker_count, worker_pool
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before a file is tried again
-_VERSION = 2  # of what the readers make of a file: raise it when that changes
+_VERSION = 3  # of what the readers make of a file: raise it when that changes
 _CHUNK = 4  # clips that go to a process at a time
 
 
@@ -218,8 +219,16 @@ class _Rows:
 
 
 def _key(index: Index, form: ClipFormat, digests: list[str]) -> str:
-    identity = (_VERSION, sorted(asdict(form).items()), list(zip(index.samples.name, digests, strict=True)))
+    """What the clips of a cache are made from: content, and what else of a recording decides whether it is whole."""
+    recordings = _patiently(lambda: list(index.recordings()), index.root)
+    samples = list(zip(index.samples.name, digests, map(_shape, recordings), strict=True))
+    identity = (_VERSION, sorted(asdict(form).items()), samples)
     return hashlib.sha256(repr(identity).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def _shape(files: list[Path]) -> object:
+    """The suffix of a file, by which is judged whether it is cut, or the holes between the numbers of frames."""
+    return files[0].suffix.lower() if len(files) == 1 else missing(numbered(files)[1])
 
 
 def _in_words(error: OSError, index: Index, store: Store, state: State | None) -> str:

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-#: the suffixes, in lower case, of what OpenCV reads as videos and as pictures
+#: the suffixes, in lower case, of what OpenCV (FFmpeg) reads as videos and as pictures
 VIDEOS = frozenset({
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov",
-    ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+    ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265",
+    ".hevc", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mp4v",
+    ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogg", ".ogm", ".ogv", ".qt", ".rm", ".rmvb",
+    ".ts", ".vob", ".webm", ".wmv", ".y4m",
 })  # fmt: skip
-IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGES = frozenset({
+    ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".ras", ".tif", ".tiff",
+    ".webp",
+})  # fmt: skip
 
 
 def is_video(path: Path) -> bool:

@@ -19,7 +19,7 @@ MANIFEST_FILE = "manifest.csv"
 OFFICIAL_SHA256 = "49c4752666ab778bd09c87c5caf5004bc6bf3fc114cec73888ae1b51dbacc8df"
 PARTS = {"0": "unused", "1": "train", "2": "test"}
 COLUMNS = ("class", "clip", "similarity_group", "split")
-_LIST = re.compile(r"(.+)_test_split([123])\.txt$")
+_LIST = re.compile(r"([^.].*)_test_split([123])\.txt", re.IGNORECASE)
 
 Clip = tuple[str, str]  # its class and its name
 
@@ -68,7 +68,7 @@ def lists_folder(tree: Tree, given: Path | None = None) -> Path | None:
     Raises `DataError` where two as near differ. (The two archives of HMDB51 are often unpacked side by side.)
     """
     if given is None:
-        folders = [folder.path for folder in tree.own() if any(map(_LIST.match, folder.files))]
+        folders = [folder.path for folder in tree.own() if any(map(_LIST.fullmatch, folder.files))]
         folder = the_one(tree, "a folder of split lists", folders, lambda f: checksum(tree.root / f))
         given = tree.root.parent / LISTS if folder is None else tree.root / folder
     try:
@@ -77,14 +77,15 @@ def lists_folder(tree: Tree, given: Path | None = None) -> Path | None:
         return None
 
 
-def list_files(folder: Path, split: str = "[123]") -> list[Path]:
-    """The split lists in `folder`, of one split or of all."""
-    return sorted(folder.glob(f"*_test_split{split}.txt"))
+def list_files(folder: Path, split: str | None = None) -> list[Path]:
+    """The split lists in `folder`, of one split or of all; hidden files (`._run_test_split1.txt` of a Mac) are none."""
+    lists = ((file, _LIST.fullmatch(file.name)) for file in folder.iterdir())
+    return sorted(file for file, match in lists if match and split in (None, match[2]))
 
 
 def list_class(file: Path) -> str:
     """The class whose clips a list divides, by the list's name."""
-    return nfc(_LIST.match(file.name)[1])
+    return nfc(_LIST.fullmatch(file.name)[1])
 
 
 def read_lists(folder: Path, split: str) -> tuple[dict[Clip, str], list[str]]:

@@ -164,7 +164,7 @@ def _list(tree: Tree, name: str) -> tuple[list[str] | None, set[str], list[str]]
     """The sample names in the list `name` below the root or beside it, its path below the root, and notes.
 
     None for a list that is not there. What stands before the first name is a heading. Raises `DataError`, naming file
-    and line, for a line that is no name, and where two lists as near to the root differ.
+    and line, for a line that is no name, for a list without any, and where two lists as near to the root differ.
     """
     folders = [folder.path for folder in tree.own() if name in folder.files]
     folder = the_one(tree, name, folders, lambda f: (tree.root / f / name).read_bytes())
@@ -179,6 +179,8 @@ def _list(tree: Tree, name: str) -> tuple[list[str] | None, set[str], list[str]]
             listed.append(sample)
         elif listed or re.match(r"S[0-9]", line):
             raise DataError(f"{file}, line {number}: not a name like S001C001P001R001A001: {line!r}")
+    if not listed:
+        raise DataError(f"{file} names no sample, such as S001C002P005R002A008: put the list there, or delete it")
     return listed, set() if folder is None else {join(folder, name)}, remark(file, encoding)
 
 

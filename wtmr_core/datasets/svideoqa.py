@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtmr_core.datasets.filenames import is_image
+from wtmr_core.datasets.filenames import is_image, numbered
 from wtmr_core.datasets.index import DataError, Index, NotThisSet, Unreadable, frames_of
 from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
 from wtmr_core.datasets.splits import cut_by_group
@@ -151,16 +151,19 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
         parts = folder.path.split("/")
         depth = next((i for i in reversed(range(len(parts))) if SEQUENCE.match(parts[i])), len(parts))
         files = list(map(Path, folder.entries))
-        images = [file for file in files if is_image(file)] if depth < len(parts) else []
+        images = [file for file in files if is_image(file)]
         leaf = not any(not tree.folders[join(folder.path, name)].aside for name in folder.folders)
         taken: set[str] = set()
+        if depth == len(parts):  # a picture by itself is none of the set's, frames are
+            images = numbered(images)[0]
         if depth < len(parts) - 1 and (images or leaf):
             number = int(SEQUENCE.match(parts[depth])[1])
             camera, others = _camera(tree, folder, images, number, "/".join([names[number], *parts[depth + 1 :]]))
             cameras.append(camera)
             taken = {*(image.name for image in images), *camera.tables} - others
         elif images:
-            skipped.append((printable(folder.path), "frames outside a camera folder", "", len(images)))
+            where = "a camera folder" if depth < len(parts) else "a folder named videosequence-NNN"
+            skipped.append((printable(folder.path), f"frames outside {where}", "", len(images)))
             taken = {image.name for image in images}
         lost = [name for name in folder.broken if name not in taken and Path(name) not in images]
         skipped += [(printable(join(folder.path, n)), BROKEN, folder.broken[n], 1) for n in lost]

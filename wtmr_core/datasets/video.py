@@ -45,6 +45,7 @@ _COUNTED = {".avi", ".divx"} | _MOVIES
 
 WHOLE = 0.9  # of the frames told must be there
 PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = ("BMP", "DIB", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP")  # as Pillow calls them
 PIXELS = 40_000_000  # of one picture: it and its copy in RGB take 240 MB. 7680×4320 has 33 million
 KEPT_BYTES = 64_000_000  # of fitted frames; of longer recordings the chosen ones are read in a second pass
 
@@ -284,7 +285,7 @@ def _picture_size(data: bytes) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")) as picture:
+            with Image.open(io.BytesIO(data), formats=PICTURES) as picture:
                 return picture.size
         except Image.DecompressionBombError:
             return float("inf"), 1

@@ -9,6 +9,7 @@ seeded with its name. A set appears whole or not at all. What is true of the rec
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,12 @@ from pathlib import Path
 from wtmr_core.locks import locked
 from wtmr_core.miniature import hmdb51, ntu60, svideoqa
 
+#: the names of what lies at the top of each set
+OWN = {
+    "hmdb51": re.compile("|".join((*hmdb51.CLASSES, "testTrainMulti_7030_splits", "truth", "mini.json"))),
+    "ntu60": re.compile(r"nturgb\+d_skeletons|NTU_RGBD_samples_with_missing_skeletons\.txt|truth|mini\.json"),
+    "svideoqa": re.compile(r"videosequence-[0-9]+|truth|mini\.json"),
+}
 VERSION = 5  # raise it when any byte of any set changes: older sets are then made again
 
 
@@ -58,11 +65,12 @@ def make_svideoqa(root: Path, seed: int = 0, sequences: int = 240, workers: int 
 
 
 def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, workers: int | None) -> Path:
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; it must be 0 or more")
     mark = {"dataset": dataset, "version": VERSION, "seed": seed, "size": size}
     if _mark(root) == mark:
         return root
-    if root.exists() and _mark(root) is None and any(root.iterdir()):
-        raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
+    _nothing_of_others(root, dataset)
     beside = root.with_name(f".{root.name}.part")
     # another process that wants the same set waits here
     remedy = f"make it elsewhere, `wtmr data mini {dataset} --root FOLDER`, and give that folder as root"
@@ -84,6 +92,20 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, worke
 def _mark(root: Path) -> dict | None:
     """What `mini.json` says of the set in `root`; None where it is not there, or not what this module writes."""
     try:
-        return json.loads((root / "mini.json").read_text(encoding="utf-8"))
+        mark = json.loads((root / "mini.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    return mark if isinstance(mark, dict) and mark.keys() == {"dataset", "version", "seed", "size"} else None
+
+
+def _nothing_of_others(root: Path, dataset: str) -> None:
+    """Raise `FileExistsError` where `root` holds anything but an older miniature of `dataset`, which is replaced."""
+    names = sorted(path.name for path in root.iterdir()) if root.exists() else []
+    if names and (mark := _mark(root)) is None:
+        raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
+    if names and mark["dataset"] != dataset:
+        raise FileExistsError(f"{root} holds the miniature {mark['dataset']}: choose another folder for {dataset}")
+    if others := [name for name in names if not OWN[dataset].fullmatch(name)]:
+        raise FileExistsError(
+            f"{root} would be made anew, but {others[0]} in it is no part of a miniature: move it away"
+        )

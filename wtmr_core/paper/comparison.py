@@ -58,7 +58,7 @@ def spread(results: Path) -> pd.DataFrame:
     file = results / SPREAD
     if not file.is_file():
         raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
-    table = pd.read_csv(file)
+    table = _table(file, ("name", "dataset", "seed", "processor", *ACCURACIES), "python benchmarks/spread.py")
     rows: dict[str, dict[str, float]] = {name: {} for name in table.name.unique()}
     for what in ACCURACIES:
         for _, dataset in table.groupby("dataset", sort=False):
@@ -100,7 +100,20 @@ def _runs(results: Path) -> pd.DataFrame:
     file = results / "tables/05_runs.csv"
     if not file.is_file():
         raise RunError(f"there is no {file}: make it with `make reproduce`")
-    return pd.read_csv(file).set_index("name")[list(ACCURACIES)]
+    return _table(file, ("name", *ACCURACIES), "make reproduce").set_index("name")[list(ACCURACIES)]
+
+
+def _table(file: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
+    """The table in `file`; raises `RunError` where it is none, or has not these columns."""
+    try:
+        table = pd.read_csv(file)
+    except pd.errors.EmptyDataError:
+        table = pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file} does not read as a table ({error}): make it again with `{remedy}`") from error
+    if lost := [column for column in columns if column not in table]:
+        raise RunError(f"{file} has no column {lost[0]}: make it again with `{remedy}`")
+    return table
 
 
 def cells(fresh: Path, kept: Path) -> pd.DataFrame:
@@ -113,7 +126,9 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
     for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
         if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
             continue
-        one, other = (pd.read_csv(f) if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file))
+        one, other = (
+            _table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
+        )
         count = max(one.size, other.size)
         if one.shape != other.shape or list(one.columns) != list(other.columns):
             rows.append((file.as_posix(), count, count, np.nan))
@@ -138,12 +153,14 @@ def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, 
 def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
     """A page that puts the results `fresh` of a suite beside those in the last commit of the checkout `project`.
 
-    Returns the page and whether every accuracy lies in the stated spread. Raises `RunError` as `committed` and
+    Returns the page and whether every run is there and every accuracy in the stated spread.
+    Raises `RunError` as `committed` and
     `accuracies` do.
     """
     with tempfile.TemporaryDirectory() as folder:
         kept = committed(project, f"results/{suite}", Path(folder))
         rows, tables = accuracies(fresh, kept), cells(fresh, kept)
+        absent = [name for name in _runs(kept).index if name not in _runs(fresh).index]
     apart, changed = rows[rows.difference != 0], tables[tables.different > 0]
     outside = int((~rows.within & rows.low.notna()).sum())
     line = f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
@@ -152,6 +169,8 @@ def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
     else:
         line += "and by how much seeds and processors make them is not stated for this suite"
     lines = [line]
+    if absent:
+        lines.append(f"{len(absent)} of its runs were not made: {', '.join(absent)}")
     if len(apart):
         percent = {column: 100 * apart[column] for column in ("committed", "fresh", "difference", "low", "high")}
         shown = apart.assign(**percent, within=apart.within.map({True: "yes", False: "NO"}))
@@ -161,4 +180,4 @@ def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
         lines.append(f"{row.table}: {row.different} of {row.cells} cells differ{numbers}")
     if changed.empty:
         lines.append(f"no cell of the {len(tables)} tables differs")
-    return "\n".join(lines), not outside
+    return "\n".join(lines), not outside and not absent
