@@ -427,3 +427,10 @@ def test_a_video_under_a_rare_suffix_is_one(tmp_path):
         file.rename(file.with_suffix(suffix))
     whole = write_hmdb51(tmp_path / "whole")
     assert hmdb51.index(root, "1").samples.name.tolist() == hmdb51.index(whole, "1").samples.name.tolist()
+
+
+def test_lists_that_lie_deeper_are_named(tmp_path):
+    root = write_hmdb51(tmp_path / "set")
+    deeper = root / "old" / "lists"
+    shutil.copytree(root / "testTrainMulti_7030_splits", deeper)
+    assert hmdb51.index(root, "1").notes[-1].endswith(f"testTrainMulti_7030_splits; not read: {deeper}")

@@ -219,3 +219,12 @@ def test_a_list_that_names_nothing_is_said(tmp_path, text):
     (scattered(tmp_path) / ntu60.MISSING_LIST).write_text(text)
     with pytest.raises(DataError, match=rf"{ntu60.MISSING_LIST} names no sample.*delete it"):
         ntu60.index(tmp_path, "cross-subject")
+
+
+def test_a_list_that_lies_deeper_is_named(tmp_path):
+    root = scattered(tmp_path)
+    for folder in (root, root / "old"):
+        folder.mkdir(exist_ok=True)
+        (folder / ntu60.MISSING_LIST).write_text(f"{NAMES[0]}\n")
+    notes = ntu60.index(root, "cross-subject").notes
+    assert f"{ntu60.MISSING_LIST} is read in {root}; not read: {root / 'old'}" in notes

@@ -443,3 +443,13 @@ def test_odd_real_videos(recordings):
 
 def test_real_surveillance_frames_that_change_their_pace(recordings):
     read_frames(recordings / "pedestrians" / "PETS09-S2L1" / "img1", FORM)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("{}.png", "{:02}.png"), ("{:03}.png", "{}.png"), ("f{}.png", "F{}.png")]
+)
+def test_two_sequences_of_the_same_numbers_are_not_one(tmp_path, first, second):
+    files = [tmp_path / first.format(n) for n in range(1, 12)] + [tmp_path / second.format(n) for n in range(1, 8)]
+    frames, others = sequence(files)
+    assert frames == [tmp_path / first.format(n) for n in range(1, 12)]
+    assert set(others) == set(files) - set(frames)

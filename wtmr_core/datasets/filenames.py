@@ -67,9 +67,20 @@ def numbered(files: Iterable[Path]) -> tuple[list[Path], list[int], list[Path]]:
         for file, numbers in family:
             apart[*numbers[:counter], *numbers[counter + 1 :]].append((file, numbers))
         family = max(apart.values(), key=len)
+    if len({numbers[counter] for _, numbers in family}) < len(family):  # 1.jpg beside 01.jpg, f1.jpg beside F1.jpg
+        family = max(_alike(family, counter).values(), key=len)
     family.sort(key=lambda member: member[1][counter])
     frames = [file for file, _ in family]
     return frames, [numbers[counter] for _, numbers in family], [f for f in images if f not in set(frames)]
+
+
+def _alike(family: list[tuple[Path, list[int]]], counter: int) -> dict[tuple, list[tuple[Path, list[int]]]]:
+    """The members of a family by how their names are written: small or large letters, numbers filled up with zeros."""
+    written = defaultdict(list)
+    for file, numbers in family:
+        words = re.split(r"([0-9]+)", file.name)
+        written[*words[::2], words[2 * counter + 1] == str(numbers[counter])].append((file, numbers))
+    return written
 
 
 def missing(numbers: list[int]) -> tuple[int, bool]:

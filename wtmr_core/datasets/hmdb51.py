@@ -104,7 +104,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
         expected=OFFICIAL_CLIPS if official else None if split == "-" else len(assigned),
         expected_parts=OFFICIAL_PARTS if official else {},
         expected_skips=HARMLESS,
-        notes=tuple(told.notes),
+        notes=(*told.notes, *told.tree.notes),
         foreign=dict(sorted(found.foreign.items())),
         used=len(told.used),
     ).with_remarks(found.remarks)  # fmt: skip

@@ -109,7 +109,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
         expected=None if protocol == "published" else known,
         expected_parts=OFFICIAL_PARTS.get(split, {}) if official else {},
         expected_skips=HARMLESS | expected_skips,
-        notes=(*notes, *more, *even_more),
+        notes=(*notes, *more, *even_more, *tree.notes),
         foreign=dict(sorted((foreign - suffixes(used)).items())),
         used=len(used),
     )  # fmt: skip

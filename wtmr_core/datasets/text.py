@@ -60,13 +60,16 @@ def remark(path: Path, encoding: str) -> list[str]:
 def the_one(tree: Tree, what: str, folders: list[str], content: Callable[[str], object]) -> str | None:
     """The folder to read `what` in, of those that hold one: the nearest to the root, or None where there is none.
 
-    Raises `DataError` where several as near differ in their `content`: which one is meant cannot be told.
+    Deeper ones are named in the notes of `tree`. Raises `DataError` where several as near differ in their `content`:
+    which one is meant cannot be told.
     """
     near = [f for f in folders if depth(f) == min(map(depth, folders))]
     for other in near[1:]:
         if content(other) != content(near[0]):
             one, other = (tree.root / printable(f) for f in (near[0], other))
             raise DataError(f"{what} lies in {one} and another in {other}: keep one, or give one folder as root")
+    if deeper := [str(tree.root / printable(f)) for f in folders if f not in near]:
+        tree.notes.append(f"{what} is read in {tree.root / printable(near[0])}; not read: {', '.join(deeper)}")
     return near[0] if near else None
 
 

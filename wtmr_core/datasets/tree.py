@@ -59,12 +59,13 @@ class Tree:
     """Every folder at or below `root` by its path.
 
     Folders that may not be read and entries that are no files are in it with their reason; they stop nothing. A linked
-    folder is followed unless it is read elsewhere, or holds the root.
+    folder is followed unless it is read elsewhere, or holds the root. `notes` is for what a reader has to say of it.
     """
 
     def __init__(self, root: Path):
         self.root = root
         self.folders = {folder.path: folder for folder in _walk(root)}
+        self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Folder]:
         return iter(self.folders.values())
