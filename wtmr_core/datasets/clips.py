@@ -134,10 +134,17 @@ def contents(index: Index, workers: int | None = None) -> list[str]:
     Names, times and files that are no frames change nothing. In `workers` threads (a thread a core). Raises
     `CacheError` where a file cannot be read.
     """
-    recordings = _patiently(lambda: list(index.recordings()), index.root)
+    return _digests(_recordings(index), index.dataset, workers)
+
+
+def _recordings(index: Index) -> list[list[Path]]:
+    return _patiently(lambda: list(index.recordings()), index.root)
+
+
+def _digests(recordings: list[list[Path]], dataset: str, workers: int | None) -> list[str]:
     with ThreadPoolExecutor(workers or cores()) as pool:
         digests = pool.map(_digest, recordings)
-        title = f"comparing {index.dataset}"
+        title = f"comparing {dataset}"
         return list(tqdm(digests, total=len(recordings), desc=title, unit="clip", delay=2, mininterval=0.5))
 
 
@@ -176,8 +183,10 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
     its remarks. Raises `CacheError` where the cache cannot be written (what was decoded stays, to be continued) and
     where a recording cannot be read at present.
     """
-    digests = contents(index, workers)
-    store = Store(home / f"{index.dataset}-{_key(index, form, digests)}", index.samples.name.tolist(), form)
+    recordings = _recordings(index)
+    digests = _digests(recordings, index.dataset, workers)
+    key = _key(form, index.samples.name, digests, recordings)
+    store = Store(home / f"{index.dataset}-{key}", index.samples.name.tolist(), form)
     paths = list(index.paths())
 
     def decode(rows: Iterable[int]) -> Iterator[Attempt]:
@@ -218,10 +227,9 @@ class _Rows:
         return self.clips[self.rows[i]]
 
 
-def _key(index: Index, form: ClipFormat, digests: list[str]) -> str:
+def _key(form: ClipFormat, names: Iterable[str], digests: list[str], recordings: list[list[Path]]) -> str:
     """What the clips of a cache are made from: content, and what else of a recording decides whether it is whole."""
-    recordings = _patiently(lambda: list(index.recordings()), index.root)
-    samples = list(zip(index.samples.name, digests, map(_shape, recordings), strict=True))
+    samples = list(zip(names, digests, map(_shape, recordings), strict=True))
     identity = (_VERSION, sorted(asdict(form).items()), samples)
     return hashlib.sha256(repr(identity).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 

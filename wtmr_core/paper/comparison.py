@@ -160,7 +160,7 @@ def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
     with tempfile.TemporaryDirectory() as folder:
         kept = committed(project, f"results/{suite}", Path(folder))
         rows, tables = accuracies(fresh, kept), cells(fresh, kept)
-        absent = [name for name in _runs(kept).index if name not in _runs(fresh).index]
+        absent = _runs(kept).index.difference(_runs(fresh).index, sort=False).tolist()
     apart, changed = rows[rows.difference != 0], tables[tables.different > 0]
     outside = int((~rows.within & rows.low.notna()).sum())
     line = f"Beside what is committed in results/{suite}: {len(apart)} of {len(rows)} accuracies differ, "
