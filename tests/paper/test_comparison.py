@@ -135,6 +135,10 @@ def test_a_reproduction_beside_what_is_committed(tmp_path, results):
     assert not within
     assert "1 of 4 accuracies differ, 1 by more" in page
     assert "tables/05_runs.csv: 1 of 6 cells differ, numbers by up to 0.4" in page
+    table[:1].to_csv(kept / "tables/05_runs.csv", index=False)
+    page, within = comparison.report(kept, tmp_path, "mini")
+    assert not within
+    assert f"1 of its runs were not made: {table.name[1]}" in page
 
 
 @pytest.mark.parametrize(
