@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 # OpenCV reads these when it is imported, before a command's environment is cleaned (see `environment`)
 for _name in [name for name in os.environ if name.startswith("OPENCV_") and name != "OPENCV_FFMPEG_LOGLEVEL"]:
@@ -13,3 +14,11 @@ try:
     __version__ = version("wtmr-core")
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Classifier":  # when it is asked for: it takes torch
+        from wtmr_core.classifier import Classifier
+
+        return Classifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,5 @@
-"""The `wtmr` command: check data, make the miniature sets, train one run, make a suite, count networks, list runs."""
+"""The `wtmr` command: check data, make the miniature sets, train one run, apply it to files, export it, make a suite,
+count networks, list runs."""
 
 from __future__ import annotations
 
@@ -40,6 +41,25 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--root", type=Path)
     train.add_argument("--results", type=Path, default=Path("results"))
     train.set_defaults(run=train_one)
+
+    predict = commands.add_parser("predict", help="what a trained run says of videos, frames or skeleton files")
+    predict.add_argument("run_folder", type=Path)
+    predict.add_argument(
+        "files", nargs="+", type=Path, metavar="VIDEO", help="or a folder of frames, or a .skeleton file"
+    )
+    predict.add_argument("--fps", type=float, help="of folders of frames; without it all of a folder is one window")
+    predict.add_argument("--seconds", type=float, help="of a window; as long as the training recordings without it")
+    predict.add_argument("--stride", type=float, help="seconds from window to window; half a window without it")
+    predict.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    predict.add_argument("--json", action="store_true", help="print a JSON list with an object a file")
+    predict.add_argument("--csv", type=Path, help="write the table to this file, too")
+    predict.set_defaults(run=predict_files)
+
+    export = commands.add_parser("export", help="write the network of a trained run as ONNX")
+    export.add_argument("run_folder", type=Path)
+    export.add_argument("--onnx", type=Path, required=True, metavar="FILE")
+    export.add_argument("--opset", type=int, default=18, help="the version of ONNX's operators; 18 without it")
+    export.set_defaults(run=export_run)
 
     suite = commands.add_parser("reproduce", help="make a whole suite, or go on with it")
     suite.add_argument("suite", nargs="?", default="mini", help="mini, published, corrected, or a YAML file")
@@ -134,6 +154,24 @@ def train_one(options: argparse.Namespace) -> int:
         for reason, count in metrics.get(key, {}).items():
             names = ", ".join(metrics.get("examples", {}).get(key, {}).get(reason, []))
             print(f"{count:,} {verb}: {reason}" + (f", the first: {names}" if names else ""))
+    return 0
+
+
+def predict_files(options: argparse.Namespace) -> int:
+    """`wtmr predict`: 0, 1 where some files cannot be read, 2 where none can."""
+    from wtmr_core import predictions
+    from wtmr_core.classifier import Classifier
+
+    classifier = Classifier.load(options.run_folder, options.device)
+    given = {key: getattr(options, key) for key in ("fps", "seconds", "stride", "csv")}
+    return predictions.show(classifier, options.files, as_json=options.json, **given)
+
+
+def export_run(options: argparse.Namespace) -> int:
+    """`wtmr export`."""
+    from wtmr_core.export import export
+
+    print(export(options.run_folder, options.onnx, options.opset))
     return 0
 
 

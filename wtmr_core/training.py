@@ -20,7 +20,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from wtmr_core import checkpoint, distributed, environment, epochs, runs
+from wtmr_core import card, checkpoint, description, distributed, environment, epochs, runs
 from wtmr_core.data import Data, prepare_clips, resolve
 from wtmr_core.engine import accuracy, check_finite, epoch_seed, evaluate, train_epoch
 from wtmr_core.metrics import scores
@@ -187,10 +187,13 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "logits": logits.numpy(),
         "classes": np.array(index.classes),
     }
-    runs.write(folder / runs.WEIGHTS, lambda p: save_file(state.chosen, p))
+    described = description.of_run(settings, data)
+    runs.write(folder / runs.WEIGHTS, lambda p: save_file(state.chosen, p, description.metadata(described)))
     runs.write(folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
     _write_history(folder, history)  # nothing is signed that is only believed to lie there
     runs.write_json(folder / runs.METRICS, metrics)
+    known = runs.read_json(folder / runs.ENVIRONMENT)
+    runs.write_text(folder / card.CARD, card.page(folder.name, described, metrics, arrays, known))
     runs.sign(folder)
     (folder / runs.STATE).unlink(missing_ok=True)
 

@@ -1,0 +1,199 @@
+"""A trained run applied to recordings that it has not seen.
+
+Axes: t frame, h w pixels, m body, j joint, d width, k class.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from wtmr_core import checkpoint, description, recording, runs
+from wtmr_core.data import clip_format, inputs
+from wtmr_core.datasets import Unreadable
+from wtmr_core.datasets.video import Remark
+from wtmr_core.recording import Recording, Window
+from wtmr_core.settings import Settings
+
+BATCH = 16  # windows that go through the network at a time
+SHORT = 0.5  # windows: of less the network has seen nothing in training
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run says of the windows of a recording.
+
+    `probabilities` (windows, k) of `classes`; `starts` and `ends` (windows,) in seconds, NaN where the recording has
+    no times.
+    """
+
+    probabilities: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    classes: tuple[str, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The most probable class of each window."""
+        return [self.classes[k] for k in self.probabilities.argmax(axis=1)]
+
+    @property
+    def overall(self) -> np.ndarray:
+        """(k,) the mean probabilities of all windows."""
+        return self.probabilities.mean(axis=0)
+
+
+class Classifier:
+    """The network of a run, with the preprocessing it was trained with.
+
+    A network is trained on whole recordings, each shown as a few of its frames. So a recording about as long as those
+    is one window, the whole of it; a longer one is cut into windows as long as those were (`seconds`). Evaluation is
+    without randomness, with as many `views` as the run's settings say: a run of the published protocol, which is
+    tested through its augmentation, said something else of its own test clips.
+
+        classifier = Classifier.load("results/mine/runs/hmdb51-wtmr-corrected-s0-1a2b3c4d")
+        prediction = classifier(frames, fps=25)  # (t, h, w, 3) uint8 RGB
+        print(prediction.labels, prediction.probabilities)  # the latter (windows, k)
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings, described: dict, device: torch.device):
+        self.network, self.settings, self.description, self.device = (
+            network.to(device).eval(),
+            settings,
+            described,
+            device,
+        )
+        self.classes = tuple(described["classes"])
+        self.seconds: float | None = described["input"]["seconds"]  # that a window spans
+        self.form = clip_format(settings)
+        self._features = torch.empty(0)
+        head = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        head.register_forward_pre_hook(self._keep)
+
+    @classmethod
+    def load(cls, run_folder: str | Path, device: str = "auto") -> Classifier:
+        """The classifier of the finished run in `run_folder`, on `device`: auto (a GPU where there is one), cpu, cuda…
+
+        Raises `RunError` for a folder that holds no finished run or no weights, for weights of another format or
+        damaged, and for a device that is not there.
+        """
+        folder = Path(run_folder)
+        if not folder.is_dir():
+            raise runs.RunError(f"there is no run folder {folder}: name a folder below runs/ of a folder of results")
+        run = runs.load(folder)
+        settings = Settings.of({key: value for key, value in run.settings.items() if key != "data"})
+        described = description.read(run, settings)
+        return cls(checkpoint.trained_network(run), settings, described, _device(device))
+
+    def read(self, path: str | Path, *, fps: float | None = None) -> Recording:
+        """The recording in a video, a folder of numbered frames (`fps` a second) or a `.skeleton` file, for a call.
+
+        Frames are fitted as they come, so that memory grows by their small copies alone. See `recording.read`.
+        """
+        return recording.read(Path(path), self.form, fps=fps)
+
+    def __call__(
+        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
+        seconds: float | None = None, stride: float | None = None,
+    ) -> Prediction:  # fmt: skip
+        """The probabilities of each window of a recording.
+
+        A run on frames takes (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8; a run on joints (t, m, j, 3) or
+        (t, j, 3), float metres, zeros where a body is not seen; or what `read` gives. `fps` frames a second, or
+        `times` (t,) in seconds. Windows span `seconds`, by default as many as the training recordings lasted, and a
+        new one begins every `stride` seconds, by default half a window; the last ends with the recording. A recording
+        no longer than 1.5 windows is one, and so is one without times.
+
+        Warns with a `video.Remark` where a recording is shorter than half a window, where it is one window because a
+        length is not known, and of windows without a body, which are left out. Raises `ValueError` for what is not of
+        the run's kind, and where no window is left; see `recording.of_array`.
+        """
+        probabilities, _, windows = self._judged(frames_or_joints, fps, times, seconds, stride)
+        starts, ends = (np.array([getattr(w, name) for w in windows]) for name in ("start", "end"))
+        return Prediction(probabilities, starts, ends, self.classes)
+
+    def features(
+        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
+        seconds: float | None = None, stride: float | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """(windows, d): what the last layer of the network takes, the mean over views. Takes and raises as a call."""
+        return self._judged(frames_or_joints, fps, times, seconds, stride)[1]
+
+    def _judged(
+        self, given: ArrayLike | Recording, fps: float | None, times: ArrayLike | None, seconds: float | None,
+        stride: float | None,
+    ) -> tuple[np.ndarray, np.ndarray, list[Window]]:  # fmt: skip
+        """Probabilities (windows, k), features (windows, d), and the windows."""
+        if not isinstance(given, Recording):
+            given = recording.of_array(given, self.form, fps=fps, times=times)
+        seconds = self.seconds if seconds is None else seconds
+        windows = given.windows(seconds, stride)
+        self._remark(given, seconds)
+        kept, probabilities, features = [], [], []
+        pairs = self._clips(given, windows)
+        while some := list(islice(pairs, BATCH)):
+            kept += [window for window, _ in some]
+            clips = torch.from_numpy(np.stack([clip for _, clip in some])).to(self.device)
+            for results, means in zip((probabilities, features), self._through(clips), strict=True):
+                results.append(means.cpu().numpy())
+        return np.concatenate(probabilities), np.concatenate(features), kept
+
+    def _clips(self, given: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
+        """Each window that makes a clip, and the clip; raises `ValueError` where none does."""
+        fault, count = None, 0
+        for window in windows:
+            try:
+                clip = given.clip(window, self.form)
+            except Unreadable as error:
+                fault, count = error, count + 1
+            else:
+                yield window, clip
+        if fault and count == len(windows):
+            raise ValueError(f"the recording does not serve: {fault.reason} ({fault.detail})")
+        if fault:
+            warnings.warn(Remark("windows left out", f"{count} of {len(windows)}: {fault.reason}"), stacklevel=2)
+
+    @torch.inference_mode()
+    def _through(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (b, k) and features (b, d) of clips, the means over views."""
+        probabilities, features = [], []
+        for view in range(self.settings.views):
+            x = inputs(clips, self.settings, None, augmented=False, view=view)
+            probabilities.append(self.network(x).float().softmax(dim=-1))
+            features.append(self._features.float())
+        return torch.stack(probabilities).mean(dim=0), torch.stack(features).mean(dim=0)
+
+    def _keep(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
+        # one network has its head on every frame, and the mean of logits is the logit of the mean
+        self._features = given[0].mean(dim=1) if given[0].ndim == 3 else given[0]
+
+    def _remark(self, given: Recording, seconds: float | None) -> None:
+        if given.times is None:
+            remark = Remark("one window", "the recording has no times, so all of it is one")
+        elif seconds is None:
+            remark = Remark("one window", "the run does not know how long its recordings were; give seconds")
+        elif (lasts := given.end - given.times[0]) < SHORT * seconds:
+            remark = Remark("short", f"it lasts {lasts:.2f} s, the recordings trained on about {seconds:.2f} s")
+        else:
+            return
+        warnings.warn(remark, stacklevel=4)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # of torch without CUDA, of a number too high
+        sees = f"torch sees {torch.cuda.device_count()} GPUs"
+        raise runs.RunError(f"device is {name}, which cannot be had ({sees}): use auto or cpu") from error
+    return device
