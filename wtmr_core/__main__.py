@@ -102,8 +102,8 @@ def data_check(options: argparse.Namespace) -> int:
     """`wtmr data check`: 0 when everything is as expected, 1 when not."""
     from wtmr_core.datasets import check
 
-    given = {key: getattr(options, key) for key in ("root", "split", "protocol", "names_only", "workers")}
-    return check.show(check.report(options.dataset, **given), as_json=options.json)
+    given = {key: getattr(options, key) for key in ("root", "split", "names_only", "workers")}
+    return check.show(check.report(options.dataset, reader=options.protocol, **given), as_json=options.json)
 
 
 def data_mini(options: argparse.Namespace) -> int:
@@ -118,7 +118,8 @@ def data_mini(options: argparse.Namespace) -> int:
 def train_one(options: argparse.Namespace) -> int:
     """`wtmr train`: values are read as in a suite, so `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null` all serve."""
     from wtmr_core import processes, runs
-    from wtmr_core.settings import Settings, from_pairs
+    from wtmr_core.parameters import from_pairs
+    from wtmr_core.settings import Settings
 
     if environment.started_by_torchrun():
         processes.die_with_parent(int(os.environ.get(environment.AGENT, 0)))

@@ -13,6 +13,7 @@ from torch import nn
 
 from wtmr_core.data import Data, inputs
 from wtmr_core.datasets import augment
+from wtmr_core.modality import has_joints
 from wtmr_core.models import build
 from wtmr_core.runs import SETTINGS, WEIGHTS, Run, RunError, verify
 from wtmr_core.settings import Settings, SettingsError
@@ -63,7 +64,7 @@ def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarr
     clip = torch.from_numpy(np.array(data.cache.clips[[row]]))
     x = inputs(clip, settings, None, augmented=False)
     weights = network.regions(x).weights[0].numpy()
-    if settings.dataset == "ntu60":
+    if has_joints(settings.dataset):
         return x[0].numpy(), weights
     pictures = clip[0, augment.pick(clip.shape[1], settings.frames, 1, view=(0, settings.views))[0]].numpy()
     return (rearrange(pictures, "t h w 1 -> t h w") if pictures.shape[-1] == 1 else pictures), weights

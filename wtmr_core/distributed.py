@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 
 from wtmr_core import environment
+from wtmr_core.parameters import to_pairs
 from wtmr_core.processes import cores, with_me
 from wtmr_core.runs import RunError
-from wtmr_core.settings import Settings, to_pairs
+from wtmr_core.settings import Settings
 
 
 def check(settings: Settings, gpus: int) -> None:

@@ -86,8 +86,8 @@ def epoch_seed(settings: Settings, epoch: int) -> int:
 
 def learning_rate(settings: Settings, epoch: float) -> float:
     """The learning rate `epoch` (a fraction too) epochs into the run, for all schedules but `plateau`."""
-    if settings.protocol == "published":
-        epoch = math.floor(epoch)  # stepped once an epoch
+    if settings.lr_per == "epoch":
+        epoch = math.floor(epoch)
     if epoch < settings.warmup_epochs:
         return settings.lr * (epoch + 1e-2) / settings.warmup_epochs
     if settings.schedule == "constant":
@@ -160,10 +160,10 @@ def train_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, fl
 def _step(state: State, number: int) -> None:
     """The optimizer's step `number` of the run, counted from 1."""
     settings, worker = state.settings, state.worker
-    if settings.clip_norm:
-        if settings.protocol != "published":  # there, as released, the norm is that of gradients still scaled
+    if settings.max_grad_norm:
+        if settings.unscale_gradients:
             worker.unscale_gradients()
-        nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip_norm)
+        nn.utils.clip_grad_norm_(state.network.parameters(), settings.max_grad_norm)
     state.optimizer.step()
     state.optimizer.zero_grad()
     if state.average is not None:
@@ -172,18 +172,18 @@ def _step(state: State, number: int) -> None:
 
 @torch.inference_mode()
 def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Logits (b, k) and labels (b,) of a part, on the CPU: nothing random, but as published, where evaluation goes
-    through the augmenting transform, drawn from `seed`. Of several views the logits are the logarithm of their mean
-    probabilities."""
+    """Logits (b, k) and labels (b,) of a part, on the CPU. Nothing is random, but where `augment_evaluation` says so:
+    then augmentation is drawn from `seed`. Of several views the logits are the logarithm of their mean probabilities.
+    """
     settings, worker, network = state.settings, state.worker, state.judged.eval()
-    generator, augmented = torch.Generator().manual_seed(seed), settings.protocol == "published"
-    rows, done = data.parts[part], 0
+    generator, rows, done = torch.Generator().manual_seed(seed), data.parts[part], 0
     logits = torch.zeros(len(rows), len(data.cache.index.classes))
-    for clips, _, _, share in loaded(data, rows, settings, worker):
+    for clips, _, numbers, share in loaded(data, rows, settings, worker):
         if share.counted:  # what other processes work on stays zero here
             views = []
             for view in range(settings.views):
-                x = inputs(clips, settings, generator, augmented=augmented, share=share, view=view)
+                x = inputs(clips, settings, generator, augmented=settings.augment_evaluation, share=share,
+                           mirrorable=data.mirrorable[numbers], view=view)  # fmt: skip
                 with worker.autocast():
                     views.append(network(x).float().cpu())
             logits[done + share.first : done + share.behind] = (

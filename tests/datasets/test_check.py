@@ -75,7 +75,7 @@ def test_every_file_is_counted_once(files, dataset, protocol):
         for path, broken in {**files, **dict.fromkeys(SURE, False)}.items():
             write(root, path, broken)
         try:
-            index = datasets.module(dataset).index(root, "-", protocol=protocol)
+            index = datasets.module(dataset).index(root, "-", reader=protocol)
         except DataError:  # two lists that differ, classes.txt that lacks a class
             reject()
         there = sum(len(names) for _, _, names in os.walk(root))

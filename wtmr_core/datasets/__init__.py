@@ -20,6 +20,7 @@ __all__ = [
     "Unreadable",
     "cache_home",
     "find",
+    "first_split",
     "home",
     "module",
     "open_index",
@@ -44,12 +45,15 @@ def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -
     return find_root(dataset, module(dataset).recognise, root)
 
 
-def open_index(dataset: str, root: Path, split: str | None = None, *, protocol: str = "corrected") -> Index:
+def first_split(dataset: str, root: Path) -> str:
+    """The first split of `dataset` that can be read in `root`, or the one whose absence its index will explain."""
+    reader = module(dataset)
+    return next(iter(reader.splits(root)), reader.SPLITS[0])
+
+
+def open_index(dataset: str, root: Path, split: str | None = None, *, reader: str = "corrected") -> Index:
     """The index of `dataset` in `root` for `split`; without one, the first that can be read there.
 
-    The published protocol draws its own parts, so it needs no split: `-`.
+    `reader` is `published` for the paper's own reading, where that differs.
     """
-    reader = module(dataset)
-    if split is None:
-        split = "-" if protocol == "published" else next(iter(reader.splits(root)), reader.SPLITS[0])
-    return reader.index(root, split, protocol=protocol)
+    return module(dataset).index(root, split or first_split(dataset, root), reader=reader)

@@ -67,14 +67,14 @@ def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
     return tuple(s for s in SPLITS if list_files(folder, s)) if folder else ()
 
 
-def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | None = None) -> Index:
+def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | None = None) -> Index:
     """Every clip below `root`, with its part in `split`.
 
     `split` is `1`, `2` or `3` (official lists, under `root` or in `lists`), `manifest` (a file
     `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
     train and test together is test, the others train; see `splits.fold_numbers`), or `-` for none.
     The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
-    Both protocols read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
+    Both readers read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
     where the lists, the manifest or classes.txt do not serve.
     """
     if split not in (*SPLITS, MANIFEST, *FOLDS, "-"):

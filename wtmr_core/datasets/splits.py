@@ -46,14 +46,18 @@ def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     return number
 
 
-def published_parts(count: int, seed: int) -> dict[str, np.ndarray]:
-    """The paper's draw: 80 % of all clips train, the others are both validation and test.
+def sampled_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
+    """The paper's way: a random `fraction` of all clips, 0.2 there, are both validation and test, the others train.
 
-    Clips of one film or performer fall on both sides. The paper drew without a seed; here it has one.
+    Clips of one film or performer fall on both sides. The paper sampled without a seed; here it has one. Returns row
+    numbers of `samples` by part, and in words how validation was cut. Raises `DataError` where a part would be empty.
     """
-    order = np.random.default_rng(seed).permutation(count)
-    cut = int(0.8 * count)
-    return {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
+    order = np.random.default_rng(seed).permutation(len(samples))
+    cut = int((1 - fraction) * len(samples))
+    if not 0 < cut < len(samples):
+        raise DataError(f"{len(samples)} clips are too few to sample {fraction:g} of them for validation")
+    parts = {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
+    return parts, f"{fraction:.0%} of all clips, drawn by clip".replace("%", " %")
 
 
 def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
@@ -61,7 +65,7 @@ def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) ->
     return float(np.isin(groups[held_out], groups[train]).mean())
 
 
-def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
+def official_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
     """The split's own train and test, with about `fraction` of train's units (see `Index`) put aside for validation.
 
     Returns row numbers of `samples` by part, and in words how validation was cut: by group, stratified by

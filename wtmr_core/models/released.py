@@ -19,6 +19,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
 from wtmr_core.models.timesformer import drop_rates
 from wtmr_core.skeleton import JOINTS
 
@@ -26,7 +27,6 @@ DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
 
 CLASSES = {"hmdb51": 51, "ntu60": 60, "svideoqa": 8}
-CHANNELS = {"hmdb51": 1, "svideoqa": 3}  # grey and RGB
 MAP_PATCH = 8  # side of WTMR-Net's patches, in cells of the CNN's map
 FRAME_PATCH = 16  # side of TimeSformer's patches, in pixels
 PROFILED_MAP = 16  # side of the map in the SVideoQA WTMR-Net that was profiled
@@ -363,7 +363,7 @@ def build(
     if profiled and (dataset, model) != ("svideoqa", "released-wtmr"):
         raise ValueError(f"only svideoqa's released-wtmr has a profiled variant, {dataset}'s {model} has none")
 
-    on_joints = dataset == "ntu60"
+    on_joints = has_joints(dataset)
     classes = CLASSES[dataset] if classes is None else classes
     width = (256 if on_joints else 768) if width is None else width
     heads = max(1, width // (32 if on_joints else 64)) if heads is None else heads
@@ -389,7 +389,7 @@ def build(
         if model == "released-wmrc":
             return JointsCNN(classes, frames, conv_channels, width)
         return JointsTimeSformer(classes, frames, width, depth, heads, dropout, drop_path)
-    channels = CHANNELS[dataset]
+    channels = CHANNELS[MODALITIES[dataset]]
     if model == "released-wtmr":
         resized_to = PROFILED_MAP if profiled else None
         return FramesWTMR(channels, classes, frames, size, width, depth, heads, conv_channels, dropout, drop_path,

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
 from wtmr_core.models import build, released
 from wtmr_core.paper import published
 
@@ -157,14 +158,14 @@ def profile_table(counting: str) -> pd.DataFrame:
 
 def input_shape(dataset: str, model: str, frames: int = 16, size: int = 224, bodies: int = 2) -> tuple[int, ...]:
     """The lengths of a clip's axes: (t, c, h, w) or, of joints, (t, j, 3), for `wtmr` (t, m, j, 3)."""
-    if dataset == "ntu60":
+    if has_joints(dataset):
         return (frames, bodies, released.JOINTS, 3) if model == "wtmr" else (frames, released.JOINTS, 3)
-    return (frames, released.CHANNELS[dataset], size, size)
+    return (frames, CHANNELS[MODALITIES[dataset]], size, size)
 
 
 def _device(dataset: str, model: str) -> str:
     """Where a network is counted: `meta` takes no memory, but has no zeros to tell which bodies are there."""
-    return "cpu" if (dataset, model) == ("ntu60", "wtmr") else "meta"
+    return "cpu" if model == "wtmr" and has_joints(dataset) else "meta"
 
 
 def time_forward(
