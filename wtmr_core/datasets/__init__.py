@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from wtmr_core.datasets import hmdb51, ntu60, svideoqa
+from wtmr_core.datasets import folder, hmdb51, ntu60, skeletons, svideoqa
 from wtmr_core.datasets.index import DataError, Index, Unreadable
 from wtmr_core.datasets.roots import cache_home, find_root, home, results_home
 from wtmr_core.miniature import sets
@@ -26,12 +26,13 @@ __all__ = [
     "results_home",
 ]
 
-NAMES = ("hmdb51", "ntu60", "svideoqa")
+NAMES = ("hmdb51", "ntu60", "svideoqa", "folder", "skeletons")
 
 
 def module(dataset: str) -> ModuleType:
     """The module that reads `dataset`; raises `DataError` for a name that is none of `NAMES`."""
-    chosen = {"hmdb51": hmdb51, "ntu60": ntu60, "svideoqa": svideoqa}.get(dataset)
+    modules = (hmdb51, ntu60, svideoqa, folder, skeletons)
+    chosen = dict(zip(NAMES, modules, strict=True)).get(dataset)
     if chosen is None:
         raise DataError(f"there is no data set {dataset!r}; there are {', '.join(NAMES)}")
     return chosen

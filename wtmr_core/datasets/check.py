@@ -162,6 +162,7 @@ def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
 
 def _format(dataset: str, protocol: str) -> ClipFormat:
     """The cheapest form in which a clip is read to its end."""
-    if dataset != "ntu60":
+    if dataset not in ("ntu60", "skeletons"):
         return ClipFormat(2, size=16)
-    return ClipFormat(16, bodies=1, reader="published") if protocol == "published" else ClipFormat(2, bodies=2)
+    published = dataset == "ntu60" and protocol == "published"
+    return ClipFormat(16, bodies=1, reader="published") if published else ClipFormat(2, bodies=2)
