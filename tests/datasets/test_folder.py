@@ -11,7 +11,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tests.conftest import write_frames, write_video
-from wtmr_core.datasets import DataError, folder, groups, own_set
+from wtmr_core.datasets import DataError, check, folder, groups, own_set
 from wtmr_core.datasets.clips import ClipFormat, verify
 from wtmr_core.datasets.index import NotThisSet, Unreadable
 from wtmr_core.datasets.splits import corrected_parts
@@ -317,6 +317,21 @@ def test_a_validation_part_of_its_own_is_kept(tmp_path):
     parts, words = corrected_parts(samples, 0.2, seed=0)
     assert words == "the set's own: 12 clips"
     assert all((samples.split.to_numpy()[rows] == part).all() and len(rows) == 12 for part, rows in parts.items())
+
+
+def test_the_check_tells_of_all_this(tmp_path, capsys):
+    for n, part in enumerate(("train", "train", "val", "test")):
+        for name in ("sit", "walk"):
+            write_video(tmp_path / part / name / f"p{n}.avi", shade=20 * n)
+    (tmp_path / "groups.txt").write_text("p[0-9]")
+    findings = check.report("folder", tmp_path, workers=1)
+    assert findings["splits"] == {"folders": {"test": 2, "train": 4, "val": 2}}
+    assert (findings["problems"], findings["kept"], findings["used"]) == ([], 8, 1)
+    assert check.show(findings) == 0
+    assert "split folders: 2 test, 4 train, 2 val; no group on both sides" in capsys.readouterr().out
+    touch(tmp_path, "test/walk/broken.mp4", "test/walk/loose/p0.avi")
+    findings = check.report("folder", tmp_path, workers=1)
+    assert findings["skipped"] == {"zero bytes": 2}
 
 
 # -- properties

@@ -10,7 +10,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tests.conftest import skeleton_text
-from wtmr_core.datasets import DataError, ntu60, own_set, skeletons
+from wtmr_core.datasets import DataError, check, ntu60, own_set, skeletons
 from wtmr_core.datasets.clips import ClipFormat, verify
 from wtmr_core.datasets.index import NotThisSet
 
@@ -137,6 +137,16 @@ def test_reading_is_the_corrected_one_whatever_is_asked(tmp_path):
     clip = skeletons.read(file, ClipFormat(2, bodies=2, reader="published"))
     np.testing.assert_array_equal(clip, ntu60.read(file, ClipFormat(2, bodies=2)))
     assert clip.shape == (2, 2, 25, 3)
+
+
+def test_the_check_reads_skeletons(tmp_path):
+    (tmp_path / "sit").mkdir(parents=True)
+    for name in ("a", "b"):
+        (tmp_path / "sit" / f"{name}.skeleton").write_text(skeleton_text([{5: BODY}]))
+    touch(tmp_path, "walk/empty.skeleton")
+    findings = check.report("skeletons", tmp_path, split="-", workers=1)
+    assert (findings["kept"], findings["skipped"]) == (2, {"malformed": 1})
+    assert findings["problems"] == ["1 skipped: malformed", "class walk has no clip"]
 
 
 @settings(max_examples=60)
