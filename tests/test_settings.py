@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from wtmr_core import datasets, models, settings
 from wtmr_core.literals import shown
+from wtmr_core.modality import OWN
 from wtmr_core.models import released, timesformer, wtmr
 from wtmr_core.settings import DESCRIBED, SIZES, Settings, SettingsError
 
@@ -20,6 +21,7 @@ EVERY = [
     for m in settings.MODELS
     for p in settings.PROTOCOLS
     for s in settings.SCALES
+    if m == "wtmr" or d not in OWN
 ]
 
 
@@ -77,6 +79,7 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"zzz": 1}, "no setting 'zzz'"),
         ({"model": "resnet"}, "model is 'resnet'"),
         ({"dataset": "ucf101"}, "dataset is 'ucf101'"),
+        ({"dataset": "folder", "model": "released-wtmr"}, "model is released-wtmr, which was released for the paper's"),
         ({"epochs": 0}, "epochs is 0"),
         ({"epochs": 2.5}, "epochs is 2.5"),
         ({"epochs": True}, "epochs is True"),

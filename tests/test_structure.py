@@ -58,7 +58,7 @@ ALLOWED = {
     },
     "errors": {"datasets"},
     "__main__": {
-        "datasets", "environment", "errors", "miniature", "paper", "parameters", "processes", "runs", "settings",
+        "datasets", "environment", "errors", "miniature", "modality", "paper", "parameters", "processes", "runs", "settings",
         "training",
     },
 }  # fmt: skip

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 from wtmr_core import datasets, environment, errors
+from wtmr_core.modality import OWN
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=data_check)
     mini = data.add_parser("mini", help="make a miniature set (done by itself on first use)")
-    mini.add_argument("dataset", choices=datasets.NAMES)
+    mini.add_argument("dataset", choices=[name for name in datasets.NAMES if name not in OWN])
     mini.add_argument("--root", type=Path, help="where; data/mini/DATASET without it")
     mini.add_argument("--seed", type=int, default=0)
     mini.set_defaults(run=data_mini)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 #: grey or rgb pictures, or the joints of bodies
-MODALITIES = {"hmdb51": "grey", "ntu60": "joints", "svideoqa": "rgb"}
+MODALITIES = {"hmdb51": "grey", "ntu60": "joints", "svideoqa": "rgb", "folder": "rgb", "skeletons": "joints"}
+#: data sets of the user's own: no paper has figures of them, and there are no miniatures
+OWN = ("folder", "skeletons")
 #: of a picture
 CHANNELS = {"grey": 1, "rgb": 3}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from wtmr_core import presets
 from wtmr_core.literals import DIGITS, shown
-from wtmr_core.modality import MODALITIES, has_joints
+from wtmr_core.modality import MODALITIES, OWN, has_joints
 
 DATASETS = tuple(MODALITIES)
 MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer")
@@ -34,12 +34,13 @@ class Settings:
     Raises `SettingsError` for an impossible value, naming the key.
     """
 
-    dataset: str  # hmdb51, ntu60 or svideoqa
+    # hmdb51, ntu60 or svideoqa; of one's own: folder, class folders of videos or frames, and skeletons
+    dataset: str
     model: str  # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released
     # the preset of what follows. published: as the paper's notebooks did; corrected: official splits, honest measures
     protocol: str
-    # hmdb51: 1, 2, 3, manifest, fold-1 to fold-5; ntu60: cross-subject, cross-view; svideoqa: sequence; - for none;
-    # auto: the first that can be read
+    # hmdb51: 1, 2, 3, manifest, fold-1 to fold-5; ntu60: cross-subject, cross-view; svideoqa: sequence; of one's own:
+    # folders, manifest, cut, cut-1 to cut-9999, fold-1 to fold-5; - for none; auto: the first that can be read
     split: str
     seed: int  # of the weights, the order of clips, augmentation, dropout and what is sampled for validation
     scale: str  # mini: small networks on small pictures; full: the paper's sizes
@@ -147,6 +148,11 @@ class Settings:
                 raise SettingsError("val_fraction is 0; schedule plateau needs a validation part")
             if self.epoch_choice != "last":
                 raise SettingsError(f"val_fraction is 0; epoch_choice {self.epoch_choice} needs a validation part")
+        if self.dataset in OWN and self.model != "wtmr":
+            raise SettingsError(
+                f"model is {self.model}, which was released for the paper's data sets only; for "
+                f"{self.dataset} it can be wtmr"
+            )
         if self.parts == "official" and self.split == "-":
             raise SettingsError("split is -, which has no train and test; parts official needs one, such as auto")
         if self.warmup_epochs and self.schedule == "plateau":

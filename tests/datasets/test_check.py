@@ -41,6 +41,7 @@ CONTENTS = {
 #: a recording of each set, so that a root is recognised
 SURE = (
     "run/sure.avi",
+    "run/sure.skeleton",
     "S001C001P002R001A001.skeleton",
     "videosequence-9/s/c/frame_1.png",
     "videosequence-9/s/c/qa.csv",

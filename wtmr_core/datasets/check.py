@@ -61,7 +61,7 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
         remarks.append(index.remarks)
         findings["notes"] += [note for note in index.notes if note not in findings["notes"]]
         findings["problems"] += [p for p in index.problems() if p not in findings["problems"]]
-    if names == ("-",):
+    if names == ("-",) and split is None:  # there are none: why?
         try:
             module.index(place, module.SPLITS[0], reader=reader)
         except DataError as error:

@@ -68,13 +68,15 @@ def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) ->
 def official_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
     """The split's own train and test, with about `fraction` of train's units (see `Index`) put aside for validation.
 
-    Returns row numbers of `samples` by part, and in words how validation was cut: by group, stratified by
-    class, or by clip where train has fewer than `FEWEST_GROUPS` groups; a fraction of 0 leaves validation empty.
-    Raises `DataError` where train or test is empty.
+    A split with a part `val` of its own keeps that, and all of train. Returns row numbers of `samples` by part, and in
+    words how validation was cut: by group, stratified by class, or by clip where train has fewer than `FEWEST_GROUPS`
+    groups; a fraction of 0 leaves validation empty. Raises `DataError` where train or test is empty.
     """
-    train, test = (np.flatnonzero(samples.split == part) for part in ("train", "test"))
+    train, val, test = (np.flatnonzero(samples.split == part) for part in ("train", "val", "test"))
     if not len(train) or not len(test):
         raise DataError(f"the split has {len(train)} training and {len(test)} test clips: neither may be 0")
+    if len(val):
+        return {"train": train, "val": val, "test": test}, f"the set's own: {len(val):,} clips"
     labels, groups = samples.label.to_numpy()[train], samples.unit.to_numpy()[train]
     if not fraction:
         return {"train": train, "val": train[:0], "test": test}, "none: all of train is trained on"
