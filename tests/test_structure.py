@@ -46,9 +46,11 @@ ALLOWED = {
     "checkpoint": {"modality", "settings", "models", "datasets", "runs", "data"},
     "state": {"checkpoint", "epochs", "models", "runs", "settings"},
     "engine": {"data", "datasets", "settings", "state"},
+    "recording": {"datasets", "skeleton"},
+    "card": {"datasets", "intervals", "modality", "runs", "settings"},
     "training": {
-        "checkpoint", "data", "distributed", "engine", "environment", "epochs", "metrics", "processes", "runs",
-        "settings", "state",
+        "card", "checkpoint", "data", "datasets", "distributed", "engine", "environment", "epochs", "metrics",
+        "processes", "recording", "runs", "settings", "state",
     },
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {
@@ -58,8 +60,8 @@ ALLOWED = {
     },
     "errors": {"datasets"},
     "__main__": {
-        "datasets", "environment", "errors", "miniature", "modality", "paper", "parameters", "processes", "runs", "settings",
-        "training",
+        "datasets", "environment", "errors", "miniature", "modality", "paper", "parameters", "processes", "runs",
+        "settings", "training",
     },
 }  # fmt: skip
 

@@ -285,7 +285,7 @@ def plain(path, form):
     while capture.grab():
         got, frame = capture.retrieve()
         if got:
-            frames.append(video._fit(frame, form))
+            frames.append(video.fit(frame, form))
     chosen = most_motion(frames, form.frames) if form.choice == "flow" else uniform(len(frames), form.frames)
     return np.stack([frames[i] for i in chosen])
 
@@ -306,7 +306,7 @@ def test_long_recordings_are_read_alike(tmp_path, monkeypatch, choice, bound):
     folder.mkdir()
     for n, frame in enumerate(frames):
         cv2.imwrite(str(folder / f"{n}.png"), frame)
-    fitted = [video._fit(frame, form) for frame in frames]
+    fitted = [video.fit(frame, form) for frame in frames]
     chosen = most_motion(fitted, 5) if choice == "flow" else uniform(30, 5)
     np.testing.assert_array_equal(read_frames(folder, form), np.stack([fitted[i] for i in chosen]))
 

@@ -33,6 +33,7 @@ OFFICIAL_PARTS = {
 MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
 AVAILABLE_LIST = "skes_available_name.txt"
 SUFFIX = ".skeleton"
+FPS = 30  # of Kinect v2
 NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})\Z")
 ACTIONS = (
     "drink water", "eat meal", "brush teeth", "brush hair", "drop", "pick up", "throw", "sit down", "stand up",
@@ -195,7 +196,11 @@ def read(path: Path, form: ClipFormat) -> np.ndarray:
     out, a body absent from a frame is all zero. Published: see `published_reader`. Raises `Unreadable`; see
     `skeleton_file.parse`.
     """
-    skeletons = load(path)
+    return clip_of(load(path), form)
+
+
+def clip_of(skeletons: Skeletons, form: ClipFormat) -> np.ndarray:
+    """The clip of the bodies seen in a recording, or in a part of it: see `read`."""
     if form.reader == "published":
         clip = published_reader(skeletons)
         return clip[uniform(len(clip), form.frames)][:, None]

@@ -12,8 +12,8 @@ are, it is `Unreadable`. What is taken as told:
 
 from __future__ import annotations
 
-import functools
 import io
+import math
 import os
 import struct
 import warnings
@@ -34,8 +34,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a broken file is counte
 import cv2
 
 __all__ = [
-    "IMAGES", "VIDEOS", "ClipFormat", "Remark", "is_image", "is_video", "most_motion", "natural", "read_frames",
-    "sequence", "uniform",
+    "IMAGES", "VIDEOS", "ClipFormat", "Remark", "choose", "decoded", "fit", "is_image", "is_video", "most_motion",
+    "natural", "read_frames", "sequence", "uniform",
 ]  # fmt: skip
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -47,6 +47,7 @@ WHOLE = 0.9  # of the frames told must be there
 PNG = b"\x89PNG\r\n\x1a\n"
 PICTURES = ("BMP", "DIB", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP")  # as Pillow calls them
 PIXELS = 40_000_000  # of one picture: it and its copy in RGB take 240 MB. 7680×4320 has 33 million
+USUAL_RATE = 25  # frames a second of a file that tells neither times nor a rate
 KEPT_BYTES = 64_000_000  # of fitted frames; of longer recordings the chosen ones are read in a second pass
 
 
@@ -119,6 +120,13 @@ def most_motion(frames: Iterable[np.ndarray], count: int) -> np.ndarray:
     return np.sort(np.argsort(flow, kind="stable")[::-1][:count])
 
 
+def choose(fitted: Iterable[np.ndarray], form: ClipFormat) -> np.ndarray:
+    """The numbers of the frames that a clip of `form` shows of a recording, by its `fitted` frames: (t,), rising."""
+    if form.choice == "flow":
+        return most_motion(fitted, form.frames)
+    return uniform(sum(1 for _ in fitted), form.frames)
+
+
 # -- reading --------------------------------------------------------------------------------------------------
 
 
@@ -129,31 +137,37 @@ def read_frames(path: Path, form: ClipFormat) -> np.ndarray:
     their number. Warns with a `Remark` where some are missing. Raises `Unreadable` for an empty, truncated or
     undecodable file, for half a recording, for pictures of more than `PIXELS`, and for frames of mixed size.
     """
-    decoded = functools.partial(_folder if path.is_dir() else _video, path)
     kept: list[np.ndarray] | None = []
 
     def fitted() -> Iterator[np.ndarray]:
         nonlocal kept
-        for frame in decoded():
-            frame = _fit(frame, form)
+        for _, frame in decoded(path):
+            frame = fit(frame, form)
             if kept is not None:
                 kept.append(frame)
                 if len(kept) * frame.nbytes > KEPT_BYTES:
                     kept = None
             yield frame
 
-    if form.choice == "flow":
-        chosen = most_motion(fitted(), form.frames)
-    else:
-        chosen = uniform(sum(1 for _ in fitted()), form.frames)
+    chosen = choose(fitted(), form)
     if kept is None:
         wanted = set(chosen.tolist())
-        again = islice(enumerate(decoded()), max(wanted) + 1)
-        kept = {number: _fit(frame, form) for number, frame in again if number in wanted}
+        again = islice(enumerate(decoded(path)), max(wanted) + 1)
+        kept = {number: fit(frame, form) for number, (_, frame) in again if number in wanted}
     return np.stack([kept[number] for number in chosen])
 
 
-def _fit(frame: np.ndarray, form: ClipFormat) -> np.ndarray:
+def decoded(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Each frame of a video file or of a folder of numbered images: the seconds it is shown at, and (h, w, 3) BGR.
+
+    Seconds rise: where the file's do not, a frame is taken to last as long as its frame rate says. Of a folder, which
+    tells no times, they are NaN. Warns and raises as `read_frames`, at the end of what is there.
+    """
+    return _folder(path) if path.is_dir() else _video(path)
+
+
+def fit(frame: np.ndarray, form: ClipFormat) -> np.ndarray:
+    """(h, w, 3) BGR uint8 -> (size, size, c): the whole frame, squashed to a square, grey or RGB."""
     frame = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY if form.channels == 1 else cv2.COLOR_BGR2RGB)
     shrinks = frame.shape[0] > form.size
     frame = cv2.resize(frame, (form.size, form.size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -181,8 +195,8 @@ class _Stream(io.BufferedIOBase):
             return -1
 
 
-def _video(path: Path) -> Iterator[np.ndarray]:
-    """The frames (h, w, 3) BGR of a video, to its end; there it is compared with what the container tells."""
+def _video(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """What `decoded` gives of a video, to its end; there it is compared with what the container tells."""
     with path.open("rb") as file:
         size, head = os.fstat(file.fileno()).st_size, file.read(8)
         if size == 0:
@@ -197,11 +211,14 @@ def _video(path: Path) -> Iterator[np.ndarray]:
         try:
             _small_enough(path, video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT))
             told, rate = video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
+            at, step = -math.inf, 1 / (rate if 0 < rate < 1e6 else USUAL_RATE)
             while video.grab():
+                told_at = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 got, frame = video.retrieve()
                 if got:
                     count += 1
-                    yield frame
+                    at = told_at if told_at > at else at + step
+                    yield at, frame
         finally:
             video.release()
         if stream.error:
@@ -234,8 +251,8 @@ def _shown(file: BinaryIO, size: int) -> float:
     return 0
 
 
-def _folder(path: Path) -> Iterator[np.ndarray]:
-    """The frames (h, w, 3) BGR of a folder, to its end; there its numbers are looked through for holes."""
+def _folder(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """What `decoded` gives of a folder, to its end; there its numbers are looked through for holes."""
     files, numbers, others = numbered(path.iterdir())
     if not files:
         raise Unreadable("no frames", f"{path}: {len(others)} pictures, none with a number" if others else str(path))
@@ -250,7 +267,7 @@ def _folder(path: Path) -> Iterator[np.ndarray]:
             raise Unreadable("an image does not decode", str(file))
         if frame.shape != (size := size or frame.shape):
             raise Unreadable("frames of mixed size", f"{file}: {frame.shape[:2]}, before it {size[:2]}")
-        yield frame
+        yield math.nan, frame
     lost, regular = missing(numbers)
     told = len(files) + lost
     detail = f"{path}: {len(files)} of {told} frames from {files[0].name} to {files[-1].name}"

@@ -1,0 +1,198 @@
+"""One recording, given as an array or read from a file, and the windows of it that are classified.
+
+Axes: t frame, h w pixels, c channel, m body, j joint.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wtmr_core.datasets import Unreadable, ntu60
+from wtmr_core.datasets.skeleton_file import NO_BODY, Skeletons, load
+from wtmr_core.datasets.video import ClipFormat, choose, decoded, fit
+from wtmr_core.skeleton import JOINTS
+
+ONE_WINDOW = 1.5  # windows: a recording no longer than these is one, the whole of it
+FINEST = 1000  # of a window's seconds: the shortest stride
+_SLACK = 1e-6  # seconds: less than that is how a number was rounded
+_LAYOUT = "joints (t, m, 25, 3) or (t, 25, 3), in metres, numbered as in NTU RGB+D (wtmr_core/skeleton.py)"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The frames of a recording, fitted (h, w, c) uint8, or its skeletons; the second each is shown at, `times` (t,),
+    and the second the last one ends at. Where these are not known, `times` is None."""
+
+    content: Sequence[np.ndarray] | Skeletons
+    times: np.ndarray | None = None
+    end: float = math.nan
+
+    def clip(self, window: Window, form: ClipFormat) -> np.ndarray:
+        """The clip of a window, as `form` has it. Raises `Unreadable` for a window without a body, and for what the
+        published reader refuses."""
+        here = slice(window.first, window.behind)
+        if not isinstance(self.content, Skeletons):
+            frames = self.content[here]
+            return np.stack([frames[number] for number in choose(frames, form)])
+        joints, seen = self.content.joints[:, here], self.content.seen[here]
+        if not seen.any():
+            raise Unreadable(NO_BODY, f"{len(seen)} frames")
+        bodies = ~np.isnan(joints[..., 0, 0]).all(axis=1)
+        return ntu60.clip_of(Skeletons(joints[bodies], self.content.bodies[bodies], seen), form)
+
+    def windows(self, seconds: float | None, stride: float | None = None) -> list[Window]:
+        """The recording in windows of `seconds`, a new one every `stride` seconds (half a window), the last at its end.
+
+        All of it is one window where it is no longer than `ONE_WINDOW` of them, and where its times or `seconds` are
+        not known. A frame is in each window during which it is shown; a window in which none begins is left out.
+        Raises `ValueError` for `seconds` or a `stride` that cannot be.
+        """
+        times, count = self.times, _count(self.content)
+        for name, value in (("seconds", seconds), ("stride", stride)):
+            if value is not None and not (_is_number(value) and value > 0):
+                raise ValueError(f"{name} is {value!r}; it must be a number of seconds, more than 0")
+        if times is None:
+            return [Window(0, count)]
+        if seconds is None or self.end - times[0] <= ONE_WINDOW * seconds + _SLACK:
+            return [Window(0, count, float(times[0]), float(self.end))]
+        stride = seconds / 2 if stride is None else stride
+        if stride * FINEST < seconds:
+            raise ValueError(
+                f"stride is {stride:g} s; of windows of {seconds:g} s it must be {seconds / FINEST:g} or more"
+            )
+        # from the frames, not from the length: where times leap by years, there is nothing in most windows
+        reach = math.ceil(seconds / stride)
+        steps = np.floor((times - times[0] + _SLACK) / stride)[:, None] - np.arange(reach)
+        starts = times[0] + stride * np.unique(steps[steps >= 0])
+        last = self.end - seconds
+        starts = np.append(starts[starts < last - _SLACK], last)
+        first = np.maximum(np.searchsorted(times, starts + _SLACK, side="right") - 1, 0)
+        behind = np.searchsorted(times, starts + seconds - _SLACK, side="left")
+        return [Window(*w) for w in zip(first.tolist(), behind.tolist(), starts.tolist(), (starts + seconds).tolist())]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames of a recording from the number `first` up to `behind`, and its seconds: NaN where they are not known."""
+
+    first: int
+    behind: int
+    start: float = math.nan
+    end: float = math.nan
+
+
+def of_array(
+    array: ArrayLike, form: ClipFormat, *, fps: float | None = None, times: ArrayLike | None = None
+) -> Recording:
+    """Frames (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8, or joints (t, m, j, 3) or (t, j, 3), float
+    metres with zeros where a body is not seen; at `fps` frames a second, or at the `times` (t,) in seconds.
+
+    Raises `ValueError` for what is not of the kind that `form` has, for no frames, for joints of another layout or
+    that are not finite, and for a rate or times that cannot be.
+    """
+    array = np.asarray(array)
+    content = _fitted(array, form) if form.size else _skeletons(array)
+    return Recording(content, *_timed(len(array), fps, times))
+
+
+def read(path: Path, form: ClipFormat, *, fps: float | None = None) -> Recording:
+    """The recording in a file: a video or a folder of numbered frames, or the joints of a `.skeleton` file.
+
+    `fps` is that of a folder of frames. Raises `ValueError` for what cannot be read as that, or is of the other kind,
+    and `OSError` for what the system does not let be read. Warns with a `video.Remark` where frames are missing.
+    """
+    joints = path.suffix.lower() == ntu60.SUFFIX
+    if joints == bool(form.size):
+        kinds = ("joints", "a video or a folder of frames")
+        found, wanted = kinds if joints else kinds[::-1]
+        raise ValueError(f"{path} is {found}, but the run was trained on {wanted.removeprefix('a ')}")
+    try:
+        if joints:
+            skeletons = load(path)
+            return Recording(skeletons, *_timed(len(skeletons.seen), ntu60.FPS))
+        times, frames = [], []
+        for at, frame in decoded(path):
+            times.append(at)
+            frames.append(fit(frame, form))
+    except Unreadable as fault:
+        detail = fault.detail.removeprefix(str(path)).lstrip(": ")
+        raise ValueError(f"{path}: {fault.reason}" + (f" ({detail})" if detail else "")) from fault
+    return Recording(frames, *(_timed(len(frames), fps) if path.is_dir() else _timed(len(frames), times=times)))
+
+
+def length(path: Path, form: ClipFormat) -> float | None:
+    """How many seconds the recording in a file lasts; None where that is not told or the file cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if not form.size:
+                return len(load(path).seen) / ntu60.FPS
+            if path.is_dir():
+                return None
+            times, end = _timed(None, times=[at for at, _ in decoded(path)])
+        except (Unreadable, OSError, cv2.error):
+            return None
+    return end - times[0]
+
+
+def _count(content: Sequence[np.ndarray] | Skeletons) -> int:
+    return len(content.seen) if isinstance(content, Skeletons) else len(content)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _timed(
+    count: int | None, fps: float | None = None, times: ArrayLike | None = None
+) -> tuple[np.ndarray | None, float]:
+    """The second each of `count` frames is shown at, and the second the last one ends at: it lasts as long as most."""
+    if times is not None:
+        if fps is not None:
+            raise ValueError("fps and times are both given; give one of them")
+        times = np.asarray(times, float)
+        count = len(times) if count is None else count
+        if times.shape != (count,) or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise ValueError(f"times must be the second of each of the {count} frames, rising; found {times.shape}")
+        return times, float(times[-1] + (np.median(np.diff(times)) if count > 1 else 0))
+    if fps is None:
+        return None, math.nan
+    if not _is_number(fps) or fps <= 0:
+        raise ValueError(f"fps is {fps!r}; it must be a number of frames a second, more than 0")
+    return np.arange(count) / fps, count / fps
+
+
+def _fitted(frames: np.ndarray, form: ClipFormat) -> list[np.ndarray]:
+    grey = frames.ndim == 3 or (frames.ndim == 4 and frames.shape[-1] == 1)
+    if frames.dtype != np.uint8 or not (grey or (frames.ndim == 4 and frames.shape[-1] == 3)):
+        what = f"{frames.dtype} of shape {frames.shape}"
+        raise ValueError(f"the run was trained on frames: give (t, h, w, 3) or (t, h, w) uint8, not {what}")
+    if not frames.size:
+        raise ValueError(f"there are no frames in an array of shape {frames.shape}")
+    order = cv2.COLOR_GRAY2BGR if grey else cv2.COLOR_RGB2BGR
+    return [fit(cv2.cvtColor(np.ascontiguousarray(frame), order), form) for frame in frames]
+
+
+def _skeletons(joints: np.ndarray) -> Skeletons:
+    if not np.issubdtype(joints.dtype, np.floating):
+        raise ValueError(f"the run was trained on joints: give {_LAYOUT}, not {joints.dtype} of shape {joints.shape}")
+    shape = joints.shape
+    joints = joints[:, None] if joints.ndim == 3 else joints  # t m j 3
+    if joints.ndim != 4 or joints.shape[2:] != (JOINTS, 3):
+        raise ValueError(f"expected {_LAYOUT}; found the shape {shape}")
+    if not joints.size:
+        raise ValueError(f"there are no joints in an array of shape {shape}")
+    if not np.isfinite(joints).all():
+        raise ValueError("some joints are not finite; give zeros where a body is not seen")
+    present = (joints != 0).any(axis=(2, 3))  # t m
+    bodies = np.where(present[..., None, None], joints, np.nan).astype(np.float32).swapaxes(0, 1)
+    return Skeletons(bodies, np.arange(joints.shape[1], dtype=np.uint64), present.sum(axis=1))
