@@ -77,12 +77,13 @@ class Recording:
         starts = np.append(starts[starts < last - _SLACK], last)
         first = np.maximum(np.searchsorted(times, starts + _SLACK, side="right") - 1, 0)
         behind = np.searchsorted(times, starts + seconds - _SLACK, side="left")
-        return [Window(*w) for w in zip(first.tolist(), behind.tolist(), starts.tolist(), (starts + seconds).tolist())]
+        rows = zip(first.tolist(), behind.tolist(), starts.tolist(), (starts + seconds).tolist(), strict=True)
+        return [Window(*row) for row in rows]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The frames of a recording from the number `first` up to `behind`, and its seconds: NaN where they are not known."""
+    """The frames of a recording from number `first` up to `behind`, and its seconds: NaN where they are not known."""
 
     first: int
     behind: int
