@@ -72,3 +72,10 @@ def test_a_pair_that_is_none_is_named(pairs, says):
     with pytest.raises(SettingsError, match=says) as error:
         parameters.from_pairs(pairs)
     assert len(str(error.value)) < 400
+
+
+def test_what_a_suite_hands_to_the_training_notebook_is_the_run():
+    run = Settings.of({"dataset": "ntu60", "scale": "mini", "dropout": 0.5, "threads": 2})
+    handed = parameters.to_notebook(run)
+    assert set(handed) == {*parameters.ALONE, "settings"}
+    assert Settings.of(parameters.from_notebook(handed, parameters.TRAINING)) == run

@@ -42,6 +42,24 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--results", type=Path, default=Path("results"))
     train.set_defaults(run=train_one)
 
+    predict = commands.add_parser("predict", help="what is done in videos, by a finished run")
+    predict.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
+    predict.add_argument("videos", type=Path, nargs="+", metavar="VIDEO",
+                         help="a video, a folder of numbered frames, or a .skeleton file")  # fmt: skip
+    predict.add_argument("--fps", type=float, help="frames a second of a folder of frames; one window without it")
+    predict.add_argument("--seconds", type=float, help="of a window; as the recordings trained on without it")
+    predict.add_argument("--stride", type=float, help="seconds from window to window; half a window without it")
+    predict.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    predict.add_argument("--json", action="store_true", help="print a list of objects")
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a row a window there")
+    predict.set_defaults(run=predict_all)
+
+    export = commands.add_parser("export", help="write the network of a finished run for other programs")
+    export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
+    export.add_argument("--onnx", type=Path, required=True, metavar="FILE")
+    export.add_argument("--opset", type=int, default=18)
+    export.set_defaults(run=export_onnx)
+
     suite = commands.add_parser("reproduce", help="make a whole suite, or go on with it")
     suite.add_argument("suite", nargs="?", default="mini", help="mini, published, corrected, or a YAML file")
     suite.add_argument("--data", type=Path, help="a data set or a folder of sets; without it as for data check")
@@ -136,6 +154,28 @@ def train_one(options: argparse.Namespace) -> int:
         for reason, count in metrics.get(key, {}).items():
             names = ", ".join(metrics.get("examples", {}).get(key, {}).get(reason, []))
             print(f"{count:,} {verb}: {reason}" + (f", the first: {names}" if names else ""))
+    return 0
+
+
+def predict_all(options: argparse.Namespace) -> int:
+    """`wtmr predict`: 0, or 1 where a recording could not be read."""
+    from wtmr_core import prediction
+    from wtmr_core.classifier import Classifier
+
+    classifier = Classifier.load(options.run_folder, options.device)
+    given = {key: getattr(options, key) for key in ("fps", "seconds", "stride")}
+    entries, lost = prediction.predict(classifier, options.videos, **given)
+    prediction.show(entries, as_json=options.json, csv=options.csv)
+    return 1 if lost else 0
+
+
+def export_onnx(options: argparse.Namespace) -> int:
+    """`wtmr export`."""
+    from wtmr_core.classifier import Classifier
+    from wtmr_core.export import to_onnx
+
+    apart = to_onnx(Classifier.load(options.run_folder, "cpu"), options.onnx, options.opset)
+    print(f"{options.onnx}: logits within {apart:.1g} of torch's")
     return 0
 
 

@@ -14,6 +14,8 @@ from wtmr_core.settings import RENAMED, Settings, SettingsError, unknown
 #: what a training notebook takes: every setting, under its name of before too, or any of them in `settings`; where data
 #: and results lie; the run's name in a suite
 TRAINING = frozenset({f.name for f in fields(Settings)} | RENAMED.keys() | {"settings", "root", "results", "name"})
+#: the settings that have a line of their own among its parameters, whatever they are
+ALONE = ("dataset", "model", "protocol", "split", "seed", "scale", "threads")
 _CHECKED = "_wtmr_parameters"
 _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 
@@ -44,6 +46,13 @@ def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[s
         if given.get(key) is not None:
             raise SettingsError(f"{key} is given twice: as a parameter and in settings")
     return given | dict(together)
+
+
+def to_notebook(settings: Settings) -> dict[str, Any]:
+    """The parameters with which the training notebook trains the run of `settings`: those of `ALONE` by themselves."""
+    given = {key: value for key, value in settings.asdict().items() if value is not None}
+    alone = {key: given.pop(key) for key in ALONE}
+    return alone | {"settings": given}
 
 
 def from_pairs(pairs: Iterable[str]) -> dict[str, Any]:
