@@ -47,14 +47,16 @@ ALLOWED = {
     "state": {"checkpoint", "epochs", "models", "runs", "settings"},
     "engine": {"data", "datasets", "settings", "state"},
     "recording": {"datasets", "skeleton"},
-    "card": {"datasets", "intervals", "modality", "runs", "settings"},
+    "description": {"data", "datasets", "files", "modality", "recording", "runs", "settings"},
+    "card": {"intervals", "metrics"},
     "training": {
-        "card", "checkpoint", "data", "datasets", "distributed", "engine", "environment", "epochs", "metrics",
-        "processes", "recording", "runs", "settings", "state",
+        "card", "checkpoint", "data", "description", "distributed", "engine", "environment", "epochs", "metrics",
+        "processes", "runs", "settings", "state",
     },
-    "classifier": {"card", "checkpoint", "data", "datasets", "engine", "recording", "runs", "settings"},
-    "prediction": {"classifier", "files"},
-    "export": {"card", "classifier", "data", "files"},
+    # a trained run applied to what it has not seen
+    "classifier": {"checkpoint", "data", "datasets", "description", "recording", "runs", "settings"},
+    "predictions": {"classifier", "datasets", "errors", "files", "recording"},
+    "export": {"classifier", "data", "description", "files", "models", "skeleton"},
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {
         "datasets", "distributed", "environment", "intervals", "literals", "locks", "metrics", "modality", "models",
@@ -64,7 +66,7 @@ ALLOWED = {
     "errors": {"datasets"},
     "__main__": {
         "classifier", "datasets", "environment", "errors", "export", "miniature", "modality", "paper", "parameters",
-        "prediction", "processes", "runs", "settings", "training",
+        "predictions", "processes", "runs", "settings", "training",
     },
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa
-from wtmr_core import checkpoint, engine, epochs, runs, training
+from wtmr_core import card, checkpoint, engine, epochs, runs, training
 from wtmr_core.data import inputs
 from wtmr_core.datasets import DataError
 from wtmr_core.metrics import scores
@@ -59,7 +59,7 @@ def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
     settings = small(dataset, protocol=protocol, epochs=1)
     folder = training.run(settings, tmp_path / "results", WRITE[dataset](tmp_path / "set"))
     names = {runs.SETTINGS, runs.ENVIRONMENT, runs.HISTORY, runs.TIMING, runs.METRICS, runs.PREDICTIONS, runs.WEIGHTS}
-    names |= {runs.SUMS}
+    names |= {runs.SUMS, card.CARD}
     assert {f.name for f in folder.iterdir()} - {runs.LOCK} == names
     run = runs.load(folder)
     for key in ("train_accuracy", "val_accuracy", "test_accuracy"):

@@ -158,24 +158,20 @@ def train_one(options: argparse.Namespace) -> int:
 
 
 def predict_all(options: argparse.Namespace) -> int:
-    """`wtmr predict`: 0, or 1 where a recording could not be read."""
-    from wtmr_core import prediction
+    """`wtmr predict`: 0, 1 where some recordings cannot be read, 2 where none can."""
+    from wtmr_core import predictions
     from wtmr_core.classifier import Classifier
 
     classifier = Classifier.load(options.run_folder, options.device)
-    given = {key: getattr(options, key) for key in ("fps", "seconds", "stride")}
-    entries, lost = prediction.predict(classifier, options.videos, **given)
-    prediction.show(entries, as_json=options.json, csv=options.csv)
-    return 1 if lost else 0
+    given = {key: getattr(options, key) for key in ("fps", "seconds", "stride", "csv")}
+    return predictions.show(classifier, options.videos, as_json=options.json, **given)
 
 
 def export_onnx(options: argparse.Namespace) -> int:
     """`wtmr export`."""
-    from wtmr_core.classifier import Classifier
-    from wtmr_core.export import to_onnx
+    from wtmr_core.export import export
 
-    apart = to_onnx(Classifier.load(options.run_folder, "cpu"), options.onnx, options.opset)
-    print(f"{options.onnx}: logits within {apart:.1g} of torch's")
+    print(export(options.run_folder, options.onnx, options.opset))
     return 0
 
 

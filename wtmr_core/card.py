@@ -1,150 +1,148 @@
-"""What a run tells of itself: the description in its weights' file, and its model card."""
+"""The page that says what a trained run is, how to use it, how good it is and what it cannot do: its `README.md`."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from wtmr_core import intervals, runs
-from wtmr_core.datasets import LICENCES
-from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
-from wtmr_core.settings import Settings
+from wtmr_core.intervals import Interval, bootstrap
+from wtmr_core.metrics import TOP
 
-FORMAT = 1  # of descriptions: raise it when an older reader could not use a newer one
-KEY = "wtmr"  # of a description in the metadata of a file of weights
-NAMES = {"accuracy": "top1", "mean accuracy of the classes": "mean_class_accuracy", "macro F1": "macro_f1",
-         "calibration error": "calibration_error"}  # fmt: skip
+CARD = "README.md"
+LEAST = 5  # groups: of fewer an interval says nothing, and single clips are drawn
+DRAWS = 500  # for figures that are counted anew in each draw
+NAMES = {"top1": "test, top-1", "top5": "test, top-5", "mean_class_accuracy": "test, mean over classes",
+         "macro_f1": "test, macro F1"}  # fmt: skip
+MODELS = {
+    "wtmr": "WTMR-Net as the paper describes it",
+    "released-wtmr": "WTMR-Net as it was released",
+    "released-wmrc": "WMRC-Net (the CNN alone) as it was released",
+    "released-timesformer": "TimeSformer (the baseline) as it was released",
+}
+PROTOCOLS = {
+    "corrected": "corrected: official or grouped splits, evaluation without randomness, test read once, at the end",
+    "published": "published: as the paper's notebooks did, with parts drawn by clip, so that clips of one film or "
+    "person stand on both sides, and with evaluation through the augmentation; its figures are higher than those on "
+    "new people",
+}
 
 
-def description(settings: Settings, classes: tuple[str, ...], seconds: float | None, root: Path) -> dict[str, Any]:
-    """What is needed to use a network besides its weights, as JSON holds it.
+def page(
+    name: str, description: Mapping[str, Any], metrics: Mapping[str, Any], predictions: Mapping[str, np.ndarray],
+    environment: Mapping[str, Any],
+) -> str:  # fmt: skip
+    """The card, in Markdown, of the run in the folder `name`.
 
-    `seconds` is how long the recordings it was trained on usually last, None where they tell no times; `root` is the
-    folder of these recordings.
+    `description` as `description.of` gives it, `metrics` and `environment` what lies in the run's files of these
+    names, `predictions` the arrays labels (b,), logits (b, k) and groups (b,) of its test clips. The same for the same.
     """
-    shown = {"frames": settings.frames, "stored_frames": settings.stored_frames, "views": settings.views}
-    if has_joints(settings.dataset):
-        shown |= {
-            "modality": "joints",
-            "layout": "the 25 joints of NTU RGB+D, metres",
-            "centred": settings.centre_joints,
-        }
-    else:
-        colours = MODALITIES[settings.dataset]
-        shown |= {"modality": "frames", "size": settings.size, "colours": colours, "channels": CHANNELS[colours],
-                  "fit": "the whole frame, squashed to a square"}  # fmt: skip
-    return {
-        "format": FORMAT, "dataset": settings.dataset, "model": settings.model, "settings": settings.asdict(),
-        "classes": list(classes), "input": shown | {"seconds": seconds}, "licence": licence(settings, root),
-    }  # fmt: skip
+    sections = {
+        "Use": _use(name, description["input"]),
+        "Input": _input(description["input"]),
+        "Classes": f"{len(description['classes'])}: {', '.join(description['classes'])}.",
+        "Trained on": _data(description, metrics),
+        "Figures": _figures(metrics, predictions),
+        "Limits": _limits(description, metrics),
+        "Licence": f"Of the recordings it was trained on: {description['licence']}. Of the code: MIT.",
+        "Environment": _environment(environment),
+    }
+    model = MODELS.get(description["model"], description["model"])
+    head = f"# {name}\n\n{model}, trained to recognise {len(description['classes'])} activities"
+    head += f" on {description['dataset']}. A run of the WTMR-Net companion (`wtmr_core`)."
+    return "\n\n".join([head, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
 
 
-def licence(settings: Settings, root: Path) -> str:
-    """The terms of the recordings in `root`, as far as they are known."""
-    if (root / "mini.json").is_file():
-        return "synthetic recordings, made by this project (MIT)"
-    try:
-        files = sorted(name for name in os.listdir(root) if name.upper().startswith(("LICENSE", "LICENCE")))
-    except OSError:
-        files = []
-    known = LICENCES.get(settings.dataset, "not known: those of your own recordings")
-    return known + (f"; see {', '.join(files)} beside the recordings" if files else "")
-
-
-def metadata(told: dict[str, Any]) -> dict[str, str]:
-    """A description as the metadata of a safetensors file, or of an ONNX file."""
-    return {KEY: json.dumps(told, sort_keys=True)}
-
-
-def write(folder: Path, told: dict[str, Any]) -> None:
-    """Write the model card `README.md` of a finished run, whose description is `told`, into its folder."""
-    runs.write_text(folder / runs.CARD, card(runs.load(folder), told))
-
-
-def card(run: runs.Run, told: dict[str, Any]) -> str:
-    """The model card of a run, in Markdown."""
-    settings, metrics, given = run.settings, run.metrics, told["input"]
-    seconds = "" if given["seconds"] is None else f" of about {given['seconds']:.1f} seconds"
-    if given["modality"] == "joints":
-        video, call = "recording.skeleton", "classifier(joints, fps=30)  # (t, 2, 25, 3) metres"
-        shown = f"{given['frames']} frames of the 25 joints of NTU RGB+D, in metres, of one or two bodies"
-    else:
-        video, call = "video.mp4", "classifier(frames, fps=25)  # (t, h, w, 3) uint8 RGB"
-        shown = f"{given['frames']} {given['colours']} frames of {given['size']}×{given['size']} pixels; {given['fit']}"
-    tested = metrics["test_is"]
-    return f"""# {settings["model"]} on {settings["dataset"]}
-
-A network that names the activity in a recording, trained with the companion to the WTMR-Net paper:
-{settings["model"]}, {settings["protocol"]} protocol, split {settings["split"]}, seed {settings["seed"]}.
+def _use(name: str, taken: Mapping[str, Any]) -> str:
+    call, file = "frames, fps=25)  # frames (t, h, w, 3) uint8 RGB", "video.mp4"
+    if taken["modality"] == "joints":
+        call, file = "joints, fps=30)  # joints (t, m, 25, 3) float, metres", "recording.skeleton"
+    return f"""In the folder that holds this one:
 
 ```python
 from wtmr_core import Classifier
-
-classifier = Classifier.load("{run.folder.name}")
-windows = {call}
+classifier = Classifier.load("{name}")
+probabilities = classifier({call}
 ```
 
-On the command line: `wtmr predict {run.folder.name} {video}`.
+`probabilities` are (windows, k) of `classifier.classes`. From a file:
 
-## What it takes and gives
-
-- Input: recordings{seconds}, of each {shown}.
-- Output: a probability for each of {len(run.classes)} classes: {", ".join(run.classes)}.
-
-## Trained on
-
-{metrics["clips"]["train"]:,} clips of {settings["dataset"]} for {metrics["epochs"]} epochs; \
-epoch {metrics["chosen_epoch"]} counts ({metrics["epoch_choice"]}). Validation: {metrics["validation"]}.
-{_skipped(metrics)}
-Terms of the recordings: {told["licence"]}.
-
-## How well it does
-
-On {tested}: {len(run.labels):,} clips, of which nothing was trained on{_leak(tested)}. In brackets, 95 % intervals \
-over groups of clips.
-
-{_figures(run)}
-
-## What it cannot do
-
-- It always answers with one of its classes, whatever is shown; a low probability is its only sign of doubt.
-- It was measured on recordings like those it was trained on. Other cameras, rooms and people may go worse.
-{_miniature(told)}
-## Made with
-
-{run.environment["device"]}, {run.environment["precision"]}, torch {run.environment["packages"]["torch"]}, Python \
-{run.environment["python"]}, commit {run.environment["commit"]}. All settings are in `settings.json`.
-"""
+    wtmr predict {name} {file}"""
 
 
-def _skipped(metrics: dict[str, Any]) -> str:
-    """A line for each reason why recordings were left out."""
-    return "".join(f"Left out: {count:,} ({reason}).\n" for reason, count in metrics["skipped"].items())
+def _input(taken: Mapping[str, Any]) -> str:
+    choice = "those with most motion" if taken["choice"] == "flow" else "at even steps from first to last"
+    frames = f"{taken['stored_frames']} frames of a window, {choice}"
+    if taken["stored_frames"] > taken["frames"]:
+        views = f" at a time, in {taken['views']} views" if taken["views"] > 1 else ""
+        frames += f", of which the network sees {taken['frames']}{views}"
+    if taken["modality"] == "joints":
+        bodies = "one body" if taken["bodies"] == 1 else f"up to {taken['bodies']} bodies"
+        what = f"Joints: {frames}; {taken['layout']} of {bodies}, in {taken['unit']}s, {taken['origin']}."
+    else:
+        colour = "grey" if taken["channels"] == 1 else "RGB"
+        what = f"Pictures: {frames}; {taken['size']}×{taken['size']} pixels, {colour}, {taken['fit']}."
+    if taken["seconds"] is None:
+        return f"{what} The recordings had no times: all of a recording is one window, unless you give `seconds`."
+    return f"{what} A window spans {taken['seconds']:g} s, the median length of the training recordings."
 
 
-def _leak(tested: str) -> str:
-    return "; but validation is test here, and clips of one film or person stand on both sides" * ("valid" in tested)
-
-
-def _miniature(told: dict[str, Any]) -> str:
-    mini = "- Its recordings are synthetic: it says nothing about real people.\n"
-    return mini if told["licence"].startswith("synthetic") else ""
-
-
-def _figures(run: runs.Run) -> str:
-    """The table of figures on test, with intervals where there are groups enough for them."""
-    lines = ["| figure | per cent |", "| --- | --- |"]
-    for name, metric in NAMES.items():
-        value = f"{100 * run.metrics['test'][metric]:.1f}"
-        if len(np.unique(run.groups)) > 1:
-            bounds = intervals.bootstrap(run.labels, run.logits, run.groups, metric=metric, draws=500)
-            value += f" ({100 * bounds.low:.1f} to {100 * bounds.high:.1f})"
-        lines.append(f"| {name} | {value} |")
-    lines.append(f"| accuracy on train | {100 * run.metrics['train_accuracy']:.1f} |")
-    if run.metrics["val_accuracy"] is not None:
-        lines.append(f"| accuracy on validation | {100 * run.metrics['val_accuracy']:.1f} |")
+def _data(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    clips, skipped = metrics["clips"], sum(metrics["skipped"].values())
+    lines = [
+        f"* {description['dataset']}, split {description['split']}, {description['scale']} scale: {clips['train']:,} "
+        f"clips to train, {clips['val']:,} to validate, {clips['test']:,} to test; {skipped:,} skipped",
+        *(f"* skipped, {count:,}: {reason}" for reason, count in metrics["skipped"].items()),
+        f"* protocol {PROTOCOLS.get(description['protocol'], description['protocol'])}",
+        f"* validation: {metrics['validation']}",
+        f"* test: {metrics['test_is']}",
+        f"* epochs: {metrics['epochs']}, of which {metrics['chosen_epoch']} counts ({metrics['epoch_choice']})",
+    ]
     return "\n".join(lines)
+
+
+def _figures(metrics: Mapping[str, Any], predictions: Mapping[str, np.ndarray]) -> str:
+    labels, logits, groups = (predictions[key] for key in ("labels", "logits", "groups"))
+    distinct = len(set(groups.tolist()))
+    units = groups if distinct >= LEAST else np.arange(len(labels))
+    rows = ["| figure | value | 95 % interval |", "| --- | --- | --- |"]
+    for part, key in (("train", "train_accuracy"), ("validation", "val_accuracy")):
+        rows.append(_row(f"{part}, top-1", metrics[key]))
+    for metric, named in NAMES.items():
+        if metric == "top5" and logits.shape[1] <= TOP["top5"]:  # then it is 1
+            continue
+        interval = None
+        if len(labels) > 1:
+            interval = bootstrap(labels, logits, units, metric=metric, draws=2000 if metric in TOP else DRAWS)
+        rows.append(_row(named, metrics["test"][metric], interval))
+    rows.append(_row("test, calibration error", metrics["test"]["calibration_error"]))
+    drawn = f"the {distinct} groups of test"
+    if units is not groups:
+        drawn = f"single clips, since test has fewer than {LEAST} groups, and too narrow"
+    return "\n".join(rows) + f"\n\nThe intervals are bootstraps over {drawn}. They say nothing of other seeds."
+
+
+def _row(name: str, value: float | None, interval: Interval | None = None) -> str:
+    shown = "–" if value is None else f"{100 * value:.1f} %"
+    between = "–" if interval is None else f"{100 * interval.low:.1f}–{100 * interval.high:.1f} %"
+    return f"| {name} | {shown} | {between} |"
+
+
+def _limits(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    lines = [
+        "* It knows only the classes above, and always answers one of them, whatever it is shown.",
+        f"* It was measured on {metrics['clips']['test']:,} clips of {description['dataset']}. The figures say little "
+        "of other places, cameras and people.",
+        "* A score is no certainty: see the calibration error.",
+    ]
+    if description["scale"] == "mini":
+        lines.append("* A miniature run shows that everything works. It says nothing about real people.")
+    return "\n".join(lines)
+
+
+def _environment(known: Mapping[str, Any]) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in known.get("packages", {}).items() if version)
+    keys = ("device", "processor", "precision", "processes", "python", "commit")
+    values = "; ".join(f"{key} {known[key]}" for key in keys if known.get(key) is not None)
+    return f"{values}; {packages}."

@@ -1,42 +1,44 @@
-"""A trained run, applied to anything new: recordings in, the probability of each activity out, window by window.
+"""A trained run applied to recordings that it has not seen.
 
-Axes: w window, t frame, h w pixels, c channel, m body, j joint, d width, k class.
+Axes: t frame, h w pixels, m body, j joint, d width, k class.
 """
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from wtmr_core import card, checkpoint, recording, runs
+from wtmr_core import checkpoint, description, recording, runs
 from wtmr_core.data import clip_format, inputs
 from wtmr_core.datasets import Unreadable
-from wtmr_core.engine import mean_of_views
+from wtmr_core.datasets.video import Remark
 from wtmr_core.recording import Recording, Window
-from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
 
-BATCH = 16  # windows that go through the network together
-SHORT = 0.5  # of a window: a recording shorter than that is unlike those trained on
+BATCH = 16  # windows that go through the network at a time
+SHORT = 0.5  # windows: of less the network has seen nothing in training
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one recording: its windows in order, and the probabilities (w, k) of the classes."""
+    """What a run says of the windows of a recording.
 
-    windows: list[Window]
+    `probabilities` (windows, k) of `classes`; `starts` and `ends` (windows,) in seconds, NaN where the recording has
+    no times.
+    """
+
     probabilities: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
     classes: tuple[str, ...]
 
     @property
@@ -45,141 +47,158 @@ class Prediction:
         return [self.classes[k] for k in self.probabilities.argmax(axis=1)]
 
     @property
-    def mean(self) -> np.ndarray:
-        """(k,) the mean probability of each class over the windows: what the whole recording is taken for."""
+    def overall(self) -> np.ndarray:
+        """(k,) the mean probabilities of all windows."""
         return self.probabilities.mean(axis=0)
-
-    @property
-    def label(self) -> str:
-        """The most probable class of the whole recording."""
-        return self.classes[int(self.mean.argmax())]
 
 
 class Classifier:
-    """The network of a finished run, with the preprocessing that it was trained with.
+    """The network of a run, with the preprocessing it was trained with.
 
-    >>> classifier = Classifier.load("results/own/runs/folder-wtmr-corrected-s0-1a2b3c4d")  # doctest: +SKIP
-    >>> classifier(frames, fps=25).shape  # frames (t, h, w, 3) uint8 RGB  # doctest: +SKIP
-    (7, 12)
+    A network is trained on whole recordings, each shown as a few of its frames. So a recording about as long as those
+    is one window, the whole of it; a longer one is cut into windows as long as those were (`seconds`). Evaluation is
+    without randomness, with as many `views` as the run's settings say: a run of the published protocol, which is
+    tested through its augmentation, said something else of its own test clips.
 
-    Attributes: `classes`, their k names; `seconds` that a window spans, as the recordings trained on did, None where
-    these told no times; `description`, all that the run's file of weights says of itself.
+        classifier = Classifier.load("results/mine/runs/hmdb51-wtmr-corrected-s0-1a2b3c4d")
+        classifier(frames, fps=25)  # frames (t, h, w, 3) uint8 RGB -> probabilities (windows, k) of classifier.classes
+        classifier.predict(frames, fps=25).labels  # with the seconds of each window
     """
 
-    def __init__(self, network: nn.Module, settings: Settings, description: dict[str, Any], device: str = "auto"):
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device, self.settings, self.description = torch.device(device), settings, description
-        self.network = network.eval().to(self.device)
-        self.classes, self.seconds = tuple(description["classes"]), description["input"]["seconds"]
+    def __init__(self, network: nn.Module, settings: Settings, described: dict, device: torch.device):
+        self.network, self.settings, self.description, self.device = (
+            network.to(device).eval(),
+            settings,
+            described,
+            device,
+        )
+        self.classes = tuple(described["classes"])
+        self.seconds: float | None = described["input"]["seconds"]  # that a window spans
         self.form = clip_format(settings)
+        self._features = torch.empty(0)
+        head = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        head.register_forward_pre_hook(self._keep)
 
     @classmethod
     def load(cls, run_folder: str | Path, device: str = "auto") -> Classifier:
-        """The classifier of the run in `run_folder`, on `device` (auto, cpu, cuda or cuda:1).
+        """The classifier of the finished run in `run_folder`, on `device`: auto (a GPU where there is one), cpu, cuda…
 
-        Raises `RunError` for a folder without a finished run, without weights or with damaged ones, and for
-        one of a later version.
+        Raises `RunError` for a folder that holds no finished run or no weights, for weights of another format or
+        damaged, and for a device that is not there.
         """
         folder = Path(run_folder)
         if not folder.is_dir():
-            raise RunError(
-                f"there is no folder {folder}: give the folder of a finished run, such as results/mini/runs/…"
-            )
+            raise runs.RunError(f"there is no run folder {folder}: name a folder below runs/ of a folder of results")
         run = runs.load(folder)
-        network, settings = checkpoint.trained_network(run), checkpoint.settings_of(run)
-        return cls(network, settings, _description(run, settings), device)
-
-    def __call__(self, recorded: ArrayLike, *, fps: float | None = None, **how: Any) -> np.ndarray:
-        """The probabilities (w, k) of the classes in each window of a recording.
-
-        `recorded` is frames (t, h, w, 3) RGB or (t, h, w) grey, uint8, or joints (t, m, 25, 3) or (t, 25, 3) in metres,
-        zeros where a body is not seen, as the run was trained on; `fps` its frames a second. See `predict` for more.
-        """
-        return self.predict(self.record(recorded, fps=fps, times=how.pop("times", None)), **how).probabilities
-
-    def record(self, recorded: ArrayLike, *, fps: float | None = None, times: ArrayLike | None = None) -> Recording:
-        """An array as a recording; without `fps` and without `times` (t,) in seconds it is one window.
-
-        Raises `ValueError` as `recording.of_array`.
-        """
-        return recording.of_array(recorded, self.form, fps=fps, times=times)
+        settings = checkpoint.settings_of(run)
+        described = description.read(run, settings)
+        return cls(checkpoint.trained_network(run), settings, described, _device(device))
 
     def read(self, path: str | Path, *, fps: float | None = None) -> Recording:
-        """A video file, a folder of numbered frames (at `fps`) or a `.skeleton` file; raises as `recording.read`."""
+        """The recording in a video, a folder of numbered frames (`fps` a second) or a `.skeleton` file, for a call.
+
+        Frames are fitted as they come, so that memory grows by their small copies alone. See `recording.read`.
+        """
         return recording.read(Path(path), self.form, fps=fps)
 
-    def predict(self, recorded: Recording, *, seconds: float | None = None, stride: float | None = None) -> Prediction:
-        """What is done in a recording, in windows of `seconds` (as the recordings trained on), one every `stride`
-        (half a window). A recording of up to one and a half windows is one window, as in training.
+    def predict(
+        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
+        seconds: float | None = None, stride: float | None = None,
+    ) -> Prediction:  # fmt: skip
+        """What is done in each window of a recording.
 
-        Windows of joints in which nobody is seen are left out. Raises `ValueError` where that is all of them.
+        A run on frames takes (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8; a run on joints (t, m, j, 3) or
+        (t, j, 3), float metres, zeros where a body is not seen; or what `read` gives. `fps` frames a second, or
+        `times` (t,) in seconds. Windows span `seconds`, by default as many as the training recordings lasted, and a
+        new one begins every `stride` seconds, by default half a window; the last ends with the recording. A recording
+        no longer than 1.5 windows is one, and so is one without times.
+
+        Warns with a `video.Remark` where a recording is shorter than half a window, where it is one window because a
+        length is not known, and of windows without a body, which are left out. Raises `ValueError` for what is not of
+        the run's kind, and where no window is left; see `recording.of_array`.
         """
-        windows, probabilities = [], []
-        for batch, logits, _ in self._passes(recorded, seconds, stride):
-            windows += batch
-            probabilities.append(logits.softmax(dim=-1).numpy())
-        return Prediction(windows, np.concatenate(probabilities), self.classes)
+        probabilities, _, windows = self._judged(frames_or_joints, fps, times, seconds, stride)
+        starts, ends = (np.array([getattr(w, name) for w in windows]) for name in ("start", "end"))
+        return Prediction(probabilities, starts, ends, self.classes)
 
-    def features(self, recorded: Recording, *, seconds: float | None = None, stride: float | None = None) -> np.ndarray:
-        """What the last layer is given of each window: (w, d), the mean over the run's views; see `predict`."""
-        return np.concatenate([features.numpy() for *_, features in self._passes(recorded, seconds, stride)])
+    def __call__(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
+        """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
+        return self.predict(frames_or_joints, **how).probabilities
+
+    def features(
+        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
+        seconds: float | None = None, stride: float | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
+        return self._judged(frames_or_joints, fps, times, seconds, stride)[1]
+
+    def _judged(
+        self, given: ArrayLike | Recording, fps: float | None, times: ArrayLike | None, seconds: float | None,
+        stride: float | None,
+    ) -> tuple[np.ndarray, np.ndarray, list[Window]]:  # fmt: skip
+        """Probabilities (windows, k), features (windows, d), and the windows."""
+        if not isinstance(given, Recording):
+            given = recording.of_array(given, self.form, fps=fps, times=times)
+        seconds = self.seconds if seconds is None else seconds
+        windows = given.windows(seconds, stride)
+        self._remark(given, seconds)
+        kept, probabilities, features = [], [], []
+        pairs = self._clips(given, windows)
+        while some := list(islice(pairs, BATCH)):
+            kept += [window for window, _ in some]
+            clips = torch.from_numpy(np.stack([clip for _, clip in some])).to(self.device)
+            for results, means in zip((probabilities, features), self._through(clips), strict=True):
+                results.append(means.cpu().numpy())
+        return np.concatenate(probabilities), np.concatenate(features), kept
+
+    def _clips(self, given: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
+        """Each window that makes a clip, and the clip; raises `ValueError` where none does."""
+        fault, count = None, 0
+        for window in windows:
+            try:
+                clip = given.clip(window, self.form)
+            except Unreadable as error:
+                fault, count = error, count + 1
+            else:
+                yield window, clip
+        if fault and count == len(windows):
+            raise ValueError(f"the recording does not serve: {fault.reason} ({fault.detail})")
+        if fault:
+            warnings.warn(Remark("windows left out", f"{count} of {len(windows)}: {fault.reason}"), stacklevel=2)
 
     @torch.inference_mode()
-    def _passes(
-        self, recorded: Recording, seconds: float | None, stride: float | None
-    ) -> Iterator[tuple[list[Window], Tensor, Tensor]]:
-        """Windows, their logits (w, k) and features (w, d), a batch at a time."""
-        seconds = self.seconds if seconds is None else seconds
-        windows, clips, unseen = [], [], None
-        for window in recorded.windows(seconds, stride):
-            try:
-                clips.append(recorded.clip(window, self.form))
-                windows.append(window)
-            except Unreadable as fault:
-                unseen = fault
-        if not windows:
-            raise ValueError(f"{unseen.reason}: there is nothing to classify")
-        if seconds and windows[-1].end - windows[0].start < SHORT * seconds:
-            spans = windows[-1].end - windows[0].start
-            warnings.warn(f"it lasts {spans:.2g} s, and those trained on about {seconds:.2g} s", stacklevel=3)
-        for first in range(0, len(clips), BATCH):
-            yield windows[first : first + BATCH], *self._forward(np.stack(clips[first : first + BATCH]))
+    def _through(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (b, k) and features (b, d) of clips, the means over views."""
+        probabilities, features = [], []
+        for view in range(self.settings.views):
+            x = inputs(clips, self.settings, None, augmented=False, view=view)
+            probabilities.append(self.network(x).float().softmax(dim=-1))
+            features.append(self._features.float())
+        return torch.stack(probabilities).mean(dim=0), torch.stack(features).mean(dim=0)
 
-    def _forward(self, clips: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Cached clips → logits (w, k) and features (w, d), on the CPU."""
-        x = torch.from_numpy(clips).to(self.device)
-        seen: list[Tensor] = []
-        hook = last_layer(self.network).register_forward_pre_hook(lambda _, given: seen.append(given[0].float().cpu()))
-        try:
-            views = [
-                self.network(inputs(x, self.settings, None, augmented=False, view=view)).float().cpu()
-                for view in range(self.settings.views)
-            ]
-        finally:
-            hook.remove()
-        logits = views[0] if len(views) == 1 else mean_of_views(torch.stack(views))
-        return logits, torch.stack(seen).mean(dim=0)
+    def _keep(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
+        # one network has its head on every frame, and the mean of logits is the logit of the mean
+        self._features = given[0].mean(dim=1) if given[0].ndim == 3 else given[0]
+
+    def _remark(self, given: Recording, seconds: float | None) -> None:
+        if given.times is None:
+            remark = Remark("one window", "the recording has no times, so all of it is one")
+        elif seconds is None:
+            remark = Remark("one window", "the run does not know how long its recordings were; give seconds")
+        elif (lasts := given.end - given.times[0]) < SHORT * seconds:
+            remark = Remark("short", f"it lasts {lasts:.2f} s, the recordings trained on about {seconds:.2f} s")
+        else:
+            return
+        warnings.warn(remark, stacklevel=4)
 
 
-def last_layer(network: nn.Module) -> nn.Module:
-    """The linear layer that gives the logits: the last one of a network."""
-    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
-
-
-def _description(run: runs.Run, settings: Settings) -> dict[str, Any]:
-    """What a run's file of weights says of itself, or, of a run from before it did, what its folder tells."""
-    file = run.folder / runs.WEIGHTS
-    with suppress(SafetensorError), safe_open(file, framework="pt") as weights:
-        told = (weights.metadata() or {}).get(card.KEY)
-        if told is None:
-            return card.description(settings, run.classes, None, Path())
-        try:
-            read = json.loads(told)
-            if read["format"] > card.FORMAT:
-                raise RunError(f"{file} is of format {read['format']}, and this version reads {card.FORMAT}: update it")
-            if tuple(read["classes"]) == run.classes and "seconds" in read["input"]:
-                return read
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{file} is damaged (its description does not read): train the run again") from error
-    raise RunError(f"{file} is damaged (its description is of another run): train the run again")
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # of torch without CUDA, of a number too high
+        sees = f"torch sees {torch.cuda.device_count()} GPUs"
+        raise runs.RunError(f"device is {name}, which cannot be had ({sees}): use auto or cpu") from error
+    return device

@@ -1,68 +1,176 @@
-"""A trained network as an ONNX file, checked against the network before it is called by its name."""
+"""The network of a trained run as an ONNX file, which other programs run without torch.
+
+Axes: b clip, t frame, c channel, h w pixels, m body, j joint, r region, k class.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
-from contextlib import redirect_stderr, redirect_stdout
+import logging
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from einops import rearrange, repeat
+from torch import Tensor
 
-from wtmr_core import card
+from wtmr_core import description
 from wtmr_core.classifier import Classifier
 from wtmr_core.data import inputs
 from wtmr_core.files import RunError, replace
+from wtmr_core.models import regions
+from wtmr_core.skeleton import PARTS
 
-CLOSE = 1e-4  # how far logits may be from those of torch
-OPSET = 18
-_PACKAGES = "onnx, onnxruntime and onnxscript (`pip install 'wtmr-core[onnx]'`)"
+OPSET = 18  # the version of ONNX's operators that torch's exporter is written in
+TOLERANCE = 1e-4  # between the logits of torch and of onnxruntime
+EXAMPLE = 3  # clips that the network is followed with; neither 0 nor 1, which torch takes for fixed
 
 
-def to_onnx(classifier: Classifier, file: Path, opset: int = OPSET) -> float:
-    """Write the network of `classifier` to `file`: clips, as `data.inputs` makes them, in, and logits (b, k) out.
+def export(run_folder: str | Path, file: str | Path, opset: int = OPSET) -> Path:
+    """Write the network of the run in `run_folder` to the ONNX `file`, whole or not at all; the file.
 
-    Any number of clips; its metadata holds the run's description (`card.description`). Returns how far its logits are
-    at most from torch's. Raises `RunError` where the packages for it are not installed, where the network cannot be
-    exported, or where its logits are further off than `CLOSE`; there is then no file.
+    It takes `clips`, normalised as `data.inputs` makes them, any number at a time, and gives `logits` (b, k), whose
+    softmax is the probabilities. The file bears the run's description as metadata, under the key `wtmr`. Before it is
+    put in its place onnxruntime runs it on seeded clips, one and several at a time.
+
+    Raises `RunError` where the packages of the extra `onnx` are missing, the network cannot be exported with `opset`,
+    or onnxruntime's logits are not torch's to `TOLERANCE`; and as `Classifier.load`.
     """
     try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401  (torch's exporter needs it)
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
     except ImportError as error:
-        raise RunError(f"an ONNX file needs {_PACKAGES}; {error.name} is not installed") from error
-    network, clips = classifier.network.cpu(), _clips(classifier, 2)
-    silent = io.StringIO()
+        raise RunError(f"ONNX needs a package that is not here ({error.name}): pip install 'wtmr-core[onnx]'") from None
+    classifier, file = Classifier.load(run_folder, "cpu"), Path(file)
+    if not file.parent.is_dir():
+        raise RunError(f"there is no folder {file.parent}: make it first")
+
+    def save(path: Path) -> None:
+        examples = _examples(classifier)
+        _write(classifier, examples[0], path, opset)
+        _compare(classifier, examples, path)
+
+    replace(file, save)
+    return file
+
+
+def _write(classifier: Classifier, example: Tensor, path: Path, opset: int) -> None:
+    import onnx
+
     try:
-        with redirect_stdout(silent), redirect_stderr(silent):
-            program = torch.onnx.export(
-                network, (clips,), dynamo=True, opset_version=opset, input_names=["clips"], output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim("b")},), verbose=False,
-            )  # fmt: skip
-        model = program.model_proto
-    except Exception as error:  # the exporter raises many kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunError(f"{classifier.settings.model} cannot be exported with opset {opset}: {reason}") from error
-    onnx.helper.set_model_props(model, card.metadata(classifier.description))
-    data = model.SerializeToString()
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    apart = 0.0
-    for count in (1, 3):
-        tried = _clips(classifier, count)
+        with _quiet(), _without_branches(), torch.no_grad():
+            # strict: followed through Python's own code, where the number of clips stays a variable
+            batch = {0: torch.export.Dim("b")}
+            program = torch.export.export(classifier.network, (example,), dynamic_shapes=(batch,), strict=True)
+            torch.onnx.export(program, f=str(path), input_names=["clips"], output_names=["logits"], dynamo=True,
+                              opset_version=opset, external_data=False, verbose=False)  # fmt: skip
+    except Exception as error:  # torch raises many kinds, over many lines
+        why = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise RunError(
+            f"this network cannot be exported with torch {torch.__version__} and opset {opset}: {why}"
+        ) from error
+    model = onnx.load(path)
+    if opset != (written := model.opset_import[0].version):
+        raise RunError(f"this network cannot be exported with opset {opset}: torch writes opset {written}")
+    _without_traces(model)
+    joints = "b t m j c" if example.ndim == 5 else "b t j c"
+    model.graph.input[0].doc_string = "b t c h w" if classifier.form.size else joints
+    model.graph.output[0].doc_string = "b k"
+    onnx.helper.set_model_props(model, description.metadata(classifier.description))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _examples(classifier: Classifier) -> list[Tensor]:
+    """Seeded clips as the network takes them, several and one at a time, of joints with and without a second body."""
+    form, settings = classifier.form, classifier.settings
+    generator = torch.Generator().manual_seed(0)
+
+    def taken(clips: Tensor) -> Tensor:
+        return inputs(clips, settings, None, augmented=False)
+
+    shape = (EXAMPLE, *form.shape)
+    if form.size:
+        clips = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+        return [taken(clips), taken(clips[:1])]
+    clips = torch.randn(shape, generator=generator)
+    alone = clips.clone()
+    alone[:, :, 1:] = 0
+    mixed = torch.cat([clips[:1], alone[1:], clips[:2]])
+    return [taken(each) for each in (mixed, clips, alone, clips[:1], alone[:1])]
+
+
+def _compare(classifier: Classifier, examples: list[Tensor], path: Path) -> None:
+    """Raise `RunError` unless onnxruntime gives the logits that torch gives."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for clips in examples:
         with torch.inference_mode():
-            wanted = network(tried).numpy()
-        (given,) = session.run(None, {"clips": tried.numpy()})
-        apart = max(apart, float(np.abs(given - wanted).max()))
-    if not apart <= CLOSE:
-        raise RunError(f"the exported network gives logits up to {apart:.2g} apart from torch's, more than {CLOSE:g}")
-    replace(file, lambda beside: beside.write_bytes(data))
-    return apart
+            wanted = classifier.network(clips).numpy()
+        (got,) = session.run(None, {"clips": clips.numpy()})
+        off = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
+        if not off <= TOLERANCE:
+            raise RunError(
+                f"onnxruntime's logits differ from torch's by {off:.2g}, more than {TOLERANCE:g}: not exported"
+            )
 
 
-def _clips(classifier: Classifier, count: int) -> torch.Tensor:
-    """Random clips as the network takes them, the same each time."""
-    form, random = classifier.form, np.random.default_rng(0)
-    shape = (count, *form.shape)
-    clips = random.integers(0, 256, shape) if form.size else random.normal(0, 0.5, shape)
-    return inputs(torch.from_numpy(clips.astype(form.dtype)), classifier.settings, None, augmented=False)
+def _without_traces(model) -> None:
+    """Take out where in torch and in this machine's files each node came from."""
+    for graph in (model.graph, *model.functions):
+        for part in (graph, *graph.node, *getattr(graph, "input", ()), *graph.value_info):
+            if hasattr(part, "metadata_props"):
+                del part.metadata_props[:]
+        for node in graph.node:
+            node.doc_string = ""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch's exporter tells its progress on stdout and through warnings and logs; here errors alone matter."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextlib.contextmanager
+def _without_branches() -> Iterator[None]:
+    """Within it the CNN of joints does for every clip what it does for a mixed batch.
+
+    How many bodies there are decides which way it goes and the shapes on it, which ONNX cannot hold. Here absent bodies
+    go through it too, and their maps are zeroed after: the same numbers, in evaluation.
+    """
+    others = {"bodies_present": _every_body, "_scattered": _zeroed, "_present": _of_regions}
+    before = {name: getattr(regions, name) for name in others}
+    try:
+        for name, function in others.items():
+            setattr(regions, name, function)
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(regions, name, function)
+
+
+def _every_body(joints: Tensor) -> tuple[Tensor, Tensor]:
+    present = (joints != 0).flatten(3).any(dim=3).any(dim=1)  # (b, m)
+    present = torch.cat([torch.ones_like(present[:, :1]), present[:, 1:]], dim=1)
+    return rearrange(joints, "b t m j c -> (b m) t j c"), present
+
+
+def _zeroed(bodies: Tensor, present: Tensor) -> Tensor:
+    shape = (-1, *(1 for _ in bodies.shape[1:]))
+    return bodies * rearrange(present, "b m -> (b m)").reshape(shape).to(bodies.dtype)
+
+
+def _of_regions(present: Tensor) -> Tensor:
+    return repeat(present, "b m -> b (m r)", r=len(PARTS))

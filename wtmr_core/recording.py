@@ -57,9 +57,7 @@ class Recording:
         Raises `ValueError` for `seconds` or a `stride` that cannot be.
         """
         times, count = self.times, _count(self.content)
-        for name, value in (("seconds", seconds), ("stride", stride)):
-            if value is not None and not (_is_number(value) and value > 0):
-                raise ValueError(f"{name} is {value!r}; it must be a number of seconds, more than 0")
+        check(seconds=seconds, stride=stride)
         if times is None:
             return [Window(0, count)]
         if seconds is None or self.end - times[0] <= ONE_WINDOW * seconds + _SLACK:
@@ -77,13 +75,13 @@ class Recording:
         starts = np.append(starts[starts < last - _SLACK], last)
         first = np.maximum(np.searchsorted(times, starts + _SLACK, side="right") - 1, 0)
         behind = np.searchsorted(times, starts + seconds - _SLACK, side="left")
-        rows = zip(first.tolist(), behind.tolist(), starts.tolist(), (starts + seconds).tolist(), strict=True)
-        return [Window(*row) for row in rows]
+        columns = (first, behind, starts, starts + seconds)
+        return [Window(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The frames of a recording from number `first` up to `behind`, and its seconds: NaN where they are not known."""
+    """The frames of a recording from the number `first` up to `behind`, and its seconds, NaN where not known."""
 
     first: int
     behind: int
@@ -112,10 +110,10 @@ def read(path: Path, form: ClipFormat, *, fps: float | None = None) -> Recording
     and `OSError` for what the system does not let be read. Warns with a `video.Remark` where frames are missing.
     """
     joints = path.suffix.lower() == ntu60.SUFFIX
-    if joints == bool(form.size):
-        kinds = ("joints", "a video or a folder of frames")
-        found, wanted = kinds if joints else kinds[::-1]
-        raise ValueError(f"{path} is {found}, but the run was trained on {wanted.removeprefix('a ')}")
+    if joints and form.size:
+        raise ValueError(f"{path} holds joints, but the run was trained on frames: give a video or a folder of frames")
+    if not joints and not form.size:
+        raise ValueError(f"{path} is no .skeleton file, but the run was trained on joints: give a .skeleton file")
     try:
         if joints:
             skeletons = load(path)
@@ -145,12 +143,16 @@ def length(path: Path, form: ClipFormat) -> float | None:
     return end - times[0]
 
 
+def check(**given: float | None) -> None:
+    """Raise `ValueError`, naming it, for a rate or length `given` that is no finite number above 0; None passes."""
+    for name, value in given.items():
+        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        if value is not None and not (number and value > 0):
+            raise ValueError(f"{name} is {value!r}; it must be a number above 0")
+
+
 def _count(content: Sequence[np.ndarray] | Skeletons) -> int:
     return len(content.seen) if isinstance(content, Skeletons) else len(content)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _timed(
@@ -167,19 +169,19 @@ def _timed(
         return times, float(times[-1] + (np.median(np.diff(times)) if count > 1 else 0))
     if fps is None:
         return None, math.nan
-    if not _is_number(fps) or fps <= 0:
-        raise ValueError(f"fps is {fps!r}; it must be a number of frames a second, more than 0")
+    check(fps=fps)
     return np.arange(count) / fps, count / fps
 
 
 def _fitted(frames: np.ndarray, form: ClipFormat) -> list[np.ndarray]:
-    grey = frames.ndim == 3 or (frames.ndim == 4 and frames.shape[-1] == 1)
-    if frames.dtype != np.uint8 or not (grey or (frames.ndim == 4 and frames.shape[-1] == 3)):
-        what = f"{frames.dtype} of shape {frames.shape}"
+    shape = frames.shape
+    frames = frames[..., None] if frames.ndim == 3 else frames
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] not in (1, 3):
+        what = f"{frames.dtype} of shape {shape}"
         raise ValueError(f"the run was trained on frames: give (t, h, w, 3) or (t, h, w) uint8, not {what}")
     if not frames.size:
-        raise ValueError(f"there are no frames in an array of shape {frames.shape}")
-    order = cv2.COLOR_GRAY2BGR if grey else cv2.COLOR_RGB2BGR
+        raise ValueError(f"there are no frames in an array of shape {shape}")
+    order = cv2.COLOR_GRAY2BGR if frames.shape[-1] == 1 else cv2.COLOR_RGB2BGR
     return [fit(cv2.cvtColor(np.ascontiguousarray(frame), order), form) for frame in frames]
 
 

@@ -25,7 +25,7 @@ __all__ = ["Run", "RunError", "read_json", "write", "write_json", "write_text"] 
 
 SETTINGS, ENVIRONMENT, HISTORY = "settings.json", "environment.json", "history.csv"
 METRICS, PREDICTIONS, WEIGHTS, STATE = "metrics.json", "predictions.npz", "model.safetensors", "state.pt"
-TIMING, SUMS, CARD, LOCK = "timing.csv", "SHA256SUMS", "README.md", ".lock"
+TIMING, SUMS, LOCK = "timing.csv", "SHA256SUMS", ".lock"
 #: what a finished run is; `SHA256SUMS`, written last, has the sum of each
 FILES = (SETTINGS, ENVIRONMENT, HISTORY, TIMING, METRICS, PREDICTIONS, WEIGHTS)
 HISTORY_COLUMNS = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]

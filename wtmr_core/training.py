@@ -20,9 +20,8 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from wtmr_core import card, checkpoint, distributed, environment, epochs, recording, runs
-from wtmr_core.data import Data, clip_format, prepare_clips, resolve
-from wtmr_core.datasets.video import uniform
+from wtmr_core import card, checkpoint, description, distributed, environment, epochs, runs
+from wtmr_core.data import Data, prepare_clips, resolve
 from wtmr_core.engine import accuracy, check_finite, epoch_seed, evaluate, train_epoch
 from wtmr_core.metrics import scores
 from wtmr_core.processes import cores
@@ -162,7 +161,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         train_accuracy = accuracy(*evaluate(state, data, "train"))
     if not state.worker.is_main_process:
         return
-    index = data.cache.index
+    index, described = data.cache.index, description.of_run(settings, data)
     metrics = {
         "train_accuracy": train_accuracy,
         "val_accuracy": None if math.isnan(chosen["val_accuracy"]) else chosen["val_accuracy"],
@@ -176,7 +175,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "seconds": progress.seconds,
         "clips_per_second": float(np.median([row["clips_per_second"] for row in history])),
         "clips": {part: len(rows) for part, rows in data.parts.items()},
-        "clip_seconds": _usual_length(data, settings),
+        "clip_seconds": described["input"]["seconds"],
         "classes": len(index.classes),
         "skipped": index.skips(),
         "remarks": {reason: len(names) for reason, names in index.remarks.groupby("reason").name},
@@ -190,13 +189,13 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "logits": logits.numpy(),
         "classes": np.array(index.classes),
     }
-    told = card.description(settings, index.classes, metrics["clip_seconds"], index.root)
-    runs.write(folder / runs.WEIGHTS, lambda p: save_file(state.chosen, p, metadata=card.metadata(told)))
+    runs.write(folder / runs.WEIGHTS, lambda p: save_file(state.chosen, p, metadata=description.metadata(described)))
     runs.write(folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
     _write_history(folder, history)  # nothing is signed that is only believed to lie there
     runs.write_json(folder / runs.METRICS, metrics)
+    known = runs.read_json(folder / runs.ENVIRONMENT)
+    runs.write_text(folder / card.CARD, card.page(folder.name, described, metrics, arrays, known))
     runs.sign(folder)
-    card.write(folder, told)
     (folder / runs.STATE).unlink(missing_ok=True)
 
 
@@ -204,14 +203,6 @@ def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     table = pd.DataFrame(history)
     for name, columns in ((runs.HISTORY, runs.HISTORY_COLUMNS), (runs.TIMING, ["epoch", *TIMES])):
         runs.write_text(folder / name, table[columns].to_csv(index=False, lineterminator="\n"))
-
-
-def _usual_length(data: Data, settings: Settings) -> float | None:
-    """The median length in seconds of the recordings trained on (of 64 at most); None where they tell no times."""
-    paths, form = list(data.cache.index.paths()), clip_format(settings)
-    rows = data.parts["train"][uniform(len(data.parts["train"]), min(64, len(data.parts["train"])))]
-    lengths = [seconds for row in rows if (seconds := recording.length(paths[row], form)) is not None]
-    return round(float(np.median(lengths)), 3) if lengths else None
 
 
 def _first_names(clips: pd.DataFrame) -> dict[str, list[str]]:

@@ -15,7 +15,6 @@ from wtmr_core.miniature import sets
 from wtmr_core.modality import MODALITIES, OWN
 
 __all__ = [
-    "LICENCES",
     "NAMES",
     "DataError",
     "Index",
@@ -30,8 +29,6 @@ __all__ = [
 ]
 
 NAMES = tuple(MODALITIES)
-#: the terms of the recordings
-LICENCES = {"hmdb51": "CC BY 4.0", "ntu60": "academic use only, after agreement", "svideoqa": "as its authors grant it"}
 _MODULES = {module.__name__.rpartition(".")[2]: module for module in (hmdb51, ntu60, svideoqa, folder, skeletons)}
 
 
