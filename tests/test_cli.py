@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -218,3 +219,73 @@ def test_parameters_that_are_no_object_are_said(tmp_path, capsys, text):
     with pytest.raises(SystemExit):
         main(["notebook", "a.ipynb", "b.ipynb", "--log", "c.log", "--parameters", text])
     assert "is no JSON" in capsys.readouterr().err
+
+
+SMALL = ["scale=mini", "width=16", "depth=1", "heads=2", "conv_channels=[4, 8]", "epochs=1", "size=32", "frames=4",
+         "device=cpu", "workers=1", "batch_size=8"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def own_run(tmp_path_factory):
+    """A run on videos of one's own, in class folders, and those videos."""
+    folder = tmp_path_factory.mktemp("own")
+    write_hmdb51(folder / "set")
+    for path in (folder / "set").glob("*splits*"):
+        shutil.rmtree(path)
+    assert main(["train", "dataset=folder", *SMALL, "--root", str(folder / "set"), "--results", str(folder)]) == 0
+    (run,) = (folder / "runs").glob("folder-*/")
+    return run, sorted((folder / "set").rglob("*.avi"))
+
+
+def test_a_strangers_way(own_run, capsys, tmp_path):
+    """Videos in class folders, checked and trained on; then what is done in them, as a table, JSON and CSV."""
+    run, videos = own_run
+    assert main(["data", "check", "folder", "--root", str(videos[0].parents[1]), "--json", "--workers", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kept"] == len(videos)
+    assert len(found["classes"]) == 2
+    assert "wtmr predict" in (run / "README.md").read_text()
+
+    table = tmp_path / "table.csv"
+    assert main(["predict", str(run), *map(str, videos[:3]), "--json", "--csv", str(table)]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert [entry["file"] for entry in entries] == list(map(str, videos[:3]))
+    for entry in entries:
+        assert entry["label"] in found["classes"]
+        assert 0.5 <= entry["score"] <= 1
+        (window,) = entry["windows"]
+        assert window.keys() == {"start_s", "end_s", "label", "score"}
+    rows = pd.read_csv(table)
+    assert rows.label.tolist() == [entry["label"] for entry in entries]
+    assert main(["predict", str(run), str(videos[0])]) == 0
+    assert str(videos[0]) in capsys.readouterr().out
+
+
+def test_a_video_that_cannot_be_read_is_named_and_the_others_are_classified(own_run, capsys, tmp_path):
+    run, videos = own_run
+    broken = tmp_path / "broken.avi"
+    broken.write_bytes(b"no video")
+    assert main(["predict", str(run), str(broken), str(videos[0]), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert [entry["file"] for entry in json.loads(captured.out)] == [str(videos[0])]
+    assert str(broken) in captured.err
+    assert main(["predict", str(run), str(broken)]) == 2
+
+
+def test_a_run_that_cannot_be_used_is_told(own_run, capsys, tmp_path):
+    run, videos = own_run
+    copy = shutil.copytree(run, tmp_path / run.name)
+    (copy / "model.safetensors").unlink()
+    for folder, says in ((tmp_path / "none", "there is no run folder"), (copy, "has no weights")):
+        assert main(["predict", str(folder), str(videos[0])]) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_a_network_is_exported(own_run, capsys, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    run, _ = own_run
+    assert main(["export", str(run), "--onnx", str(tmp_path / "network.onnx")]) == 0
+    model = onnx.load(tmp_path / "network.onnx")
+    told = json.loads({row.key: row.value for row in model.metadata_props}["wtmr"])
+    assert told["dataset"] == "folder"
+    assert main(["export", str(run), "--onnx", str(tmp_path / "no" / "network.onnx")]) == 2

@@ -69,17 +69,16 @@ def _write(classifier: Classifier, example: Tensor, path: Path, opset: int) -> N
             torch.onnx.export(program, f=str(path), input_names=["clips"], output_names=["logits"], dynamo=True,
                               opset_version=opset, external_data=False, verbose=False)  # fmt: skip
     except Exception as error:  # torch raises many kinds, over many lines
-        why = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise RunError(
-            f"this network cannot be exported with torch {torch.__version__} and opset {opset}: {why}"
-        ) from error
+        tried = f"torch {torch.__version__} and opset {opset}"
+        raise RunError(f"this network cannot be exported with {tried}: {_first_line(error)}") from error
     model = onnx.load(path)
     if opset != (written := model.opset_import[0].version):
         raise RunError(f"this network cannot be exported with opset {opset}: torch writes opset {written}")
-    _without_traces(model)
+    _without_traces(model.graph)
     joints = "b t m j c" if example.ndim == 5 else "b t j c"
-    model.graph.input[0].doc_string = "b t c h w" if classifier.form.size else joints
-    model.graph.output[0].doc_string = "b k"
+    for value, axes in ((model.graph.input[0], "b t c h w" if classifier.form.size else joints),
+                        (model.graph.output[0], "b k")):  # fmt: skip
+        value.type.tensor_type.shape.dim[0].dim_param, value.doc_string = "b", axes
     onnx.helper.set_model_props(model, description.metadata(classifier.description))
     onnx.checker.check_model(model)
     onnx.save(model, path)
@@ -108,11 +107,18 @@ def _compare(classifier: Classifier, examples: list[Tensor], path: Path) -> None
     """Raise `RunError` unless onnxruntime gives the logits that torch gives."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is raised, too
     for clips in examples:
         with torch.inference_mode():
             wanted = classifier.network(clips).numpy()
-        (got,) = session.run(None, {"clips": clips.numpy()})
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            (got,) = session.run(None, {"clips": clips.numpy()})
+        except Exception as error:  # onnxruntime raises kinds of its own
+            raise RunError(
+                f"onnxruntime cannot run the exported network ({_first_line(error)}): not exported"
+            ) from error
         off = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
         if not off <= TOLERANCE:
             raise RunError(
@@ -120,14 +126,15 @@ def _compare(classifier: Classifier, examples: list[Tensor], path: Path) -> None
             )
 
 
-def _without_traces(model) -> None:
-    """Take out where in torch and in this machine's files each node came from."""
-    for graph in (model.graph, *model.functions):
-        for part in (graph, *graph.node, *getattr(graph, "input", ()), *graph.value_info):
-            if hasattr(part, "metadata_props"):
-                del part.metadata_props[:]
-        for node in graph.node:
-            node.doc_string = ""
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _without_traces(graph) -> None:
+    """Take out of an ONNX graph where in torch, and in the files of this machine, each part of it came from."""
+    del graph.value_info[:]
+    for part in (graph, *graph.input, *graph.output, *graph.initializer, *graph.node):
+        del part.metadata_props[:]
 
 
 @contextlib.contextmanager

@@ -72,7 +72,8 @@ class Recording:
         steps = np.floor((times - times[0] + _SLACK) / stride)[:, None] - np.arange(reach)
         starts = times[0] + stride * np.unique(steps[steps >= 0])
         last = self.end - seconds
-        starts = np.append(starts[starts < last - _SLACK], last)
+        frame = self.end - times[-1]
+        starts = np.append(starts[starts < last - frame / 2 - _SLACK], last)  # not two that begin in one frame
         first = np.maximum(np.searchsorted(times, starts + _SLACK, side="right") - 1, 0)
         behind = np.searchsorted(times, starts + seconds - _SLACK, side="left")
         columns = (first, behind, starts, starts + seconds)

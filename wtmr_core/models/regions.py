@@ -268,7 +268,7 @@ def moving(bodies: Tensor) -> Tensor:
 
     A body that appears or is lost (all zero) in a frame does not move there.
     """
-    seen = reduce(bodies != 0, "i t j c -> i t 1 1", "max")
+    seen = (bodies != 0).any(dim=3, keepdim=True).any(dim=2, keepdim=True)  # (i, t, 1, 1)
     before = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
     seen_before = torch.cat([seen[:, :1], seen[:, :-1]], dim=1)
     move = (bodies - before) * (seen & seen_before)
