@@ -52,8 +52,6 @@ class Timing:
     """How long one forward pass takes, and under which conditions that was measured."""
 
     median_s: float
-    lower_s: float  # first quartile of the repeats
-    upper_s: float  # third quartile
     clips_per_second: float  # batch / median
     peak_memory_mb: float | None  # 10⁶ bytes; see `time_forward`; None where it cannot be measured
     batch: int
@@ -216,11 +214,9 @@ def time_forward(
             model(inputs)
             wait()
             seconds.append(time.perf_counter() - start)
-    lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive") if repeats > 1 else seconds * 3
+    median = statistics.median(seconds)
     return Timing(
         median_s=median,
-        lower_s=lower,
-        upper_s=upper,
         clips_per_second=len(inputs) / median,
         peak_memory_mb=memory.peak_mb(),
         batch=len(inputs),
