@@ -44,8 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     predict = commands.add_parser("predict", help="what is done in videos, by a finished run")
     predict.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
-    predict.add_argument("videos", type=Path, nargs="+", metavar="VIDEO",
-                         help="a video, a folder of numbered frames, or a .skeleton file")  # fmt: skip
+    predict.add_argument(
+        "videos",
+        type=Path,
+        nargs="+",
+        metavar="VIDEO",
+        help="a video, a folder of numbered frames, or a .skeleton file",
+    )
     predict.add_argument("--fps", type=float, help="frames a second of a folder of frames; one window without it")
     predict.add_argument("--seconds", type=float, help="of a window; as the recordings trained on without it")
     predict.add_argument("--stride", type=float, help="seconds from window to window; half a window without it")

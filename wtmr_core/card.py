@@ -30,9 +30,12 @@ PROTOCOLS = {
 
 
 def page(
-    name: str, description: Mapping[str, Any], metrics: Mapping[str, Any], predictions: Mapping[str, np.ndarray],
+    name: str,
+    description: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    predictions: Mapping[str, np.ndarray],
     environment: Mapping[str, Any],
-) -> str:  # fmt: skip
+) -> str:
     """The card, in Markdown, of the run in the folder `name`.
 
     `description` as `description.of` gives it, `metrics` and `environment` what lies in the run's files of these

@@ -102,9 +102,14 @@ class Classifier:
         return recording.read(Path(path), self.form, fps=fps)
 
     def predict(
-        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
-        seconds: float | None = None, stride: float | None = None,
-    ) -> Prediction:  # fmt: skip
+        self,
+        frames_or_joints: ArrayLike | Recording,
+        *,
+        fps: float | None = None,
+        times: ArrayLike | None = None,
+        seconds: float | None = None,
+        stride: float | None = None,
+    ) -> Prediction:
         """What is done in each window of a recording.
 
         A run on frames takes (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8; a run on joints (t, m, j, 3) or
@@ -126,16 +131,25 @@ class Classifier:
         return self.predict(frames_or_joints, **how).probabilities
 
     def features(
-        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
-        seconds: float | None = None, stride: float | None = None,
-    ) -> np.ndarray:  # fmt: skip
+        self,
+        frames_or_joints: ArrayLike | Recording,
+        *,
+        fps: float | None = None,
+        times: ArrayLike | None = None,
+        seconds: float | None = None,
+        stride: float | None = None,
+    ) -> np.ndarray:
         """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
         return self._judged(frames_or_joints, fps, times, seconds, stride)[1]
 
     def _judged(
-        self, given: ArrayLike | Recording, fps: float | None, times: ArrayLike | None, seconds: float | None,
+        self,
+        given: ArrayLike | Recording,
+        fps: float | None,
+        times: ArrayLike | None,
+        seconds: float | None,
         stride: float | None,
-    ) -> tuple[np.ndarray, np.ndarray, list[Window]]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray, list[Window]]:
         """Probabilities (windows, k), features (windows, d), and the windows."""
         if not isinstance(given, Recording):
             given = recording.of_array(given, self.form, fps=fps, times=times)

@@ -107,8 +107,16 @@ class Share:
         return slice(self.first, self.behind)
 
 
-def inputs(clips: Tensor, settings: Settings, generator: torch.Generator | None, *, augmented: bool,
-           share: Share | None = None, mirrorable: Tensor | None = None, view: int = 0) -> Tensor:  # fmt: skip
+def inputs(
+    clips: Tensor,
+    settings: Settings,
+    generator: torch.Generator | None,
+    *,
+    augmented: bool,
+    share: Share | None = None,
+    mirrorable: Tensor | None = None,
+    view: int = 0,
+) -> Tensor:
     """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints, of which
     `wtmr` takes (b, t, m, j, 3), those of both bodies.
 
@@ -127,8 +135,9 @@ def inputs(clips: Tensor, settings: Settings, generator: torch.Generator | None,
             mirrorable=mirrorable if settings.spare_sided else None,
             **{k: getattr(settings, k) for k in STRENGTHS},
         )
-    chosen = augment.pick(clips.shape[1], settings.frames, share.whole, generator if augmented else None,
-                          view=(view, settings.views))[share.slice]  # fmt: skip
+    chosen = augment.pick(
+        clips.shape[1], settings.frames, share.whole, generator if augmented else None, view=(view, settings.views)
+    )[share.slice]
     if clips.shape[1] != settings.frames:
         clips = clips[torch.arange(len(clips))[:, None], chosen]
     if not has_joints(settings.dataset):

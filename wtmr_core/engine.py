@@ -103,8 +103,9 @@ def training_batches(data: Data, settings: Settings, worker: Accelerator, seed: 
     # a clip and its partner may be in different shares: blended first, then shared
     whole = bool(settings.mixup)
     for step, (clips, labels, rows, share) in enumerate(loaded(data, order, settings, worker, whole=whole)):
-        x = inputs(clips, settings, generator, augmented=True, share=None if whole else share,
-                   mirrorable=data.mirrorable[rows])  # fmt: skip
+        x = inputs(
+            clips, settings, generator, augmented=True, share=None if whole else share, mirrorable=data.mirrorable[rows]
+        )
         targets = labels
         if whole:
             amount = augment.mixup_amount(settings.mixup, (seed, step))
@@ -153,8 +154,12 @@ def train_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, fl
         bar.update()
     loss, correct = summed(torch.tensor([tally.loss, tally.correct], dtype=torch.float64), worker).tolist()
     seconds = time.perf_counter() - tally.began
-    return {"lr": rate, "train_loss": loss / clips, "train_accuracy": correct / clips,
-            "clips_per_second": clips / seconds}  # fmt: skip
+    return {
+        "lr": rate,
+        "train_loss": loss / clips,
+        "train_accuracy": correct / clips,
+        "clips_per_second": clips / seconds,
+    }
 
 
 def _step(state: State, number: int) -> None:
@@ -182,8 +187,15 @@ def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor
         if share.counted:  # what other processes work on stays zero here
             views = []
             for view in range(settings.views):
-                x = inputs(clips, settings, generator, augmented=settings.augment_evaluation, share=share,
-                           mirrorable=data.mirrorable[numbers], view=view)  # fmt: skip
+                x = inputs(
+                    clips,
+                    settings,
+                    generator,
+                    augmented=settings.augment_evaluation,
+                    share=share,
+                    mirrorable=data.mirrorable[numbers],
+                    view=view,
+                )
                 with worker.autocast():
                     views.append(network(x).float().cpu())
             logits[done + share.first : done + share.behind] = (
@@ -205,8 +217,12 @@ def loaded(
     # no worker processes: a batch is one copy out of the memory map, and they would need as much shared memory
     loader = DataLoader(Batches(data), sampler=batches, batch_size=None, pin_memory=worker.device.type == "cuda")
     for (clips, labels, numbers), share in zip(loader, shares, strict=True):
-        yield (clips.to(worker.device, non_blocking=True), labels.to(worker.device, non_blocking=True),
-               np.asarray(numbers), share)  # fmt: skip
+        yield (
+            clips.to(worker.device, non_blocking=True),
+            labels.to(worker.device, non_blocking=True),
+            np.asarray(numbers),
+            share,
+        )
 
 
 def check_finite(logits: Tensor, data: Data, part: str, epoch: int, remedy: str) -> None:

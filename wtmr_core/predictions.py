@@ -21,9 +21,15 @@ COLUMNS = ["file", "start_s", "end_s", "label", "score", "file_label", "file_sco
 
 
 def show(
-    classifier: Classifier, paths: Iterable[Path], *, fps: float | None = None, seconds: float | None = None,
-    stride: float | None = None, as_json: bool = False, csv: Path | None = None,
-) -> int:  # fmt: skip
+    classifier: Classifier,
+    paths: Iterable[Path],
+    *,
+    fps: float | None = None,
+    seconds: float | None = None,
+    stride: float | None = None,
+    as_json: bool = False,
+    csv: Path | None = None,
+) -> int:
     """Classify the recordings in the files `paths` and print a table, or a JSON list with an object a file; `csv`
     names a file for the table. Options as those of a `Classifier`.
 

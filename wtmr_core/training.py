@@ -124,8 +124,14 @@ def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> 
         state.resume(folder / runs.STATE, identity)
         log.info("%s: going on after epoch %d", folder.name, state.progress.epoch)
     steps = math.ceil(len(data.parts["train"]) / settings.batch_size)
-    with tqdm(total=settings.epochs * steps, initial=state.progress.epoch * steps, desc=folder.name.rsplit("-", 1)[0],
-              unit="step", mininterval=1.0, disable=not worker.is_main_process) as bar:  # fmt: skip
+    with tqdm(
+        total=settings.epochs * steps,
+        initial=state.progress.epoch * steps,
+        desc=folder.name.rsplit("-", 1)[0],
+        unit="step",
+        mininterval=1.0,
+        disable=not worker.is_main_process,
+    ) as bar:
         for epoch in range(state.progress.epoch, settings.epochs):
             state.advance(one_epoch(state, data, epoch, bar), len(data.parts["val"]))
             if worker.is_main_process:

@@ -77,8 +77,9 @@ def mirrorable(classes: Sequence[str]) -> Tensor:
     return torch.tensor([not any(map(SIDED.fullmatch, w)) for w in words], dtype=torch.bool)
 
 
-def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None = None,
-         view: tuple[int, int] = (0, 1)) -> Tensor:  # fmt: skip
+def pick(
+    stored: int, frames: int, clips: int, generator: torch.Generator | None = None, view: tuple[int, int] = (0, 1)
+) -> Tensor:
     """Which `frames` of `stored` frames to show: (b, t) numbers, rising.
 
     Each from its own equal stretch of the clip: with a `generator` anywhere in it, whatever the view; without,

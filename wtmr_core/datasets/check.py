@@ -21,8 +21,15 @@ from wtmr_core.modality import has_joints
 SHOWN = 10  # names of each reason
 
 
-def report(dataset: str, root: str | Path | None = None, *, split: str | None = None, reader: str = "corrected",
-           names_only: bool = False, workers: int | None = None) -> dict[str, Any]:  # fmt: skip
+def report(
+    dataset: str,
+    root: str | Path | None = None,
+    *,
+    split: str | None = None,
+    reader: str = "corrected",
+    names_only: bool = False,
+    workers: int | None = None,
+) -> dict[str, Any]:
     """All there is to say of a data set, as `--json` prints it; the index is the one that training uses.
 
     Every split that can be read there is checked, or `split` alone. Every kept clip is read to its end, once, unless
@@ -30,10 +37,25 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
     remarked is of all. `problems` is empty where all is as expected; what keeps a split from being read is one of them.
     """
     findings: dict[str, Any] = {
-        "dataset": dataset, "root": str(root), "kept": 0, "expected": None, "skipped": {}, "remarks": {},
-        "foreign": {}, "used": 0, "classes": {}, "class_parts": {}, "splits": {}, "crossing": {}, "groups_crossing": 0,
-        "notes": [], "skipped_samples": [], "remarked_samples": [], "names_only": names_only, "problems": [],
-    }  # fmt: skip
+        "dataset": dataset,
+        "root": str(root),
+        "kept": 0,
+        "expected": None,
+        "skipped": {},
+        "remarks": {},
+        "foreign": {},
+        "used": 0,
+        "classes": {},
+        "class_parts": {},
+        "splits": {},
+        "crossing": {},
+        "groups_crossing": 0,
+        "notes": [],
+        "skipped_samples": [],
+        "remarked_samples": [],
+        "names_only": names_only,
+        "problems": [],
+    }
     module = datasets.module(dataset)
     try:
         place = datasets.find(dataset, root)
@@ -51,8 +73,13 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
             findings["problems"].append(str(error))
             continue
         if not skipped:
-            findings |= {"kept": len(index), "expected": index.expected, "classes": index.class_counts(),
-                      "foreign": index.foreign, "used": index.used}  # fmt: skip
+            findings |= {
+                "kept": len(index),
+                "expected": index.expected,
+                "classes": index.class_counts(),
+                "foreign": index.foreign,
+                "used": index.used,
+            }
         if name != "-":
             findings["splits"][name] = index.parts()
             findings["crossing"][name] = index.crossing()

@@ -45,9 +45,13 @@ def read_groups(file: Path, names: list[str]) -> tuple[list[str], list[str]]:
         raise DataError(f"{file}, line {number}: {pattern!r} is not a regular expression: {error}") from None
     try:
         search = subprocess.run(
-            [sys.executable, "-I", "-c", _SEARCH], input=json.dumps([pattern, names]), capture_output=True, text=True,
-            timeout=SECONDS, check=True,
-        )  # fmt: skip
+            [sys.executable, "-I", "-c", _SEARCH],
+            input=json.dumps([pattern, names]),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
     except subprocess.TimeoutExpired:
         raise DataError(
             f"{file}, line {number}: {pattern!r} takes more than {SECONDS} seconds on the names of {len(names):,} "

@@ -29,7 +29,7 @@ from wtmr_core.datasets.lists import (
     manifest,
     read_lists,
     read_manifest,
-)  # fmt: skip
+)
 from wtmr_core.datasets.text import class_names, nfc
 from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, printable
 from wtmr_core.datasets.video import ClipFormat, read_frames
@@ -96,14 +96,19 @@ def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | No
     ]
     samples, skipped = frames_of(rows, found.skipped + unlisted + absent)
     return Index(
-        "hmdb51", root, split, found.classes, samples, skipped,
+        "hmdb51",
+        root,
+        split,
+        found.classes,
+        samples,
+        skipped,
         expected=OFFICIAL_CLIPS if official else None if split == "-" else len(assigned),
         expected_parts=OFFICIAL_PARTS if official else {},
         expected_skips=HARMLESS,
         notes=(*told.notes, *told.tree.notes),
         foreign=dict(sorted(found.foreign.items())),
         used=len(told.used),
-    ).with_remarks(found.remarks)  # fmt: skip
+    ).with_remarks(found.remarks)
 
 
 def read(path: Path, form: ClipFormat):
@@ -196,8 +201,10 @@ class _Recordings(ClassFolders):
         if not label:
             return NO_CLASS, "put it into the folder of its class"
         if told.classes:
-            raise DataError(f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
-                            f"(of {printable(path)}): add it, or move what is no part of the set")  # fmt: skip
+            raise DataError(
+                f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
+                f"(of {printable(path)}): add it, or move what is no part of the set"
+            )
         return NOT_A_CLASS, f"the folder {label}"
 
     def is_clip(self, folder: Folder) -> bool:

@@ -106,14 +106,19 @@ def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
         notes = [*notes, f"no {MISSING_LIST}: missing skeletons are found by reading"]
     used = class_files | missing_files | available_files
     return Index(
-        "ntu60", root, split, classes, samples, skipped,
+        "ntu60",
+        root,
+        split,
+        classes,
+        samples,
+        skipped,
         expected=None if reader == "published" else known,
         expected_parts=OFFICIAL_PARTS.get(split, {}) if official else {},
         expected_skips=HARMLESS | expected_skips,
         notes=(*notes, *more, *even_more, *tree.notes),
         foreign=dict(sorted((foreign - suffixes(used)).items())),
         used=len(used),
-    )  # fmt: skip
+    )
 
 
 def names(samples: Iterable[str], split: str, missing: Iterable[str] = (), actions: int = 60):

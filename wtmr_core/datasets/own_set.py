@@ -86,8 +86,10 @@ class OwnSet(ClassFolders):
         self.notes += self._pictures()
         self.classes = self.named or self._class_folders()
         if not self.classes:
-            raise NotThisSet(f"{root}: its recordings lie in no class folder; put those of each class into a folder "
-                             f"of its name, such as walk, or train/walk and test/walk")  # fmt: skip
+            raise NotThisSet(
+                f"{root}: its recordings lie in no class folder; put those of each class into a folder "
+                f"of its name, such as walk, or train/walk and test/walk"
+            )
         self.alone: dict[str, tuple[str, str]] = {}  # remarks on clips without a group, where others have one
         self.groups = self._groups()
 
@@ -112,8 +114,10 @@ class OwnSet(ClassFolders):
         if not label:
             return NO_CLASS, "put it into the folder of its class"
         if self.named and label not in self.named:
-            raise DataError(f"{self.root}: classes.txt does not name the class folder {printable(label)} "
-                            f"(of {printable(path)}): add it, or move what is no part of the set")  # fmt: skip
+            raise DataError(
+                f"{self.root}: classes.txt does not name the class folder {printable(label)} "
+                f"(of {printable(path)}): add it, or move what is no part of the set"
+            )
         return None
 
     def is_clip(self, folder: Folder) -> bool:
@@ -226,8 +230,10 @@ class OwnSet(ClassFolders):
             return self._cut(listed, lambda *of: cut_by_group(*of, folds=5, seed=int(match[1] or 0))[1])
         if split in FOLDS:
             return self._cut(listed, lambda *of: np.flatnonzero(fold_numbers(*of, len(FOLDS)) == FOLDS.index(split)))
-        raise DataError(f"{self.dataset} has no split {split!r}; there are here {', '.join(self.splits())}, "
-                        f"{CUT}-1 to {CUT}-9999 and {FOLDS[0]} to {FOLDS[-1]}")  # fmt: skip
+        raise DataError(
+            f"{self.dataset} has no split {split!r}; there are here {', '.join(self.splits())}, "
+            f"{CUT}-1 to {CUT}-9999 and {FOLDS[0]} to {FOLDS[-1]}"
+        )
 
     def _cut(self, listed: list[str], tested: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> list[str]:
         """All clips in train and test, but for those unused; `tested` gives the rows of test for labels and groups."""
@@ -256,15 +262,24 @@ class OwnSet(ClassFolders):
             on_disk = {place[1:] for place in self.places.values()}
             absent = [("/".join(clip), ABSENT, "", 0) for clip in self.manifest if clip not in on_disk]
         samples, skipped = frames_of(rows, self.skipped + unlisted + absent)
-        return Index(
-            self.dataset, self.root, split, self.classes, samples, skipped,
-            expected=len(self.manifest) if split == MANIFEST else None,
-            expected_skips=HARMLESS,
-            notes=(*self.notes, *self.tree.notes),
-            foreign=dict(sorted(self.foreign.items())),
-            used=len(self.used),
-            faults=self._faults(),
-        ).with_remarks(self.remarks).with_remarks(self.alone)  # fmt: skip
+        return (
+            Index(
+                self.dataset,
+                self.root,
+                split,
+                self.classes,
+                samples,
+                skipped,
+                expected=len(self.manifest) if split == MANIFEST else None,
+                expected_skips=HARMLESS,
+                notes=(*self.notes, *self.tree.notes),
+                foreign=dict(sorted(self.foreign.items())),
+                used=len(self.used),
+                faults=self._faults(),
+            )
+            .with_remarks(self.remarks)
+            .with_remarks(self.alone)
+        )
 
     def _faults(self) -> tuple[str, ...]:
         if len(self.classes) > 1:

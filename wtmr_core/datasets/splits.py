@@ -36,8 +36,10 @@ def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     labels, groups = np.asarray(labels), np.asarray(groups)
     group_count, largest = len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max(initial=0)
     if min(group_count, largest) < count:
-        raise DataError(f"{count} folds need as many groups of clips and a class of as many clips; there are "
-                        f"{group_count} groups, and the largest class has {largest} clips")  # fmt: skip
+        raise DataError(
+            f"{count} folds need as many groups of clips and a class of as many clips; there are "
+            f"{group_count} groups, and the largest class has {largest} clips"
+        )
     number = np.empty(len(labels), int)
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # as above
         cuts = StratifiedGroupKFold(count, shuffle=True, random_state=0).split(labels, labels, groups)

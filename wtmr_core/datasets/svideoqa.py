@@ -85,13 +85,21 @@ def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
         samples["split"] = _by_sequence(samples)
     encodings = Counter(encoding for camera in cameras for encoding in camera.encodings if encoding != "utf-8")
     return Index(
-        "svideoqa", root, split, classes, samples, skipped,
+        "svideoqa",
+        root,
+        split,
+        classes,
+        samples,
+        skipped,
         expected_skips=HARMLESS | ({LEFT_OUT} if reader == "published" else set()),
-        notes=("no official split: a fifth of the sequences is the test part", *notes,
-               *(f"{n} tables were read as {encoding}" for encoding, n in sorted(encodings.items()))),
+        notes=(
+            "no official split: a fifth of the sequences is the test part",
+            *notes,
+            *(f"{n} tables were read as {encoding}" for encoding, n in sorted(encodings.items())),
+        ),
         foreign=dict(sorted((foreign - suffixes(class_files)).items())),
         used=len(class_files) + sum(len(camera.tables) for camera in cameras),
-    ).with_remarks(remarks)  # fmt: skip
+    ).with_remarks(remarks)
 
 
 def read(path: Path, form: ClipFormat):

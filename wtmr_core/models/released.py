@@ -138,8 +138,17 @@ class HMDB51TimeSformer(nn.Module):
     Clips (b, frames, channels, size, size) → logits (b, classes).
     """
 
-    def __init__(self, channels: int, classes: int, frames: int, size: int, width: int, depth: int, heads: int,
-                 drop_path: float = 0.0):  # fmt: skip
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        frames: int,
+        size: int,
+        width: int,
+        depth: int,
+        heads: int,
+        drop_path: float = 0.0,
+    ):
         super().__init__()
         _check_multiple("size", size, FRAME_PATCH, "frames are cut into 16×16 patches")
         self.expected = {"t": frames, "c": channels, "h": size, "w": size}
@@ -281,8 +290,9 @@ class JointsTimeSformer(nn.Module):
     Joints (b, frames, 25, 3), metres → logits (b, classes).
     """
 
-    def __init__(self, classes: int, frames: int, width: int, depth: int, heads: int, dropout: float,
-                 drop_path: float = 0.0):  # fmt: skip
+    def __init__(
+        self, classes: int, frames: int, width: int, depth: int, heads: int, dropout: float, drop_path: float = 0.0
+    ):
         super().__init__()
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         self.project = nn.Linear(3, width)
@@ -392,8 +402,9 @@ def build(
     channels = CHANNELS[MODALITIES[dataset]]
     if model == "released-wtmr":
         resized_to = PROFILED_MAP if profiled else None
-        return FramesWTMR(channels, classes, frames, size, width, depth, heads, conv_channels, dropout, drop_path,
-                          resized_to)  # fmt: skip
+        return FramesWTMR(
+            channels, classes, frames, size, width, depth, heads, conv_channels, dropout, drop_path, resized_to
+        )
     if model == "released-wmrc":
         return FramesCNN(channels, classes, frames, size, conv_channels)
     if dataset == "hmdb51":

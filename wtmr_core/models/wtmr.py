@@ -27,8 +27,16 @@ class WTMR(nn.Module):
     another shape than `expected`, a length for each axis after the first by its letter.
     """
 
-    def __init__(self, cnn: nn.Module, patches: PatchEmbedding, encodings: Encodings, timesformer: TimeSformer,
-                 classes: int, dropout: float, expected: dict[str, int]):  # fmt: skip
+    def __init__(
+        self,
+        cnn: nn.Module,
+        patches: PatchEmbedding,
+        encodings: Encodings,
+        timesformer: TimeSformer,
+        classes: int,
+        dropout: float,
+        expected: dict[str, int],
+    ):
         super().__init__()
         self.cnn, self.patches, self.encodings, self.timesformer = cnn, patches, encodings, timesformer
         self.dropout = nn.Dropout(dropout)
@@ -121,8 +129,14 @@ def build(
     conv_channels = (64, 128) if conv_channels is None else tuple(conv_channels)
     dropout = 0.3 if dropout is None else dropout
     patch = (2 if on_joints else 8) if patch is None else patch
-    least = {"classes": classes, "frames": frames, "width": width, "heads": heads, "patch": patch,
-             "regions": min(regions)}  # fmt: skip
+    least = {
+        "classes": classes,
+        "frames": frames,
+        "width": width,
+        "heads": heads,
+        "patch": patch,
+        "regions": min(regions),
+    }
     check_least(least)
     parts = {"own": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
 
@@ -136,15 +150,20 @@ def build(
     else:
         step = SHRINKS * patch
         if size < 1 or size % step:
-            raise ValueError(f"size must be a multiple of {step}, since the map, a quarter of a frame, is cut into "
-                             f"{patch}×{patch} patches; found {size}")  # fmt: skip
+            raise ValueError(
+                f"size must be a multiple of {step}, since the map, a quarter of a frame, is cut into "
+                f"{patch}×{patch} patches; found {size}"
+            )
         if cnn and any(size % (SHRINKS * side) for side in regions):
-            raise ValueError(f"size must be a multiple of {SHRINKS} times each side of the grid of "
-                             f"{regions[0]}×{regions[1]} regions; found {size}")  # fmt: skip
+            raise ValueError(
+                f"size must be a multiple of {SHRINKS} times each side of the grid of "
+                f"{regions[0]}×{regions[1]} regions; found {size}"
+            )
         network, colours = PlainFrames(), CHANNELS[MODALITIES[dataset]]
         if cnn:
-            network = FrameRegions(colours, conv_channels, regions, **parts, backbone=backbone,
-                                   backbone_weights=backbone_weights)  # fmt: skip
+            network = FrameRegions(
+                colours, conv_channels, regions, **parts, backbone=backbone, backbone_weights=backbone_weights
+            )
         channels = conv_channels[1] if cnn else colours
         cut = (1, patch, patch) if cnn else (1, step, step)
         length, grid = frames, (size // step, size // step)
