@@ -27,7 +27,7 @@ LICENCES = {
     "ntu60": "academic use only (NTU RGB+D)",
     "svideoqa": "not known (SVideoQA)",
 }
-MINIATURE = "MIT, as this repository, which drew them"
+MINIATURE = "MIT, as this repository, which made them"
 OWN = "not known: they are the user's own"
 
 

@@ -74,7 +74,7 @@ def test_too_few_clips_for_the_folds(labels, groups, says):
 def test_the_published_draw_is_80_20_by_clip():
     table = pd.DataFrame(index=range(6766))
     parts, method = sampled_parts(table, 0.2, seed=0)
-    assert method == "20 % of all clips, drawn by clip"
+    assert method == "20 % of all clips, sampled by clip"
     assert (len(parts["train"]), len(parts["val"])) == (5412, 1354)  # as in the paper's logs
     np.testing.assert_array_equal(parts["val"], parts["test"])
     is_a_partition({k: parts[k] for k in ("train", "val")}, range(6766))

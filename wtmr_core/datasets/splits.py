@@ -59,7 +59,7 @@ def sampled_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[di
     if not 0 < cut < len(samples):
         raise DataError(f"{len(samples)} clips are too few to sample {fraction:g} of them for validation")
     parts = {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
-    return parts, f"{fraction:.0%} of all clips, drawn by clip".replace("%", " %")
+    return parts, f"{fraction:.0%} of all clips, sampled by clip".replace("%", " %")
 
 
 def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
