@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from wtmr_core.paper import suite
+from wtmr_core.parameters import to_notebook
 
 HOME = Path(workflow.basedir)
 FILE = config.get("suite", "experiments/mini.yaml")
@@ -57,7 +58,7 @@ def given(**parameters) -> str:
 
 def of_run(wildcards) -> str:
     shared = {"results": RESULTS, "root": ROOTS.get(wildcards.name), "name": wildcards.name}
-    return given(**{k: v for k, v in RUNS[wildcards.name].asdict().items() if v is not None} | shared)
+    return given(**to_notebook(RUNS[wildcards.name]) | shared)
 
 
 def of_data(wildcards) -> str:

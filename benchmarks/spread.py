@@ -24,7 +24,7 @@ from wtmr_core import datasets, processes, runs
 from wtmr_core.paper import suite
 from wtmr_core.paper.comparison import SPREAD
 from wtmr_core.paper.suite import Entry
-from wtmr_core.settings import to_pairs
+from wtmr_core.parameters import to_pairs
 
 PROCESSORS = {
     "native": {},

@@ -65,7 +65,7 @@ def test_a_test_clip_read_from_its_file_gets_what_its_run_said(trained, classifi
     run, paths = runs.load(folder), paths_by_name(dataset, root)
     for name, logits in zip(run.names, run.logits, strict=True):
         read = classifiers[dataset].read(paths[name])
-        prediction = quietly(classifiers[dataset], read)
+        prediction = quietly(classifiers[dataset].predict, read)
         np.testing.assert_allclose(prediction.probabilities, [probabilities(logits)], atol=1e-5)
     assert prediction.classes == run.classes
     assert prediction.labels == [run.classes[logits.argmax()]]
@@ -75,7 +75,7 @@ def test_a_run_as_published_on_joints_says_the_same(tmp_path, root):
     folder = training.run(small(protocol="published", epochs=1), tmp_path, root)
     run, paths, classifier = runs.load(folder), paths_by_name("ntu60", root), Classifier.load(folder)
     for name, logits in zip(run.names, run.logits, strict=True):
-        prediction = classifier(classifier.read(paths[name]))
+        prediction = classifier.predict(classifier.read(paths[name]))
         np.testing.assert_allclose(prediction.probabilities, [probabilities(logits)], atol=1e-5)
 
 
@@ -83,11 +83,11 @@ def test_a_run_as_published_on_joints_says_the_same(tmp_path, root):
 def test_frames_given_as_an_array_are_those_of_the_file(trained, classifiers, dataset):
     path = next(iter(paths_by_name(dataset, trained[dataset][1]).values()))
     frames = np.stack([frame[..., ::-1] for _, frame in decoded(path)])  # RGB
-    by_file = quietly(classifiers[dataset], classifiers[dataset].read(path))
-    by_array = quietly(classifiers[dataset], frames, fps=10)
+    by_file = quietly(classifiers[dataset].predict, classifiers[dataset].read(path))
+    by_array = quietly(classifiers[dataset].predict, frames, fps=10)
     np.testing.assert_allclose(by_array.probabilities, by_file.probabilities, atol=1e-6)
     grey = frames[..., :1]
-    alike = [quietly(classifiers[dataset], given) for given in (grey, grey[..., 0], grey.repeat(3, axis=-1))]
+    alike = [quietly(classifiers[dataset].predict, given) for given in (grey, grey[..., 0], grey.repeat(3, axis=-1))]
     for other in alike[1:]:
         np.testing.assert_array_equal(other.probabilities, alike[0].probabilities)
 
@@ -96,12 +96,12 @@ def test_joints_given_as_an_array_are_those_of_the_file(trained, classifiers):
     classifier = classifiers["ntu60"]
     for path in paths_by_name("ntu60", trained["ntu60"][1]).values():
         joints = np.nan_to_num(load(path).joints).swapaxes(0, 1)  # t m j 3
-        by_file, by_array = classifier(classifier.read(path)), classifier(joints.astype(float), fps=30)
+        by_file, by_array = classifier.predict(classifier.read(path)), classifier.predict(joints.astype(float), fps=30)
         np.testing.assert_allclose(by_array.probabilities, by_file.probabilities, atol=1e-6)
         np.testing.assert_array_equal(by_array.ends, by_file.ends)
     alone = joints[:, 0]
     np.testing.assert_array_equal(
-        classifier(alone, fps=30).probabilities, classifier(alone[:, None], fps=30).probabilities
+        classifier.predict(alone, fps=30).probabilities, classifier.predict(alone[:, None], fps=30).probabilities
     )
 
 
@@ -117,7 +117,7 @@ def test_features_are_what_the_head_takes(classifiers, dataset, model):
     given = (
         given.normal(size=(60, 2, 25, 3)) if dataset == "ntu60" else given.integers(0, 255, (60, 32, 32, 3), np.uint8)
     )
-    features, prediction = classifier.features(given, fps=20), classifier(given, fps=20)
+    features, prediction = classifier.features(given, fps=20), classifier.predict(given, fps=20)
     assert features.shape[0] == len(prediction.probabilities) == 5
     head = [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1]
     with torch.inference_mode():
@@ -167,19 +167,20 @@ def test_a_long_recording_is_several_windows_each_as_it_is_alone(classifiers):
     classifier = classifiers[MOVIES]
     frames = np.random.default_rng(0).integers(0, 255, (40, 20, 30, 3), np.uint8)
     assert classifier.seconds == pytest.approx(0.6)
-    prediction = classifier(frames, fps=10, stride=1.0)
+    prediction = classifier.predict(frames, fps=10, stride=1.0)
     assert prediction.probabilities.shape == (5, 2)
     np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(prediction.starts, [0, 1, 2, 3, 3.4])
     np.testing.assert_allclose(prediction.ends, prediction.starts + 0.6)
-    alone = [classifier(frames[first : first + 6], fps=10).probabilities[0] for first in (0, 10, 20, 30, 34)]
+    alone = [classifier.predict(frames[first : first + 6], fps=10).probabilities[0] for first in (0, 10, 20, 30, 34)]
     np.testing.assert_allclose(prediction.probabilities, alone, atol=1e-5)
     np.testing.assert_allclose(prediction.overall, np.mean(alone, axis=0), atol=1e-5)
-    by_times = classifier(frames, times=5 + np.arange(40) / 10, stride=1.0)
+    by_times = classifier.predict(frames, times=5 + np.arange(40) / 10, stride=1.0)
     np.testing.assert_allclose(by_times.probabilities, prediction.probabilities, atol=1e-6)
     np.testing.assert_allclose(by_times.starts, 5 + prediction.starts)
-    assert len(classifier(frames, fps=10, seconds=4.0).probabilities) == 1
-    many = classifier(frames, fps=10, stride=0.1)  # more than go through the network at a time
+    assert len(classifier.predict(frames, fps=10, seconds=4.0).probabilities) == 1
+    np.testing.assert_array_equal(classifier(frames, fps=10, stride=1.0), prediction.probabilities)
+    many = classifier.predict(frames, fps=10, stride=0.1)  # more than go through the network at a time
     np.testing.assert_allclose(many.probabilities[::10], alone[:4], atol=1e-5)
 
 
@@ -193,7 +194,7 @@ def test_a_long_recording_is_several_windows_each_as_it_is_alone(classifiers):
 def test_what_is_odd_about_a_recording_is_said(classifiers, options, said):
     frames = np.zeros((3, 20, 30, 3), np.uint8)
     with pytest.warns(Remark, match=said) as caught:
-        assert len(classifiers[MOVIES](frames, **options).probabilities) == 1
+        assert len(classifiers[MOVIES].predict(frames, **options).probabilities) == 1
     assert caught[0].filename == __file__
 
 
@@ -201,18 +202,18 @@ def test_a_run_on_frames_without_times_takes_all_as_one_window_unless_told(class
     classifier, frames = classifiers["svideoqa"], np.zeros((50, 20, 30, 3), np.uint8)
     assert classifier.seconds is None
     with pytest.warns(Remark, match="does not know how long its recordings were; give seconds"):
-        assert len(classifier(frames, fps=10).probabilities) == 1
-    assert len(classifier(frames, fps=10, seconds=1.0).probabilities) == 9
+        assert len(classifier.predict(frames, fps=10).probabilities) == 1
+    assert len(classifier.predict(frames, fps=10, seconds=1.0).probabilities) == 9
 
 
 def test_windows_without_a_body_are_left_out_and_said(classifiers):
     classifier, joints = classifiers["ntu60"], np.random.default_rng(0).normal(size=(90, 2, 25, 3))
     joints[30:60] = 0
     with pytest.warns(Remark, match="windows left out: 1 of 5: no body in any frame"):
-        prediction = classifier(joints, fps=30, stride=0.6)
+        prediction = classifier.predict(joints, fps=30, stride=0.6)
     np.testing.assert_allclose(prediction.starts, [0, 0.6, 1.8, 2.4])
     with pytest.raises(ValueError, match=r"does not serve: no body in any frame \(90 frames\)"):
-        classifier(0 * joints, fps=30, seconds=4)
+        classifier.predict(0 * joints, fps=30, seconds=4)
 
 
 def test_seconds_of_a_file_are_its_own(tmp_path):
@@ -283,7 +284,7 @@ FRAMES, JOINTS = np.zeros((9, 20, 30, 3), np.uint8), np.ones((9, 2, 25, 3))
 )  # fmt: skip
 def test_what_cannot_be_classified_is_refused(classifiers, dataset, given, options, said):
     with pytest.raises(ValueError, match=said):
-        classifiers[dataset](given, **options)
+        classifiers[dataset].predict(given, **options)
 
 
 def test_files_that_cannot_be_classified_are_refused(trained, classifiers, tmp_path):
@@ -333,12 +334,12 @@ def folder(root, tmp_path):
 
 def test_weights_without_a_description_are_read(folder):
     joints = np.random.default_rng(0).normal(size=(18, 2, 25, 3))
-    with_it = Classifier.load(folder)(joints, fps=30)
+    with_it = Classifier.load(folder).predict(joints, fps=30)
     rewritten(folder, None)
     without = Classifier.load(folder)
     assert without.seconds is None
     with pytest.warns(Remark, match="does not know how long"):
-        prediction = without(joints, fps=30)
+        prediction = without.predict(joints, fps=30)
     np.testing.assert_array_equal(prediction.probabilities, with_it.probabilities)
     assert without.description["licence"] == "academic use only (NTU RGB+D)"
 

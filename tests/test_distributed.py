@@ -20,8 +20,8 @@ from tests.conftest import PROJECT, write_ntu60
 from tests.test_training import WRITE, same_outcome, small
 from wtmr_core import distributed, runs, training
 from wtmr_core.data import Share, inputs
+from wtmr_core.parameters import to_pairs
 from wtmr_core.runs import RunError
-from wtmr_core.settings import to_pairs
 
 QUIET = {"dropout": 0.0, "device": "cpu", "epochs": 2}  # dropout is each process's own
 
@@ -46,7 +46,7 @@ def test_shares_hold_each_clip_once(whole, count):
 @pytest.mark.parametrize("dataset", ["hmdb51", "ntu60", "svideoqa"])
 def test_each_clip_is_augmented_as_it_would_be_alone(dataset, protocol):
     settings = small(dataset, protocol=protocol, stored_frames=20, flip=0.5, rotate=20.0, zoom=0.2, shift=0.1,
-                     jitter=0.2, noise=0.01)  # fmt: skip
+                     jitter=0.2, joint_noise=0.01)  # fmt: skip
     shape = (5, 20, 2, 25, 3) if dataset == "ntu60" else (5, 20, 32, 32, 3 if dataset == "svideoqa" else 1)
     clips = torch.rand(shape) if dataset == "ntu60" else torch.randint(0, 255, shape, dtype=torch.uint8)
     whole = inputs(clips, settings, torch.Generator().manual_seed(3), augmented=True)
@@ -64,7 +64,7 @@ def test_each_clip_is_augmented_as_it_would_be_alone(dataset, protocol):
         ("ntu60", {"batch_size": 8, "protocol": "published", "model": "released-wtmr"}),  # validation is drawn, too
         ("hmdb51", {"batch_size": 5, "model": "released-timesformer"}),
         ("svideoqa", {"batch_size": 3}),
-        ("ntu60", {"batch_size": 9, "mixup": 0.4, "average": 0.9, "stored_frames": 32, "views": 2}),
+        ("ntu60", {"batch_size": 9, "mixup": 0.4, "ema_decay": 0.9, "stored_frames": 32, "views": 2}),
     ],
     ids=["uneven", "fewer clips than processes", "published", "frames", "coloured frames", "recipe"],
 )

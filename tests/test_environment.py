@@ -15,7 +15,7 @@ from wtmr_core.__main__ import main
 from wtmr_core.settings import Settings
 
 TINY = ["dataset=ntu60", "scale=mini", "width=16", "depth=1", "heads=2", "conv_channels=[4, 8]", "epochs=2",
-        "device=cpu", "clip_norm=1.0", "threads=1", "workers=1"]  # fmt: skip
+        "device=cpu", "max_grad_norm=1.0", "threads=1", "workers=1"]  # fmt: skip
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}  # fmt: skip
 

@@ -29,7 +29,7 @@ SMALL = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": 
 def small(dataset="ntu60", **changes) -> Settings:
     """A run of seconds. With a validation part, which miniature runs do not have by themselves."""
     size = {} if dataset == "ntu60" else {"size": 32, "frames": 4}
-    validated = {} if changes.get("protocol") == "published" else {"val_fraction": 0.15, "average": 0.0}
+    validated = {} if changes.get("protocol") == "published" else {"val_fraction": 0.15, "ema_decay": 0.0}
     return Settings.of({"dataset": dataset} | SMALL | size | validated | changes)
 
 
@@ -78,7 +78,7 @@ def test_a_run_folder_is_complete(tmp_path, dataset, protocol):
 def test_every_network_overfits_a_few_clips(tmp_path, model):
     """Two well separated classes, no augmentation: what is trained on is learnt by heart."""
     root = write_ntu60(tmp_path / "set", actions=(1, 58))
-    plain = {"weight_decay": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "noise": 0.0, "dropout": 0.0}
+    plain = {"weight_decay": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "joint_noise": 0.0, "dropout": 0.0}
     larger = {"width": 32, "conv_channels": (16, 32)}
     settings = small(model=model, epochs=60, lr=3e-3, schedule="constant", **plain, **larger)
     folder = training.run(settings, tmp_path, root)
@@ -97,8 +97,8 @@ class Killed(BaseException):
 
 
 #: all that a small-data recipe has
-RECIPE = {"average": 0.9, "mixup": 0.4, "drop_path": 0.2, "dropout": 0.2, "tilt": 10.0, "drop": 0.1, "frames": 8,
-          "stored_frames": 16, "views": 2, "epoch_choice": "best"}  # fmt: skip
+RECIPE = {"ema_decay": 0.9, "mixup": 0.4, "drop_path": 0.2, "dropout": 0.2, "tilt": 10.0, "joint_dropout": 0.1,
+          "frames": 8, "stored_frames": 16, "views": 2, "epoch_choice": "best"}  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", [{}, {"protocol": "published"}, RECIPE], ids=["corrected", "published", "recipe"])
@@ -283,14 +283,35 @@ def test_a_loss_that_is_not_finite_stops_and_names_its_clips(root, tmp_path, mon
 
 
 def test_corrected_evaluation_has_no_randomness_and_published_has(root, tmp_path):
-    for dataset, protocol, random in (("hmdb51", "corrected", False), ("hmdb51", "published", True)):
-        settings = small(dataset, protocol=protocol)
+    for protocol, random in (("corrected", False), ("published", True)):
+        settings = small("hmdb51", protocol=protocol)
         clips = torch.randint(0, 255, (3, 4, 32, 32, 1), dtype=torch.uint8)
         shown = [
-            engine.inputs(clips, settings, torch.Generator().manual_seed(seed), augmented=protocol == "published")
+            engine.inputs(clips, settings, torch.Generator().manual_seed(seed), augmented=settings.augment_evaluation)
             for seed in (0, 1)
         ]
         assert torch.equal(*shown) != random
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parts": "sampled"}, {"parts": "official"}, {"reader": "published"}, {"reader": "corrected"},
+        {"centre_joints": False}, {"train_accuracy": "running"}, {"augment_evaluation": True}, {"lr_per": "epoch"},
+        {"epoch_choice": "best"}, {"ema_decay": 0.9}, {"spare_sided": False},
+    ],
+    ids=lambda change: "=".join(map(str, *change.items())),
+)  # fmt: skip
+def test_one_thing_alone_can_be_another(root, tmp_path, protocol, change):
+    """What a protocol decides is a choice of its own; every one of them trains with all others as they are."""
+    settings = small(protocol=protocol, epochs=1, **change)
+    run = runs.load(training.run(settings, tmp_path, root))
+    assert run.settings["protocol"] == protocol
+    tested = run.metrics["test_is"]
+    assert tested == ("the validation part, as published" if settings.parts == "sampled" else "split cross-subject")
+    running = run.metrics["train_accuracy"] == run.history.train_accuracy.iloc[-1]
+    assert running or settings.train_accuracy == "evaluated"
 
 
 def test_test_is_read_once_and_by_the_chosen_weights(root, tmp_path, monkeypatch):
@@ -320,7 +341,7 @@ def test_published_takes_the_last_epoch_and_calls_validation_test(root, tmp_path
 
 def test_accumulated_batches_equal_one_large_batch(root, tmp_path):
     """As long as no layer looks across clips, two batches of 5 make the step of one of 10."""
-    quiet = {"dropout": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "noise": 0.0}
+    quiet = {"dropout": 0.0, "flip": 0.0, "rotate": 0.0, "zoom": 0.0, "joint_noise": 0.0}
     quiet |= {"model": "released-wtmr", "epochs": 2, "schedule": "constant", "warmup_epochs": 0}
     two = training.run(small(batch_size=5, accumulate=2, **quiet), tmp_path / "a", root)
     one = training.run(small(batch_size=10, **quiet), tmp_path / "b", root)
@@ -430,7 +451,7 @@ def test_what_is_kept_is_the_moving_average(root, tmp_path, monkeypatch):
         follow(self, network, step)
 
     monkeypatch.setattr(MovingAverage, "follow", watched)
-    folder = training.run(small(average=0.5, val_fraction=0, epochs=2), tmp_path, root)
+    folder = training.run(small(ema_decay=0.5, val_fraction=0, epochs=2), tmp_path, root)
     assert steps == list(range(1, len(steps) + 1))
     kept = load_file(folder / runs.WEIGHTS)
     for name, value in mean.items():

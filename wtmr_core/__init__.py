@@ -15,10 +15,13 @@ try:
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
+__all__ = ["Classifier"]
 
-def __getattr__(name: str) -> Any:
-    if name == "Classifier":  # when it is asked for: it takes torch
-        from wtmr_core.classifier import Classifier
 
-        return Classifier
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> type:
+    """`wtmr_core.Classifier`, without torch being imported before it is asked for."""
+    if name != "Classifier":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from wtmr_core.classifier import Classifier
+
+    return Classifier

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from wtmr_core import datasets, environment, errors
+from wtmr_core.modality import OWN
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=data_check)
     mini = data.add_parser("mini", help="make a miniature set (done by itself on first use)")
-    mini.add_argument("dataset", choices=datasets.NAMES)
+    mini.add_argument("dataset", choices=[name for name in datasets.NAMES if name not in OWN])
     mini.add_argument("--root", type=Path, help="where; data/mini/DATASET without it")
     mini.add_argument("--seed", type=int, default=0)
     mini.set_defaults(run=data_mini)
@@ -42,24 +43,28 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--results", type=Path, default=Path("results"))
     train.set_defaults(run=train_one)
 
-    predict = commands.add_parser("predict", help="what a trained run says of videos, frames or skeleton files")
-    predict.add_argument("run_folder", type=Path)
+    predict = commands.add_parser("predict", help="what is done in videos, by a finished run")
+    predict.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
     predict.add_argument(
-        "files", nargs="+", type=Path, metavar="VIDEO", help="or a folder of frames, or a .skeleton file"
+        "videos",
+        type=Path,
+        nargs="+",
+        metavar="VIDEO",
+        help="a video, a folder of numbered frames, or a .skeleton file",
     )
-    predict.add_argument("--fps", type=float, help="of folders of frames; without it all of a folder is one window")
-    predict.add_argument("--seconds", type=float, help="of a window; as long as the training recordings without it")
+    predict.add_argument("--fps", type=float, help="frames a second of a folder of frames; one window without it")
+    predict.add_argument("--seconds", type=float, help="of a window; as the recordings trained on without it")
     predict.add_argument("--stride", type=float, help="seconds from window to window; half a window without it")
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
-    predict.add_argument("--json", action="store_true", help="print a JSON list with an object a file")
-    predict.add_argument("--csv", type=Path, help="write the table to this file, too")
-    predict.set_defaults(run=predict_files)
+    predict.add_argument("--json", action="store_true", help="print a list of objects")
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a row a window there")
+    predict.set_defaults(run=predict_all)
 
-    export = commands.add_parser("export", help="write the network of a trained run as ONNX")
-    export.add_argument("run_folder", type=Path)
+    export = commands.add_parser("export", help="write the network of a finished run for other programs")
+    export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
     export.add_argument("--onnx", type=Path, required=True, metavar="FILE")
-    export.add_argument("--opset", type=int, default=18, help="the version of ONNX's operators; 18 without it")
-    export.set_defaults(run=export_run)
+    export.add_argument("--opset", type=int, default=18)
+    export.set_defaults(run=export_onnx)
 
     suite = commands.add_parser("reproduce", help="make a whole suite, or go on with it")
     suite.add_argument("suite", nargs="?", default="mini", help="mini, published, corrected, or a YAML file")
@@ -122,8 +127,8 @@ def data_check(options: argparse.Namespace) -> int:
     """`wtmr data check`: 0 when everything is as expected, 1 when not."""
     from wtmr_core.datasets import check
 
-    given = {key: getattr(options, key) for key in ("root", "split", "protocol", "names_only", "workers")}
-    return check.show(check.report(options.dataset, **given), as_json=options.json)
+    given = {key: getattr(options, key) for key in ("root", "split", "names_only", "workers")}
+    return check.show(check.report(options.dataset, reader=options.protocol, **given), as_json=options.json)
 
 
 def data_mini(options: argparse.Namespace) -> int:
@@ -138,7 +143,8 @@ def data_mini(options: argparse.Namespace) -> int:
 def train_one(options: argparse.Namespace) -> int:
     """`wtmr train`: values are read as in a suite, so `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null` all serve."""
     from wtmr_core import processes, runs
-    from wtmr_core.settings import Settings, from_pairs
+    from wtmr_core.parameters import from_pairs
+    from wtmr_core.settings import Settings
 
     if environment.started_by_torchrun():
         processes.die_with_parent(int(os.environ.get(environment.AGENT, 0)))
@@ -157,17 +163,17 @@ def train_one(options: argparse.Namespace) -> int:
     return 0
 
 
-def predict_files(options: argparse.Namespace) -> int:
-    """`wtmr predict`: 0, 1 where some files cannot be read, 2 where none can."""
+def predict_all(options: argparse.Namespace) -> int:
+    """`wtmr predict`: 0, 1 where some recordings cannot be read, 2 where none can."""
     from wtmr_core import predictions
     from wtmr_core.classifier import Classifier
 
     classifier = Classifier.load(options.run_folder, options.device)
     given = {key: getattr(options, key) for key in ("fps", "seconds", "stride", "csv")}
-    return predictions.show(classifier, options.files, as_json=options.json, **given)
+    return predictions.show(classifier, options.videos, as_json=options.json, **given)
 
 
-def export_run(options: argparse.Namespace) -> int:
+def export_onnx(options: argparse.Namespace) -> int:
     """`wtmr export`."""
     from wtmr_core.export import export
 

@@ -30,9 +30,12 @@ PROTOCOLS = {
 
 
 def page(
-    name: str, description: Mapping[str, Any], metrics: Mapping[str, Any], predictions: Mapping[str, np.ndarray],
+    name: str,
+    description: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    predictions: Mapping[str, np.ndarray],
     environment: Mapping[str, Any],
-) -> str:  # fmt: skip
+) -> str:
     """The card, in Markdown, of the run in the folder `name`.
 
     `description` as `description.of` gives it, `metrics` and `environment` what lies in the run's files of these
@@ -63,10 +66,10 @@ def _use(name: str, taken: Mapping[str, Any]) -> str:
 ```python
 from wtmr_core import Classifier
 classifier = Classifier.load("{name}")
-prediction = classifier({call}
+probabilities = classifier({call}
 ```
 
-`prediction.probabilities` are (windows, k), `prediction.labels` the most probable class of each window. From a file:
+`probabilities` are (windows, k) of `classifier.classes`. From a file:
 
     wtmr predict {name} {file}"""
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from wtmr_core.data import Data, inputs
 from wtmr_core.datasets import augment
+from wtmr_core.modality import has_joints
 from wtmr_core.models import build
 from wtmr_core.runs import SETTINGS, WEIGHTS, Run, RunError, verify
 from wtmr_core.settings import Settings, SettingsError
@@ -39,7 +40,7 @@ def trained_network(run: Run) -> nn.Module:
     file = run.folder / WEIGHTS
     if not file.is_file():
         raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
-    network = new_network(without_files(_settings(run)), len(run.classes))  # all weights are in the run's file
+    network = new_network(without_files(settings_of(run)), len(run.classes))  # all weights are in the run's file
     verify(run.folder, WEIGHTS)
     try:
         network.load_state_dict(load_file(file))
@@ -56,20 +57,21 @@ def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarr
     weight of each region in each frame (t, r), on average 1; of joints r is bodies × parts, zeros where no body is.
     Raises `RunError` as `trained_network`, and for a network without regions.
     """
-    settings = _settings(run)
+    settings = settings_of(run)
     if settings.model != "wtmr" or not settings.cnn:
         raise RunError(f"{settings.model}{'' if settings.cnn else ' without its CNN'} weighs no regions")
     network = trained_network(run)
     clip = torch.from_numpy(np.array(data.cache.clips[[row]]))
     x = inputs(clip, settings, None, augmented=False)
     weights = network.regions(x).weights[0].numpy()
-    if settings.dataset == "ntu60":
+    if has_joints(settings.dataset):
         return x[0].numpy(), weights
     pictures = clip[0, augment.pick(clip.shape[1], settings.frames, 1, view=(0, settings.views))[0]].numpy()
     return (rearrange(pictures, "t h w 1 -> t h w") if pictures.shape[-1] == 1 else pictures), weights
 
 
-def _settings(run: Run) -> Settings:
+def settings_of(run: Run) -> Settings:
+    """The settings of a run; raises `RunError` where they cannot be."""
     try:
         return Settings.of({key: value for key, value in run.settings.items() if key != "data"})
     except SettingsError as error:

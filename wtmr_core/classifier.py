@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,8 +61,8 @@ class Classifier:
     tested through its augmentation, said something else of its own test clips.
 
         classifier = Classifier.load("results/mine/runs/hmdb51-wtmr-corrected-s0-1a2b3c4d")
-        prediction = classifier(frames, fps=25)  # (t, h, w, 3) uint8 RGB
-        print(prediction.labels, prediction.probabilities)  # the latter (windows, k)
+        classifier(frames, fps=25)  # frames (t, h, w, 3) uint8 RGB -> probabilities (windows, k) of classifier.classes
+        classifier.predict(frames, fps=25).labels  # with the seconds of each window
     """
 
     def __init__(self, network: nn.Module, settings: Settings, described: dict, device: torch.device):
@@ -89,7 +90,7 @@ class Classifier:
         if not folder.is_dir():
             raise runs.RunError(f"there is no run folder {folder}: name a folder below runs/ of a folder of results")
         run = runs.load(folder)
-        settings = Settings.of({key: value for key, value in run.settings.items() if key != "data"})
+        settings = checkpoint.settings_of(run)
         described = description.read(run, settings)
         return cls(checkpoint.trained_network(run), settings, described, _device(device))
 
@@ -100,11 +101,16 @@ class Classifier:
         """
         return recording.read(Path(path), self.form, fps=fps)
 
-    def __call__(
-        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
-        seconds: float | None = None, stride: float | None = None,
-    ) -> Prediction:  # fmt: skip
-        """The probabilities of each window of a recording.
+    def predict(
+        self,
+        frames_or_joints: ArrayLike | Recording,
+        *,
+        fps: float | None = None,
+        times: ArrayLike | None = None,
+        seconds: float | None = None,
+        stride: float | None = None,
+    ) -> Prediction:
+        """What is done in each window of a recording.
 
         A run on frames takes (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8; a run on joints (t, m, j, 3) or
         (t, j, 3), float metres, zeros where a body is not seen; or what `read` gives. `fps` frames a second, or
@@ -120,17 +126,30 @@ class Classifier:
         starts, ends = (np.array([getattr(w, name) for w in windows]) for name in ("start", "end"))
         return Prediction(probabilities, starts, ends, self.classes)
 
+    def __call__(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
+        """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
+        return self.predict(frames_or_joints, **how).probabilities
+
     def features(
-        self, frames_or_joints: ArrayLike | Recording, *, fps: float | None = None, times: ArrayLike | None = None,
-        seconds: float | None = None, stride: float | None = None,
-    ) -> np.ndarray:  # fmt: skip
-        """(windows, d): what the last layer of the network takes, the mean over views. Takes and raises as a call."""
+        self,
+        frames_or_joints: ArrayLike | Recording,
+        *,
+        fps: float | None = None,
+        times: ArrayLike | None = None,
+        seconds: float | None = None,
+        stride: float | None = None,
+    ) -> np.ndarray:
+        """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
         return self._judged(frames_or_joints, fps, times, seconds, stride)[1]
 
     def _judged(
-        self, given: ArrayLike | Recording, fps: float | None, times: ArrayLike | None, seconds: float | None,
+        self,
+        given: ArrayLike | Recording,
+        fps: float | None,
+        times: ArrayLike | None,
+        seconds: float | None,
         stride: float | None,
-    ) -> tuple[np.ndarray, np.ndarray, list[Window]]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray, list[Window]]:
         """Probabilities (windows, k), features (windows, d), and the windows."""
         if not isinstance(given, Recording):
             given = recording.of_array(given, self.form, fps=fps, times=times)

@@ -14,20 +14,21 @@ from torch.utils.data import Dataset
 from wtmr_core import datasets
 from wtmr_core.datasets import augment
 from wtmr_core.datasets.clips import Cache, ClipFormat, cached
-from wtmr_core.datasets.splits import corrected_parts, published_parts
+from wtmr_core.datasets.splits import official_parts, sampled_parts
+from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
 from wtmr_core.settings import Settings
 
 #: the settings that say how strongly to augment
-STRENGTHS = ("flip", "rotate", "shift", "zoom", "jitter", "noise", "tilt", "drop")
+STRENGTHS = ("flip", "rotate", "shift", "zoom", "jitter", "tilt", "joint_noise", "joint_dropout")
 
 
 def clip_format(settings: Settings) -> ClipFormat:
     """How the cache holds the clips of a run."""
-    reader = settings.protocol if settings.dataset == "ntu60" else "corrected"  # only there the paper's reading differs
-    if settings.dataset == "ntu60":
-        return ClipFormat(settings.stored_frames, bodies=1 if reader == "published" else 2, reader=reader)
-    rgb = settings.dataset == "svideoqa"
-    return ClipFormat(settings.stored_frames, settings.size, 3 if rgb else 1, choice="flow" if rgb else "uniform")
+    if has_joints(settings.dataset):
+        bodies = 1 if settings.reader == "published" else 2
+        return ClipFormat(settings.stored_frames, bodies=bodies, reader=settings.reader)
+    choice = "flow" if settings.dataset == "svideoqa" else "uniform"
+    return ClipFormat(settings.stored_frames, settings.size, CHANNELS[MODALITIES[settings.dataset]], choice=choice)
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,19 @@ def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
     """The same settings with `auto` as split replaced by the first that can be read below the data set's root."""
     if settings.split != "auto":
         return settings
-    reader = datasets.module(settings.dataset)
-    available = reader.splits(datasets.find(settings.dataset, root, scale=settings.scale))
-    return replace(settings, split=next(iter(available), reader.SPLITS[0]))
+    place = datasets.find(settings.dataset, root, scale=settings.scale)
+    return replace(settings, split=datasets.first_split(settings.dataset, place))
 
 
 def prepare_clips(settings: Settings, root: str | Path | None = None) -> Data:
     """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
     settings = resolve(settings, root)
     place = datasets.find(settings.dataset, root, scale=settings.scale)
-    index = datasets.open_index(settings.dataset, place, settings.split, protocol=settings.protocol)
+    index = datasets.open_index(settings.dataset, place, settings.split, reader=settings.reader)
     read = datasets.module(settings.dataset).read
     cache = cached(index, read, clip_format(settings), datasets.cache_home(), workers=settings.workers or None)
-    if settings.protocol == "published":
-        parts, validation = published_parts(len(cache.index), settings.seed), "20 % of all clips, drawn by clip"
-    else:
-        parts, validation = corrected_parts(cache.index.samples, settings.val_fraction, settings.seed)
+    divide = sampled_parts if settings.parts == "sampled" else official_parts
+    parts, validation = divide(cache.index.samples, settings.val_fraction, settings.seed)
     return Data(cache, parts, validation)
 
 
@@ -109,28 +107,40 @@ class Share:
         return slice(self.first, self.behind)
 
 
-def inputs(clips: Tensor, settings: Settings, generator: torch.Generator | None, *, augmented: bool,
-           share: Share | None = None, mirrorable: Tensor | None = None, view: int = 0) -> Tensor:  # fmt: skip
+def inputs(
+    clips: Tensor,
+    settings: Settings,
+    generator: torch.Generator | None,
+    *,
+    augmented: bool,
+    share: Share | None = None,
+    mirrorable: Tensor | None = None,
+    view: int = 0,
+) -> Tensor:
     """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints, of which
     `wtmr` takes (b, t, m, j, 3), those of both bodies.
 
     `augmented`: with numbers drawn from `generator`; otherwise nothing is random and `view`, below `settings.views`,
     says which frames are shown. `share`: which part of a batch `clips` are; the numbers are drawn for all of it, so
-    that each clip gets those it would get alone. `mirrorable` (b,) bool: the clips that flips do not spare.
+    that each clip gets those it would get alone. `mirrorable` (b,) bool: the clips that are still what
+    their class says in a mirror.
     """
     share = share or Share(0, len(clips), len(clips))
-    published = settings.protocol == "published"
     draw = None
     if augmented:
         draw = augment.Draw(
-            generator, per_frame=published, share=(share.first, share.behind, share.whole),
-            mirrorable=None if published else mirrorable, **{k: getattr(settings, k) for k in STRENGTHS},
-        )  # fmt: skip
-    chosen = augment.pick(clips.shape[1], settings.frames, share.whole, generator if augmented else None,
-                          view=(view, settings.views))[share.slice]  # fmt: skip
+            generator,
+            per_frame=settings.augment_per == "frame",
+            share=(share.first, share.behind, share.whole),
+            mirrorable=mirrorable if settings.spare_sided else None,
+            **{k: getattr(settings, k) for k in STRENGTHS},
+        )
+    chosen = augment.pick(
+        clips.shape[1], settings.frames, share.whole, generator if augmented else None, view=(view, settings.views)
+    )[share.slice]
     if clips.shape[1] != settings.frames:
         clips = clips[torch.arange(len(clips))[:, None], chosen]
-    if settings.dataset != "ntu60":
+    if not has_joints(settings.dataset):
         return augment.frames(clips, draw)
-    bodies = augment.joints(clips, draw, centred=not published)
+    bodies = augment.joints(clips, draw, centred=settings.centre_joints)
     return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the released networks take one

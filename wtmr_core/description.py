@@ -27,7 +27,7 @@ LICENCES = {
     "ntu60": "academic use only (NTU RGB+D)",
     "svideoqa": "not known (SVideoQA)",
 }
-MINIATURE = "MIT, as this repository, which drew them"
+MINIATURE = "MIT, as this repository, which made them"
 OWN = "not known: they are the user's own"
 
 
@@ -117,12 +117,21 @@ def _input(settings: Settings) -> dict[str, Any]:
     if form.size:
         mean, std = augment.GREY if form.channels == 1 else augment.RGB
         return {
-            "modality": "frames", **clip, "size": form.size, "channels": form.channels,
-            "fit": "the whole frame, squashed to a square", "mean": list(mean), "std": list(std),
-        }  # fmt: skip
+            "modality": "frames",
+            **clip,
+            "size": form.size,
+            "channels": form.channels,
+            "fit": "the whole frame, squashed to a square",
+            "mean": list(mean),
+            "std": list(std),
+        }
     bodies = form.bodies if settings.model == "wtmr" else 1  # the released networks take one
-    centred = "raw camera space" if settings.protocol == "published" else "centred on the first body's spine"
+    centred = "centred on the first body's spine" if settings.centre_joints else "raw camera space"
     return {
-        "modality": "joints", **clip, "bodies": bodies, "layout": "the 25 joints of NTU RGB+D", "unit": "metre",
+        "modality": "joints",
+        **clip,
+        "bodies": bodies,
+        "layout": "the 25 joints of NTU RGB+D",
+        "unit": "metre",
         "origin": centred,
-    }  # fmt: skip
+    }

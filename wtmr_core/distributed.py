@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 
 from wtmr_core import environment
+from wtmr_core.parameters import to_pairs
 from wtmr_core.processes import cores, with_me
 from wtmr_core.runs import RunError
-from wtmr_core.settings import Settings, to_pairs
+from wtmr_core.settings import Settings
 
 
 def check(settings: Settings, gpus: int) -> None:
@@ -42,15 +43,27 @@ def command(settings: Settings, results: Path, root: str | Path | None) -> list[
     if settings.nodes == 1:
         return [*torchrun, "--standalone", *train]
     if not (job := os.environ.get("SLURM_JOB_ID")):
-        raise RunError(f"nodes is {settings.nodes}, which needs a SLURM job; elsewhere start torchrun on each machine "
-                       "(see README.md)")  # fmt: skip
+        raise RunError(
+            f"nodes is {settings.nodes}, which needs a SLURM job; elsewhere start torchrun on each machine "
+            "(see README.md)"
+        )
     # SLURM runs the batch script, and so this process, on the first machine; Snakemake keeps the list of them from us
     meeting = f"{os.uname().nodename}:{20000 + int(job) % 20000}"  # two jobs on one machine must not meet
     return [
-        "srun", f"--nodes={settings.nodes}", f"--ntasks={settings.nodes}", "--ntasks-per-node=1", "--overlap",
-        "--cpu-bind=none", "--kill-on-bad-exit=1", *torchrun, f"--nnodes={settings.nodes}", "--rdzv-backend=c10d",
-        f"--rdzv-id={job}", f"--rdzv-endpoint={meeting}", *train,
-    ]  # fmt: skip
+        "srun",
+        f"--nodes={settings.nodes}",
+        f"--ntasks={settings.nodes}",
+        "--ntasks-per-node=1",
+        "--overlap",
+        "--cpu-bind=none",
+        "--kill-on-bad-exit=1",
+        *torchrun,
+        f"--nnodes={settings.nodes}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-id={job}",
+        f"--rdzv-endpoint={meeting}",
+        *train,
+    ]
 
 
 def launch(settings: Settings, results: Path, root: str | Path | None = None) -> None:

@@ -86,8 +86,8 @@ def epoch_seed(settings: Settings, epoch: int) -> int:
 
 def learning_rate(settings: Settings, epoch: float) -> float:
     """The learning rate `epoch` (a fraction too) epochs into the run, for all schedules but `plateau`."""
-    if settings.protocol == "published":
-        epoch = math.floor(epoch)  # stepped once an epoch
+    if settings.lr_per == "epoch":
+        epoch = math.floor(epoch)
     if epoch < settings.warmup_epochs:
         return settings.lr * (epoch + 1e-2) / settings.warmup_epochs
     if settings.schedule == "constant":
@@ -103,8 +103,9 @@ def training_batches(data: Data, settings: Settings, worker: Accelerator, seed: 
     # a clip and its partner may be in different shares: blended first, then shared
     whole = bool(settings.mixup)
     for step, (clips, labels, rows, share) in enumerate(loaded(data, order, settings, worker, whole=whole)):
-        x = inputs(clips, settings, generator, augmented=True, share=None if whole else share,
-                   mirrorable=data.mirrorable[rows])  # fmt: skip
+        x = inputs(
+            clips, settings, generator, augmented=True, share=None if whole else share, mirrorable=data.mirrorable[rows]
+        )
         targets = labels
         if whole:
             amount = augment.mixup_amount(settings.mixup, (seed, step))
@@ -153,17 +154,21 @@ def train_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, fl
         bar.update()
     loss, correct = summed(torch.tensor([tally.loss, tally.correct], dtype=torch.float64), worker).tolist()
     seconds = time.perf_counter() - tally.began
-    return {"lr": rate, "train_loss": loss / clips, "train_accuracy": correct / clips,
-            "clips_per_second": clips / seconds}  # fmt: skip
+    return {
+        "lr": rate,
+        "train_loss": loss / clips,
+        "train_accuracy": correct / clips,
+        "clips_per_second": clips / seconds,
+    }
 
 
 def _step(state: State, number: int) -> None:
     """The optimizer's step `number` of the run, counted from 1."""
     settings, worker = state.settings, state.worker
-    if settings.clip_norm:
-        if settings.protocol != "published":  # there, as released, the norm is that of gradients still scaled
+    if settings.max_grad_norm:
+        if settings.unscale_gradients:
             worker.unscale_gradients()
-        nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip_norm)
+        nn.utils.clip_grad_norm_(state.network.parameters(), settings.max_grad_norm)
     state.optimizer.step()
     state.optimizer.zero_grad()
     if state.average is not None:
@@ -172,18 +177,25 @@ def _step(state: State, number: int) -> None:
 
 @torch.inference_mode()
 def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Logits (b, k) and labels (b,) of a part, on the CPU: nothing random, but as published, where evaluation goes
-    through the augmenting transform, drawn from `seed`. Of several views the logits are the logarithm of their mean
-    probabilities."""
+    """Logits (b, k) and labels (b,) of a part, on the CPU. Nothing is random, but where `augment_evaluation` says so:
+    then augmentation is drawn from `seed`. Of several views the logits are the logarithm of their mean probabilities.
+    """
     settings, worker, network = state.settings, state.worker, state.judged.eval()
-    generator, augmented = torch.Generator().manual_seed(seed), settings.protocol == "published"
-    rows, done = data.parts[part], 0
+    generator, rows, done = torch.Generator().manual_seed(seed), data.parts[part], 0
     logits = torch.zeros(len(rows), len(data.cache.index.classes))
-    for clips, _, _, share in loaded(data, rows, settings, worker):
+    for clips, _, numbers, share in loaded(data, rows, settings, worker):
         if share.counted:  # what other processes work on stays zero here
             views = []
             for view in range(settings.views):
-                x = inputs(clips, settings, generator, augmented=augmented, share=share, view=view)
+                x = inputs(
+                    clips,
+                    settings,
+                    generator,
+                    augmented=settings.augment_evaluation,
+                    share=share,
+                    mirrorable=data.mirrorable[numbers],
+                    view=view,
+                )
                 with worker.autocast():
                     views.append(network(x).float().cpu())
             logits[done + share.first : done + share.behind] = (
@@ -205,8 +217,12 @@ def loaded(
     # no worker processes: a batch is one copy out of the memory map, and they would need as much shared memory
     loader = DataLoader(Batches(data), sampler=batches, batch_size=None, pin_memory=worker.device.type == "cuda")
     for (clips, labels, numbers), share in zip(loader, shares, strict=True):
-        yield (clips.to(worker.device, non_blocking=True), labels.to(worker.device, non_blocking=True),
-               np.asarray(numbers), share)  # fmt: skip
+        yield (
+            clips.to(worker.device, non_blocking=True),
+            labels.to(worker.device, non_blocking=True),
+            np.asarray(numbers),
+            share,
+        )
 
 
 def check_finite(logits: Tensor, data: Data, part: str, epoch: int, remedy: str) -> None:

@@ -66,8 +66,16 @@ def _write(classifier: Classifier, example: Tensor, path: Path, opset: int) -> N
             # strict: followed through Python's own code, where the number of clips stays a variable
             batch = {0: torch.export.Dim("b")}
             program = torch.export.export(classifier.network, (example,), dynamic_shapes=(batch,), strict=True)
-            torch.onnx.export(program, f=str(path), input_names=["clips"], output_names=["logits"], dynamo=True,
-                              opset_version=opset, external_data=False, verbose=False)  # fmt: skip
+            torch.onnx.export(
+                program,
+                f=str(path),
+                input_names=["clips"],
+                output_names=["logits"],
+                dynamo=True,
+                opset_version=opset,
+                external_data=False,
+                verbose=False,
+            )
     except Exception as error:  # torch raises many kinds, over many lines
         tried = f"torch {torch.__version__} and opset {opset}"
         raise RunError(f"this network cannot be exported with {tried}: {_first_line(error)}") from error
@@ -76,8 +84,10 @@ def _write(classifier: Classifier, example: Tensor, path: Path, opset: int) -> N
         raise RunError(f"this network cannot be exported with opset {opset}: torch writes opset {written}")
     _without_traces(model.graph)
     joints = "b t m j c" if example.ndim == 5 else "b t j c"
-    for value, axes in ((model.graph.input[0], "b t c h w" if classifier.form.size else joints),
-                        (model.graph.output[0], "b k")):  # fmt: skip
+    for value, axes in (
+        (model.graph.input[0], "b t c h w" if classifier.form.size else joints),
+        (model.graph.output[0], "b k"),
+    ):
         value.type.tensor_type.shape.dim[0].dim_param, value.doc_string = "b", axes
     onnx.helper.set_model_props(model, description.metadata(classifier.description))
     onnx.checker.check_model(model)

@@ -46,9 +46,15 @@ class Comparison:
 
 
 def bootstrap(
-    labels: ArrayLike, logits: ArrayLike, groups: ArrayLike, *,
-    metric: str = "top1", draws: int = 2000, level: float = 0.95, seed: int = 0,
-) -> Interval:  # fmt: skip
+    labels: ArrayLike,
+    logits: ArrayLike,
+    groups: ArrayLike,
+    *,
+    metric: str = "top1",
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
     """A figure of `metrics.scores` and its percentile interval, from draws of whole groups with replacement.
 
     `logits` are (b, k) or, of s training runs (seeds), (s, b, k): the value is then the mean over the runs, and
@@ -77,9 +83,15 @@ def bootstrap(
 
 
 def compare(
-    labels: ArrayLike, first: ArrayLike, second: ArrayLike, groups: ArrayLike, *,
-    draws: int = 2000, level: float = 0.95, seed: int = 0,
-) -> Comparison:  # fmt: skip
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike,
+    *,
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
     """Whether one model is better than another: the difference of their top-1 accuracies, first − second.
 
     `first` and `second` are logits as in `bootstrap`, of the same clips; their runs may differ in number. The

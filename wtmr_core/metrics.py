@@ -123,9 +123,14 @@ def calibration(labels: ArrayLike, logits: ArrayLike, bins: int = BINS) -> pd.Da
     clips, confidence, right = _binned(run, np.ones(len(run.label)), bins)
     edges, some = np.linspace(0, 1, bins + 1), np.where(clips > 0, clips, np.nan)
     return pd.DataFrame(
-        {"low": edges[:-1], "high": edges[1:], "clips": clips.astype(int), "confidence": confidence / some,
-         "accuracy": right / some}
-    )  # fmt: skip
+        {
+            "low": edges[:-1],
+            "high": edges[1:],
+            "clips": clips.astype(int),
+            "confidence": confidence / some,
+            "accuracy": right / some,
+        }
+    )
 
 
 def calibration_error(labels: ArrayLike, logits: ArrayLike, bins: int = BINS) -> float:

@@ -21,9 +21,15 @@ COLUMNS = ["file", "start_s", "end_s", "label", "score", "file_label", "file_sco
 
 
 def show(
-    classifier: Classifier, paths: Iterable[Path], *, fps: float | None = None, seconds: float | None = None,
-    stride: float | None = None, as_json: bool = False, csv: Path | None = None,
-) -> int:  # fmt: skip
+    classifier: Classifier,
+    paths: Iterable[Path],
+    *,
+    fps: float | None = None,
+    seconds: float | None = None,
+    stride: float | None = None,
+    as_json: bool = False,
+    csv: Path | None = None,
+) -> int:
     """Classify the recordings in the files `paths` and print a table, or a JSON list with an object a file; `csv`
     names a file for the table. Options as those of a `Classifier`.
 
@@ -38,7 +44,7 @@ def show(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", Remark)
             try:
-                prediction = classifier(classifier.read(path, fps=fps), seconds=seconds, stride=stride)
+                prediction = classifier.predict(classifier.read(path, fps=fps), seconds=seconds, stride=stride)
                 said.append(described(name, prediction))
             except Exception as error:  # of one file: the others are still to be done
                 failed += 1

@@ -19,7 +19,7 @@ from filelock import Timeout
 
 from wtmr_core.files import AGAIN, RunError, read_json, read_text, sha256, write, write_json, write_text
 from wtmr_core.locks import locked
-from wtmr_core.settings import LATER, Settings
+from wtmr_core.settings import LATER, RENAMED, Settings
 
 __all__ = ["Run", "RunError", "read_json", "write", "write_json", "write_text"]  # those of `files`, for who writes here
 
@@ -107,9 +107,10 @@ def other(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
 def read_settings(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
     """The settings of the run in `folder`, and `data`, the fingerprint of its clips; raises as `read_json`.
 
-    What came later than the run has the value that the run was trained with (`settings.LATER`).
+    They bear their names of today (`settings.RENAMED`), and what came later than the run has the value that the run was
+    trained with (`settings.LATER`).
     """
-    stored = read_json(folder / SETTINGS, needed)
+    stored = {RENAMED.get(key, key): value for key, value in read_json(folder / SETTINGS, needed).items()}
     return {key: before(stored) for key, before in LATER.items()} | stored
 
 

@@ -60,7 +60,7 @@ class State:
         self.settings, self.worker = settings, worker
         self.norms = synced(network) if worker.num_processes > 1 else []
         optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-        self.average = MovingAverage(network, settings.average, worker.device) if settings.average else None
+        self.average = MovingAverage(network, settings.ema_decay, worker.device) if settings.ema_decay else None
         self.network, self.optimizer = worker.prepare(network, optimizer)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)
         self.progress, self.chosen = Progress(), {}

@@ -44,9 +44,9 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
     """Train and evaluate as `settings` say; the run's folder below `results`, finished.
 
     A finished run is returned as it is; a half-done one goes on after its last whole epoch and ends with
-    the numbers of one that was never stopped. Published: the last epoch counts, train accuracy is the
-    running one, and what is called test is the validation part, as in the paper. Corrected: the epoch that
-    `epochs.chosen_epoch` chooses on validation, and test is read once, at the end.
+    the numbers of one that was never stopped. The epoch that counts is the one that `epochs.chosen_epoch` chooses;
+    test is read once, at the end. Where parts are `sampled`, what is called test is the validation part, as in the
+    paper.
 
     More than one process are started with torchrun, after the clips were prepared here.
     Raises `DataError`, `engine.NotFinite`, and `RunError`, as where another process trains this run.
@@ -87,8 +87,7 @@ def keep_memory() -> None:
 def accelerator(settings: Settings) -> Accelerator:
     """The device and precision of a run.
 
-    `auto` precision: fp32 on the CPU; on a GPU bf16 where it is built in, else fp16 with a scaled loss;
-    the published protocol takes fp16 on any GPU, as the paper did.
+    `auto` precision: fp32 on the CPU; on a GPU `half_precision`, but where bf16 is not built in fp16, its loss scaled.
     """
     launched = environment.started_by_torchrun()
     if not launched:  # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
@@ -104,7 +103,7 @@ def accelerator(settings: Settings) -> Accelerator:
     precision = settings.precision
     if precision == "auto":
         built_in = not cpu and torch.cuda.get_device_capability() >= (8, 0)
-        precision = "fp32" if cpu else "bf16" if built_in and settings.protocol == "corrected" else "fp16"
+        precision = "fp32" if cpu else settings.half_precision if built_in else "fp16"
     if precision == "fp16" and cpu:
         raise runs.RunError("precision is fp16, which needs a GPU: use auto, fp32 or bf16")
     return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu)
@@ -125,8 +124,14 @@ def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> 
         state.resume(folder / runs.STATE, identity)
         log.info("%s: going on after epoch %d", folder.name, state.progress.epoch)
     steps = math.ceil(len(data.parts["train"]) / settings.batch_size)
-    with tqdm(total=settings.epochs * steps, initial=state.progress.epoch * steps, desc=folder.name.rsplit("-", 1)[0],
-              unit="step", mininterval=1.0, disable=not worker.is_main_process) as bar:  # fmt: skip
+    with tqdm(
+        total=settings.epochs * steps,
+        initial=state.progress.epoch * steps,
+        desc=folder.name.rsplit("-", 1)[0],
+        unit="step",
+        mininterval=1.0,
+        disable=not worker.is_main_process,
+    ) as bar:
         for epoch in range(state.progress.epoch, settings.epochs):
             state.advance(one_epoch(state, data, epoch, bar), len(data.parts["val"]))
             if worker.is_main_process:
@@ -151,22 +156,24 @@ def one_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, floa
 
 def _finish(state: State, data: Data, folder: Path) -> None:
     """Test the network of the epoch that counts, and write what makes the run finished."""
-    settings, progress, published = state.settings, state.progress, state.settings.protocol == "published"
+    settings, progress = state.settings, state.progress
     state.judged.load_state_dict(state.chosen)
     history = progress.history
     chosen = history[progress.best - 1]
     logits, labels = evaluate(state, data, "test", epoch_seed(settings, progress.best - 1))
     check_finite(logits, data, "test", progress.best, f"lower lr, or delete {folder} and run it again")
-    train_accuracy = chosen["train_accuracy"] if published else accuracy(*evaluate(state, data, "train"))
+    train_accuracy = chosen["train_accuracy"]
+    if settings.train_accuracy == "evaluated":
+        train_accuracy = accuracy(*evaluate(state, data, "train"))
     if not state.worker.is_main_process:
         return
-    index = data.cache.index
+    index, described = data.cache.index, description.of_run(settings, data)
     metrics = {
         "train_accuracy": train_accuracy,
         "val_accuracy": None if math.isnan(chosen["val_accuracy"]) else chosen["val_accuracy"],
-        "test_accuracy": chosen["val_accuracy"] if published else accuracy(logits, labels),
+        "test_accuracy": accuracy(logits, labels),
         "test": scores(labels.numpy(), logits.numpy()),
-        "test_is": "the validation part, as published" if published else f"split {settings.split}",
+        "test_is": "the validation part, as published" if settings.parts == "sampled" else f"split {settings.split}",
         "validation": data.validation,
         "epochs": settings.epochs,
         "chosen_epoch": progress.best,
@@ -174,6 +181,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "seconds": progress.seconds,
         "clips_per_second": float(np.median([row["clips_per_second"] for row in history])),
         "clips": {part: len(rows) for part, rows in data.parts.items()},
+        "clip_seconds": described["input"]["seconds"],
         "classes": len(index.classes),
         "skipped": index.skips(),
         "remarks": {reason: len(names) for reason, names in index.remarks.groupby("reason").name},
@@ -187,8 +195,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "logits": logits.numpy(),
         "classes": np.array(index.classes),
     }
-    described = description.of_run(settings, data)
-    runs.write(folder / runs.WEIGHTS, lambda p: save_file(state.chosen, p, description.metadata(described)))
+    runs.write(folder / runs.WEIGHTS, lambda p: save_file(state.chosen, p, metadata=description.metadata(described)))
     runs.write(folder / runs.PREDICTIONS, lambda p: np.savez(p, **arrays))
     _write_history(folder, history)  # nothing is signed that is only believed to lie there
     runs.write_json(folder / runs.METRICS, metrics)

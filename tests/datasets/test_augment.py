@@ -152,7 +152,7 @@ def test_only_clips_that_may_be_are_mirrored():
 
 
 def test_a_clip_not_mirrored_changes_no_other_number():
-    strengths = {"rotate": 30.0, "zoom": 0.2, "noise": 0.1, "tilt": 20.0, "drop": 0.2}
+    strengths = {"rotate": 30.0, "zoom": 0.2, "joint_noise": 0.1, "tilt": 20.0, "joint_dropout": 0.2}
     spared = joints(body(b=4), draw(flip=1.0, mirrorable=torch.zeros(4, dtype=torch.bool), **strengths))
     assert torch.equal(spared, joints(body(b=4), draw(flip=0.0, **strengths)))
 
@@ -208,7 +208,7 @@ def test_the_mirror_exchanges_left_and_right():
 
 
 def test_noise_reaches_no_absent_body():
-    got = joints(body(), draw(noise=0.1))
+    got = joints(body(), draw(joint_noise=0.1))
     assert not got[:, 1:, 1].any()
     assert 0.05 < (got - joints(body()))[:, :, 0].std() < 0.2
 
@@ -246,7 +246,7 @@ def test_turned_about_y_before_z():
 def test_a_dropped_joint_is_where_its_nearest_kept_parent_is(seed, drop):
     """Each joint is at its own place or at that of the joint it hangs on, the same one in all frames and bodies."""
     x = torch.rand(2, 2, 2, 25, 3, generator=torch.Generator().manual_seed(3)) + 1
-    got = joints(x, draw(seed, drop=drop), centred=False)
+    got = joints(x, draw(seed, joint_dropout=drop), centred=False)
     drawn = torch.Generator().manual_seed(seed)
     for _ in range(3):
         torch.rand(2, generator=drawn)
@@ -265,7 +265,7 @@ def test_a_dropped_arm_by_hand(monkeypatch):
     gone[:, [0, L_ELBOW, L_WRIST]] = 0.0  # below any probability
     monkeypatch.setattr(Draw, "drawn", lambda self, draw, shape: gone if tuple(shape) == (1, 25) else draw(shape))
     x = body(b=1)
-    got = joints(x, draw(drop=0.1))
+    got = joints(x, draw(joint_dropout=0.1))
     want = joints(x)
     want[:, :, :, [L_ELBOW, L_WRIST]] = want[:, :, :, [L_SHOULDER]]
     torch.testing.assert_close(got, want)
@@ -273,20 +273,20 @@ def test_a_dropped_arm_by_hand(monkeypatch):
 
 
 def test_all_dropped_is_all_in_the_hips_and_absent_bodies_stay_zero():
-    got = joints(body(), draw(drop=1.0))
+    got = joints(body(), draw(joint_dropout=1.0))
     torch.testing.assert_close(got, joints(body())[..., :1, :].expand_as(got))
-    assert not joints(body(), draw(drop=0.5, tilt=30.0, noise=0.1))[:, 1:, 1].any()
+    assert not joints(body(), draw(joint_dropout=0.5, tilt=30.0, joint_noise=0.1))[:, 1:, 1].any()
 
 
 def test_a_dropped_joint_has_no_noise_of_its_own():
-    got = joints(body(), draw(drop=1.0, noise=0.1))
+    got = joints(body(), draw(joint_dropout=1.0, joint_noise=0.1))
     assert torch.equal(got, got[..., :1, :].expand_as(got))
 
 
-EVERY = {"flip": 0.5, "rotate": 30.0, "zoom": 0.2, "noise": 0.05, "tilt": 25.0, "drop": 0.3}
+EVERY = {"flip": 0.5, "rotate": 30.0, "zoom": 0.2, "joint_noise": 0.05, "tilt": 25.0, "joint_dropout": 0.3}
 
 
-@pytest.mark.parametrize("strengths", [{"tilt": 25.0}, {"drop": 0.3}, EVERY])
+@pytest.mark.parametrize("strengths", [{"tilt": 25.0}, {"joint_dropout": 0.3}, EVERY])
 def test_shares_get_the_numbers_of_the_whole(strengths):
     x, may = body(b=5), torch.tensor([True, False, True, True, False])
     whole = joints(x, draw(7, **strengths, mirrorable=may))
@@ -298,20 +298,20 @@ def test_shares_get_the_numbers_of_the_whole(strengths):
 
 def test_tilted_and_dropped_once_a_clip():
     one = body(b=3, t=1, m=1).expand(-1, 4, -1, -1, -1)
-    got = joints(one, draw(tilt=25.0, drop=0.3), centred=False)
+    got = joints(one, draw(tilt=25.0, joint_dropout=0.3), centred=False)
     torch.testing.assert_close(got, got[:, :1].expand_as(got))
     assert not torch.allclose(got, one)
 
 
 def test_settings_without_tilt_and_drop_draw_what_they_always_drew():
     """Numbers of the code before there were tilt and drop; also the next ones of the generator."""
-    now = draw(5, flip=0.5, rotate=30.0, zoom=0.15, noise=0.05)
+    now = draw(5, flip=0.5, rotate=30.0, zoom=0.15, joint_noise=0.05)
     got = joints(body(b=3), now)[:, 0, 1, 7]
     was = [[0.716550, 0.776835, -1.103345], [0.703853, -0.793025, 1.330183], [1.314291, -1.044834, -0.853476]]
     np.testing.assert_allclose(got, was, atol=1e-4)
     np.testing.assert_allclose(torch.rand(2, generator=now.generator), [0.280029, 0.806622], atol=1e-5)
     pictures = [0.394663, 1.699351]
-    now = draw(5, **STRONG, tilt=30.0, drop=0.5)  # pictures have neither
+    now = draw(5, **STRONG, tilt=30.0, joint_dropout=0.5)  # pictures have neither
     np.testing.assert_allclose(frames(clip(t=2), draw(5, **STRONG))[:, 1, 0, 4, 3], pictures, atol=1e-4)
     np.testing.assert_allclose(frames(clip(t=2), now)[:, 1, 0, 4, 3], pictures, atol=1e-4)
     np.testing.assert_allclose(torch.rand(1, generator=now.generator), [0.980927], atol=1e-5)
@@ -321,8 +321,8 @@ def test_settings_without_tilt_and_drop_draw_what_they_always_drew():
 
 def test_tilt_and_drop_change_no_number_drawn_before_them():
     """So little of both that nothing of it is seen: what remains is the rest of the strengths."""
-    little = joints(body(), draw(4, **EVERY | {"tilt": 1e-5, "drop": 1e-9}))
-    torch.testing.assert_close(little, joints(body(), draw(4, **EVERY | {"tilt": 0.0, "drop": 0.0})))
+    little = joints(body(), draw(4, **EVERY | {"tilt": 1e-5, "joint_dropout": 1e-9}))
+    torch.testing.assert_close(little, joints(body(), draw(4, **EVERY | {"tilt": 0.0, "joint_dropout": 0.0})))
 
 
 # -- mixup

@@ -41,6 +41,7 @@ CONTENTS = {
 #: a recording of each set, so that a root is recognised
 SURE = (
     "run/sure.avi",
+    "run/sure.skeleton",
     "S001C001P002R001A001.skeleton",
     "videosequence-9/s/c/frame_1.png",
     "videosequence-9/s/c/qa.csv",
@@ -75,7 +76,7 @@ def test_every_file_is_counted_once(files, dataset, protocol):
         for path, broken in {**files, **dict.fromkeys(SURE, False)}.items():
             write(root, path, broken)
         try:
-            index = datasets.module(dataset).index(root, "-", protocol=protocol)
+            index = datasets.module(dataset).index(root, "-", reader=protocol)
         except DataError:  # two lists that differ, classes.txt that lacks a class
             reject()
         there = sum(len(names) for _, _, names in os.walk(root))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtmr_core.datasets import DataError
-from wtmr_core.datasets.splits import FEWEST_GROUPS, corrected_parts, fold_numbers, published_parts
+from wtmr_core.datasets.splits import FEWEST_GROUPS, fold_numbers, official_parts, sampled_parts
 
 
 def samples(groups: int, per_group: int = 6, classes: int = 3, test: int = 5) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def is_a_partition(parts, rows):
 @given(st.integers(FEWEST_GROUPS, 30), st.integers(2, 8), st.floats(0.05, 0.5), st.integers(0, 99))
 def test_validation_shares_no_group_with_training(groups, per_group, fraction, seed):
     table = samples(groups, per_group)
-    parts, said = corrected_parts(table, fraction, seed)
+    parts, said = official_parts(table, fraction, seed)
     is_a_partition(parts, range(len(table)))
     assert set(table.group[parts["train"]]).isdisjoint(table.group[parts["val"]])
     assert (table.split[parts["test"]] == "test").all()
@@ -35,7 +35,7 @@ def test_validation_shares_no_group_with_training(groups, per_group, fraction, s
 @given(st.integers(1, FEWEST_GROUPS - 1), st.integers(0, 99))
 def test_too_few_groups_are_cut_by_clip_and_said(groups, seed):
     table = samples(groups, per_group=20)
-    parts, said = corrected_parts(table, 0.2, seed)
+    parts, said = official_parts(table, 0.2, seed)
     is_a_partition(parts, range(len(table)))
     assert said == f"by clip: train has only {groups} groups"
     assert set(table.label[parts["val"]]) == {0, 1, 2}
@@ -43,7 +43,7 @@ def test_too_few_groups_are_cut_by_clip_and_said(groups, seed):
 
 def test_the_same_seed_the_same_parts():
     table = samples(12)
-    one, two, other = (corrected_parts(table, 0.2, seed)[0]["val"].tolist() for seed in (3, 3, 4))
+    one, two, other = (official_parts(table, 0.2, seed)[0]["val"].tolist() for seed in (3, 3, 4))
     assert one == two != other
 
 
@@ -72,16 +72,24 @@ def test_too_few_clips_for_the_folds(labels, groups, says):
 
 
 def test_the_published_draw_is_80_20_by_clip():
-    parts = published_parts(6766, seed=0)
+    table = pd.DataFrame(index=range(6766))
+    parts, method = sampled_parts(table, 0.2, seed=0)
+    assert method == "20 % of all clips, sampled by clip"
     assert (len(parts["train"]), len(parts["val"])) == (5412, 1354)  # as in the paper's logs
     np.testing.assert_array_equal(parts["val"], parts["test"])
     is_a_partition({k: parts[k] for k in ("train", "val")}, range(6766))
-    assert parts["train"].tolist() != published_parts(6766, seed=1)["train"].tolist()
+    assert parts["train"].tolist() != sampled_parts(table, 0.2, seed=1)[0]["train"].tolist()
 
 
 def test_svideoqas_published_counts():
-    parts = published_parts(726, seed=0)
+    parts, _ = sampled_parts(pd.DataFrame(index=range(726)), 0.2, seed=0)
     assert (len(parts["train"]), len(parts["val"])) == (580, 146)
+
+
+@pytest.mark.parametrize("clips", [0, 1])
+def test_too_few_clips_to_sample(clips):
+    with pytest.raises(DataError, match=f"{clips} clips are too few to sample 0.2 of them"):
+        sampled_parts(pd.DataFrame(index=range(clips)), 0.2, 0)
 
 
 def test_unused_clips_stay_out():
@@ -89,10 +97,10 @@ def test_unused_clips_stay_out():
         [samples(8), pd.DataFrame({"label": [0], "group": ["u"], "split": ["unused"], "unit": ["u"]})],
         ignore_index=True,
     )
-    parts, _ = corrected_parts(table, 0.2, 0)
+    parts, _ = official_parts(table, 0.2, 0)
     assert len(table) - 1 not in np.concatenate(list(parts.values()))
 
 
 def test_an_empty_part_is_refused():
     with pytest.raises(DataError, match="0 test clips"):
-        corrected_parts(samples(6, test=0), 0.2, 0)
+        official_parts(samples(6, test=0), 0.2, 0)

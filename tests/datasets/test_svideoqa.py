@@ -25,7 +25,7 @@ def test_every_camera_folder_is_a_clip(root):
 
 def test_the_published_reading_leaves_out_second_cameras_and_sequence_149(root):
     (root / "videosequence-003").rename(root / "videosequence-149")
-    index = svideoqa.index(root, "-", protocol="published")
+    index = svideoqa.index(root, "-", reader="published")
     assert index.skips() == {svideoqa.LEFT_OUT: 7}
     assert len(index) == 5
     assert index.problems() == []
@@ -58,7 +58,7 @@ def test_a_clips_own_label(tmp_path, rows, expected):
 def test_published_gives_one_label_to_all_of_a_sequence_and_corrected_does_not(tmp_path):
     for subject, word in (("s1", "waving"), ("s2", "sitting")):
         table(tmp_path / "videosequence-001" / subject / "Camera01", f"question,answer\nwhat,{word}\n")
-    names = {p: svideoqa.index(tmp_path, "-", protocol=p).class_counts() for p in ("published", "corrected")}
+    names = {p: svideoqa.index(tmp_path, "-", reader=p).class_counts() for p in ("published", "corrected")}
     assert names == {"published": {"sitting": 2}, "corrected": {"sitting": 1, "waving": 1}}
 
 
@@ -67,7 +67,7 @@ def test_labels_do_not_depend_on_the_hash_seed(root):
 from pathlib import Path
 from wtmr_core.datasets import svideoqa
 for protocol in ("published", "corrected"):
-    print(svideoqa.index(Path({str(root)!r}), "sequence", protocol=protocol).samples.to_csv())
+    print(svideoqa.index(Path({str(root)!r}), "sequence", reader=protocol).samples.to_csv())
 """
     runs = [
         subprocess.run(
@@ -155,7 +155,7 @@ def test_sequences_in_parts_are_all_read(tmp_path):
 def test_the_published_word_is_of_the_whole_sequence_in_two_parts(tmp_path):
     camera(tmp_path / "part1" / "videosequence-001" / "s1" / "Camera01", "waving")
     camera(tmp_path / "part2" / "videosequence-1" / "s2" / "Camera01", "sitting")
-    assert svideoqa.index(tmp_path, "-", protocol="published").class_counts() == {"sitting": 2}
+    assert svideoqa.index(tmp_path, "-", reader="published").class_counts() == {"sitting": 2}
 
 
 def test_two_cameras_of_one_name_are_both_named(tmp_path):
@@ -171,7 +171,7 @@ def test_two_cameras_of_one_name_are_both_named(tmp_path):
 def test_a_comma_too_many_never_gives_a_label(tmp_path, protocol):
     text = "question,answer\nWhat is he doing, exactly?,walking\n" + "What is he doing?,sitting\n" * 5
     table(tmp_path / "videosequence-001" / "s" / "Camera01", text)
-    index = svideoqa.index(tmp_path, "-", protocol=protocol)
+    index = svideoqa.index(tmp_path, "-", reader=protocol)
     assert index.skips() == {"table with a row of another number of fields": 1}
     assert "qa.csv, line 2: 3 fields" in index.skipped.detail[0]
 

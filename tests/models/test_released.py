@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from wtmr_core.models import released
+from wtmr_core.modality import CHANNELS, MODALITIES
 from wtmr_core.models.released import DATASETS, MODELS, build
 
 NETWORKS = [(dataset, model) for dataset in DATASETS for model in MODELS]
@@ -14,7 +14,7 @@ every_network = pytest.mark.parametrize(("dataset", "model"), NETWORKS)
 
 
 def clips(dataset: str, b: int = 2, frames: int = 3, size: int = 64) -> torch.Tensor:
-    shape = (25, 3) if dataset == "ntu60" else (released.CHANNELS[dataset], size, size)
+    shape = (25, 3) if dataset == "ntu60" else (CHANNELS[MODALITIES[dataset]], size, size)
     return torch.randn(b, frames, *shape, generator=torch.Generator().manual_seed(1))
 
 

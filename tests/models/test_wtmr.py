@@ -7,9 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.models.test_regions import filled, some
+from wtmr_core.modality import CHANNELS, MODALITIES
 from wtmr_core.models import build as build_any
 from wtmr_core.models import released
-from wtmr_core.models.wtmr import CHANNELS, CLASSES, WTMR, build
+from wtmr_core.models.wtmr import CLASSES, WTMR, build
 from wtmr_core.paper.cost import count_complete
 
 FRAMES = ("hmdb51", "svideoqa")
@@ -19,7 +20,7 @@ every_dataset = pytest.mark.parametrize("dataset", CLASSES)
 
 
 def clips(dataset: str, b: int = 2, *, frames: int = 4, m: int = 2, seed: int = 1) -> torch.Tensor:
-    return some(b, frames, *((m, 25, 3) if dataset == "ntu60" else (CHANNELS[dataset], 32, 32)), seed=seed)
+    return some(b, frames, *((m, 25, 3) if dataset == "ntu60" else (CHANNELS[MODALITIES[dataset]], 32, 32)), seed=seed)
 
 
 def mixed() -> torch.Tensor:
@@ -150,8 +151,8 @@ def test_both_bodies_count(changes):
     [
         ("hmdb51", {"context": False}, {"cnn.context", "cnn.join"}),
         ("ntu60", {"context": False}, {"cnn.context", "cnn.join"}),
-        ("hmdb51", {"weights": "uniform"}, {"cnn.weights"}),
-        ("ntu60", {"weights": "uniform"}, {"cnn.weights"}),
+        ("hmdb51", {"region_weights": "uniform"}, {"cnn.weights"}),
+        ("ntu60", {"region_weights": "uniform"}, {"cnn.weights"}),
         ("hmdb51", {"cnn": False}, {"cnn"}),
         ("svideoqa", {"cnn": False}, {"cnn"}),
         ("ntu60", {"cnn": False}, {"cnn"}),
@@ -204,7 +205,7 @@ def test_shared_kernels_are_those_of_one_region(dataset, regions):
 @torch.no_grad()
 def test_uniform_weights_are_all_one():
     for dataset in CLASSES:
-        assert (small(dataset, weights="uniform").regions(clips(dataset)).weights == 1).all()
+        assert (small(dataset, region_weights="uniform").regions(clips(dataset)).weights == 1).all()
 
 
 @torch.no_grad()
@@ -229,7 +230,7 @@ def test_without_the_cnn_there_are_as_many_tokens(dataset):
     network, inputs = small(dataset, cnn=False), clips(dataset)
     assert tokens(network, inputs) == tokens(small(dataset), inputs)
     if dataset in FRAMES:  # the pixels that a patch of the map lay over
-        assert network.patches.project.in_features == CHANNELS[dataset] * 16 * 16
+        assert network.patches.project.in_features == CHANNELS[MODALITIES[dataset]] * 16 * 16
 
 
 @pytest.mark.parametrize(
@@ -314,7 +315,7 @@ def test_one_batch_can_be_learnt_by_heart(dataset):
 
 @pytest.mark.parametrize(
     "changes", [{}, {"attention": "divided"}, {"attention": "space"}, {"cnn": False}, {"kernels": "shared"},
-                {"weights": "uniform"}, {"context": False}],
+                {"region_weights": "uniform"}, {"context": False}],
 )  # fmt: skip
 @every_dataset
 def test_gradients_reach_every_parameter(dataset, changes):
@@ -421,7 +422,7 @@ def test_the_seed_decides_the_weights(dataset):
     [
         ("kinetics", {}, "no data set 'kinetics'; there are hmdb51, ntu60, svideoqa"),
         ("hmdb51", {"kernels": "free"}, "kernels is 'free'; it can be own or shared"),
-        ("hmdb51", {"weights": "fixed"}, "weights is 'fixed'; it can be learned or uniform"),
+        ("hmdb51", {"region_weights": "fixed"}, "region_weights is 'fixed'; it can be learned or uniform"),
         ("hmdb51", {"attention": "axial"}, "attention is 'axial'; it can be joint, divided, space"),
         ("hmdb51", {"size": 40}, "size must be a multiple of 16, since the map.*found 40"),
         ("svideoqa", {"size": 40, "cnn": False}, "size must be a multiple of 16, since the map.*found 40"),
@@ -476,7 +477,7 @@ def test_clips_of_another_shape_are_refused(dataset, shape, axes, cnn):
 @pytest.mark.parametrize("dataset", FRAMES)
 def test_on_frames_the_described_costs_no_more_than_the_released(dataset):
     with torch.device("meta"):
-        inputs = torch.empty(1, 16, CHANNELS[dataset], 224, 224)
+        inputs = torch.empty(1, 16, CHANNELS[MODALITIES[dataset]], 224, 224)
         described, released = (count_complete(build_any(dataset, m), inputs) for m in ("wtmr", "released-wtmr"))
     assert described.macs <= released.macs
     assert described.params <= released.params

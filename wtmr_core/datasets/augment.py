@@ -1,7 +1,7 @@
 """From cached clips to what a network sees, on the device: normalisation, and augmentation with drawn numbers.
 
-Two ways of drawing: once per clip, so that motion stays motion (corrected), and anew for every frame of a
-clip, as the paper's notebooks did (published). Evaluation calls `frames` and `joints` without `draw`: it then
+Two ways of drawing: once per clip, so that motion stays motion, and anew for every frame of a clip, as the paper's
+notebooks did. Evaluation calls `frames` and `joints` without `draw`: it then
 has no randomness at all.
 """
 
@@ -28,10 +28,10 @@ SIDED = re.compile(r"(left|right)(wards?)?|(anti|counter)?clockwise")  # words t
 class Draw:
     """How strongly to augment, and from which generator (on the CPU, so that every device draws alike).
 
-    Units as in `settings.Settings`. `per_frame`: the published way. `share`: the clips to augment are those from
-    the first number up to the second of a batch of as many as the third; the numbers are drawn for all of them.
-    `mirrorable`: (b,) bool on the CPU, which clips of this share may be mirrored; None is all. It goes by clip,
-    so it is not given with `per_frame`.
+    Units as in `settings.Settings`. `per_frame`: pictures are augmented anew for each frame. `share`: the clips to
+    augment are those from the first number up to the second of a batch of as many as the third; the numbers are drawn
+    for all of them.
+    `mirrorable`: (b,) bool on the CPU, which clips of this share may be mirrored; None is all.
     """
 
     generator: torch.Generator
@@ -40,9 +40,9 @@ class Draw:
     shift: float = 0.0
     zoom: float = 0.0
     jitter: float = 0.0
-    noise: float = 0.0
-    tilt: float = 0.0  # largest angle in degrees; of joints, about the camera's axis z
-    drop: float = 0.0  # probability that a joint is dropped from a clip; of joints
+    tilt: float = 0.0
+    joint_noise: float = 0.0
+    joint_dropout: float = 0.0
     per_frame: bool = False
     share: tuple[int, int, int] | None = None
     mirrorable: Tensor | None = None
@@ -59,9 +59,12 @@ class Draw:
         return self.drawn(torch.rand, shape) * (high - low) + low
 
     def mirrored(self, count: int) -> Tensor:
-        """(count,) bool, true with probability `flip` where a clip may be mirrored; it always draws as much."""
+        """(count,) bool, true with probability `flip` where a clip, or a frame of it, may be mirrored; it always draws
+        as much."""
         chosen = self.drawn(torch.rand, (count,)) < self.flip
-        return chosen if self.mirrorable is None else chosen & self.mirrorable
+        if self.mirrorable is None:
+            return chosen
+        return chosen & self.mirrorable.repeat_interleave(count // len(self.mirrorable))
 
 
 def mirrorable(classes: Sequence[str]) -> Tensor:
@@ -74,8 +77,9 @@ def mirrorable(classes: Sequence[str]) -> Tensor:
     return torch.tensor([not any(map(SIDED.fullmatch, w)) for w in words], dtype=torch.bool)
 
 
-def pick(stored: int, frames: int, clips: int, generator: torch.Generator | None = None,
-         view: tuple[int, int] = (0, 1)) -> Tensor:  # fmt: skip
+def pick(
+    stored: int, frames: int, clips: int, generator: torch.Generator | None = None, view: tuple[int, int] = (0, 1)
+) -> Tensor:
     """Which `frames` of `stored` frames to show: (b, t) numbers, rising.
 
     Each from its own equal stretch of the clip: with a `generator` anywhere in it, whatever the view; without,
@@ -157,7 +161,7 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
     clips = torch.where(rearrange(mirror, "b -> b 1 1 1 1"), flipped, clips)
     angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
     scale = draw.uniform((b,), 1 - draw.zoom, 1 + draw.zoom)
-    noise = draw.noise * draw.drawn(torch.randn, clips.shape) if draw.noise else torch.zeros(1)
+    noise = draw.joint_noise * draw.drawn(torch.randn, clips.shape) if draw.joint_noise else torch.zeros(1)
     cos, sin, zero, one = angle.cos() * scale, angle.sin() * scale, torch.zeros(b), torch.ones(b)
     turn = _matrices([cos, zero, sin], [zero, scale, zero], [-sin, zero, cos])  # b 3 3, about y
     # drawn last, and only where asked for: runs without it see the numbers that they always saw
@@ -166,8 +170,8 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
         cos, sin = angle.cos(), angle.sin()
         turn = _matrices([cos, -sin, zero], [sin, cos, zero], [zero, zero, one]) @ turn
     clips = torch.einsum("btmjx,byx->btmjy", clips, turn.to(clips.device)) + noise.to(clips.device)
-    if draw.drop:
-        stand = _stand_ins(draw.drawn(torch.rand, (b, JOINTS)) < draw.drop).to(clips.device)
+    if draw.joint_dropout:
+        stand = _stand_ins(draw.drawn(torch.rand, (b, JOINTS)) < draw.joint_dropout).to(clips.device)
         clips = torch.take_along_dim(clips, rearrange(stand, "b j -> b 1 1 j 1"), dim=3)
     return torch.where(seen, clips, torch.zeros_like(clips))
 

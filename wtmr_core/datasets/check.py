@@ -16,12 +16,20 @@ from wtmr_core import datasets
 from wtmr_core.datasets.clips import ClipFormat, verify
 from wtmr_core.datasets.index import DataError, Index, Unreadable
 from wtmr_core.datasets.tree import printable
+from wtmr_core.modality import has_joints
 
 SHOWN = 10  # names of each reason
 
 
-def report(dataset: str, root: str | Path | None = None, *, split: str | None = None, protocol: str = "corrected",
-           names_only: bool = False, workers: int | None = None) -> dict[str, Any]:  # fmt: skip
+def report(
+    dataset: str,
+    root: str | Path | None = None,
+    *,
+    split: str | None = None,
+    reader: str = "corrected",
+    names_only: bool = False,
+    workers: int | None = None,
+) -> dict[str, Any]:
     """All there is to say of a data set, as `--json` prints it; the index is the one that training uses.
 
     Every split that can be read there is checked, or `split` alone. Every kept clip is read to its end, once, unless
@@ -29,29 +37,49 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
     remarked is of all. `problems` is empty where all is as expected; what keeps a split from being read is one of them.
     """
     findings: dict[str, Any] = {
-        "dataset": dataset, "root": str(root), "kept": 0, "expected": None, "skipped": {}, "remarks": {},
-        "foreign": {}, "used": 0, "classes": {}, "class_parts": {}, "splits": {}, "crossing": {}, "groups_crossing": 0,
-        "notes": [], "skipped_samples": [], "remarked_samples": [], "names_only": names_only, "problems": [],
-    }  # fmt: skip
-    reader = datasets.module(dataset)
+        "dataset": dataset,
+        "root": str(root),
+        "kept": 0,
+        "expected": None,
+        "skipped": {},
+        "remarks": {},
+        "foreign": {},
+        "used": 0,
+        "classes": {},
+        "class_parts": {},
+        "splits": {},
+        "crossing": {},
+        "groups_crossing": 0,
+        "notes": [],
+        "skipped_samples": [],
+        "remarked_samples": [],
+        "names_only": names_only,
+        "problems": [],
+    }
+    module = datasets.module(dataset)
     try:
         place = datasets.find(dataset, root)
         findings["root"] = str(place)
-        names = (split,) if split else reader.splits(place) or ("-",)
+        names = (split,) if split else module.splits(place) or ("-",)
     except DataError as error:
         return findings | {"problems": [str(error)]}
-    form = None if names_only else _format(dataset, protocol)
-    verified = _Verified(reader, form, workers)
+    form = None if names_only else _format(dataset, reader)
+    verified = _Verified(module, form, workers)
     skipped, remarks = [], []
     for name in names:
         try:
-            index = verified.of(reader.index(place, name, protocol=protocol))
+            index = verified.of(module.index(place, name, reader=reader))
         except DataError as error:
             findings["problems"].append(str(error))
             continue
         if not skipped:
-            findings |= {"kept": len(index), "expected": index.expected, "classes": index.class_counts(),
-                      "foreign": index.foreign, "used": index.used}  # fmt: skip
+            findings |= {
+                "kept": len(index),
+                "expected": index.expected,
+                "classes": index.class_counts(),
+                "foreign": index.foreign,
+                "used": index.used,
+            }
         if name != "-":
             findings["splits"][name] = index.parts()
             findings["crossing"][name] = index.crossing()
@@ -60,9 +88,9 @@ def report(dataset: str, root: str | Path | None = None, *, split: str | None = 
         remarks.append(index.remarks)
         findings["notes"] += [note for note in index.notes if note not in findings["notes"]]
         findings["problems"] += [p for p in index.problems() if p not in findings["problems"]]
-    if names == ("-",):
+    if names == ("-",) and split is None:  # there are none: why?
         try:
-            reader.index(place, reader.SPLITS[0], protocol=protocol)
+            module.index(place, module.SPLITS[0], reader=reader)
         except DataError as error:
             findings["problems"] += [str(error)] if str(error) not in findings["problems"] else []
     findings["skipped_samples"], findings["skipped"] = _rows(skipped)
@@ -127,8 +155,8 @@ def _named(what: str, counts: dict[str, int], samples: list[dict]) -> Iterator[s
 class _Verified:
     """Reads each clip to its end once, however many splits it stands in."""
 
-    def __init__(self, reader: ModuleType, form: ClipFormat | None, workers: int | None):
-        self.reader, self.form, self.workers = reader, form, workers
+    def __init__(self, module: ModuleType, form: ClipFormat | None, workers: int | None):
+        self.module, self.form, self.workers = module, form, workers
         self.read: set[str] = set()
         self.unreadable: dict[str, Unreadable] = {}
         self.remarks: dict[str, tuple[str, str]] = {}
@@ -138,7 +166,7 @@ class _Verified:
         todo = index.samples[~index.samples.name.isin(self.read)].reset_index(drop=True)
         if self.form and len(todo):
             part = replace(index, samples=todo, skipped=index.skipped[:0], remarks=index.remarks[:0])
-            part = verify(part, self.reader.read, self.form, workers=self.workers)
+            part = verify(part, self.module.read, self.form, workers=self.workers)
             self.read |= set(todo.name)
             self.unreadable |= {row.name: Unreadable(row.reason, row.detail) for row in _each(part.skipped)}
             self.remarks |= {row.name: (row.reason, row.detail) for row in _each(part.remarks)}
@@ -160,8 +188,8 @@ def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
     return samples, counts
 
 
-def _format(dataset: str, protocol: str) -> ClipFormat:
+def _format(dataset: str, reader: str) -> ClipFormat:
     """The cheapest form in which a clip is read to its end."""
-    if dataset != "ntu60":
+    if not has_joints(dataset):
         return ClipFormat(2, size=16)
-    return ClipFormat(16, bodies=1, reader="published") if protocol == "published" else ClipFormat(2, bodies=2)
+    return ClipFormat(16, bodies=1, reader="published") if reader == "published" else ClipFormat(2, bodies=2)

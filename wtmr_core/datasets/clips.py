@@ -45,8 +45,15 @@ class Attempt:
     fault: Unreadable | None = None
 
 
-def attempts(paths: list[Path], read: Callable, form: ClipFormat, *, workers: int | None = None, keep: bool = True,
-             title: str = "reading") -> Iterator[Attempt]:  # fmt: skip
+def attempts(
+    paths: list[Path],
+    read: Callable,
+    form: ClipFormat,
+    *,
+    workers: int | None = None,
+    keep: bool = True,
+    title: str = "reading",
+) -> Iterator[Attempt]:
     """`read(path, form)` of each path in order, in `workers` processes (`processes.worker_count`), with a progress bar.
 
     Whatever exception a reader raises makes its clip `Unreadable`, with two exceptions, for they are no property of

@@ -12,11 +12,10 @@ A set with a manifest of its own has its split, and five folds: each is test onc
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from wtmr_core.datasets.filenames import is_image, is_video
+from wtmr_core.datasets.class_folders import EMPTY, NO_CLASS, ClassFolders, Media, videos_and_images
 from wtmr_core.datasets.index import DataError, Index, NotThisSet, frames_of
 from wtmr_core.datasets.lists import (
     LISTS,
@@ -30,10 +29,9 @@ from wtmr_core.datasets.lists import (
     manifest,
     read_lists,
     read_manifest,
-)  # fmt: skip
-from wtmr_core.datasets.recordings import BROKEN, Recording, beside, distinct, frames_in
+)
 from wtmr_core.datasets.text import class_names, nfc
-from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, join, printable, suffixes
+from wtmr_core.datasets.tree import HARMLESS, Folder, Tree, printable
 from wtmr_core.datasets.video import ClipFormat, read_frames
 
 SPLITS = ("1", "2", "3")
@@ -49,8 +47,6 @@ OFFICIAL_CLASSES = (
     "stand", "swing_baseball", "sword", "sword_exercise", "talk", "throw", "turn", "walk", "wave",
 )  # fmt: skip
 NOT_A_CLASS = "not a class of HMDB51"
-NO_CLASS = "not in a class folder"
-EMPTY = "empty class folder"
 
 
 def recognise(root: Path) -> None:
@@ -67,14 +63,14 @@ def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
     return tuple(s for s in SPLITS if list_files(folder, s)) if folder else ()
 
 
-def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | None = None) -> Index:
+def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | None = None) -> Index:
     """Every clip below `root`, with its part in `split`.
 
     `split` is `1`, `2` or `3` (official lists, under `root` or in `lists`), `manifest` (a file
     `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
     train and test together is test, the others train; see `splits.fold_numbers`), or `-` for none.
     The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
-    Both protocols read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
+    Both readers read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
     where the lists, the manifest or classes.txt do not serve.
     """
     if split not in (*SPLITS, MANIFEST, *FOLDS, "-"):
@@ -100,14 +96,19 @@ def index(root: Path, split: str, *, protocol: str = "corrected", lists: Path | 
     ]
     samples, skipped = frames_of(rows, found.skipped + unlisted + absent)
     return Index(
-        "hmdb51", root, split, found.classes, samples, skipped,
+        "hmdb51",
+        root,
+        split,
+        found.classes,
+        samples,
+        skipped,
         expected=OFFICIAL_CLIPS if official else None if split == "-" else len(assigned),
         expected_parts=OFFICIAL_PARTS if official else {},
         expected_skips=HARMLESS,
         notes=(*told.notes, *told.tree.notes),
         foreign=dict(sorted(found.foreign.items())),
         used=len(told.used),
-    ).with_remarks(found.remarks)  # fmt: skip
+    ).with_remarks(found.remarks)
 
 
 def read(path: Path, form: ClipFormat):
@@ -127,16 +128,13 @@ def film(name: str, clip: str) -> str:
 class _Told:
     """What a set says of itself: `known`, the names that are classes; its split lists; its manifest.
 
-    `media` has the names of the videos and of the images in each folder, `busy` the folders that have some below them;
-    `used` are the lists and tables read, `notes` what there is to say of them.
+    `media` is what its folders hold, `used` are the lists and tables read, `notes` what there is to say of them.
     """
 
     def __init__(self, tree: Tree, lists: Path | None = None):
         self.tree = tree
-        self.media = {folder.path: _media(folder) for folder in tree.own()}
-        self.busy = {above for path, kinds in self.media.items() if any(kinds) for above in _above(path)}
-        self.recordings = [p for p, (videos, images) in self.media.items() if videos or (images and p not in self.busy)]
-        self.classes, self.used, self.notes = class_names(tree, self.recordings)
+        self.media = Media(tree, videos_and_images)
+        self.classes, self.used, self.notes = class_names(tree, self.media.folders)
         self.lists, self.listed = lists_folder(tree, lists), set()
         for file in list_files(self.lists) if self.lists else ():
             self.listed.add(list_class(file))
@@ -178,20 +176,14 @@ class _Told:
         return {clip: (film(*clip), part) for clip, part in assigned.items()}, official
 
 
-class _Recordings:
-    """The recordings below a root, before any split: each file is of one `kept` (by name), of one skipped, or foreign.
-
-    `lost` are the names of the skipped ones that are on the disk, so that no list misses them.
-    """
+class _Recordings(ClassFolders):
+    """The recordings below a root that are of known classes; see `ClassFolders`."""
 
     def __init__(self, told: _Told):
-        self.told, self.skipped, self.remarks, self.foreign, self.lost = told, [], {}, Counter(), set()
-        if not told.recordings:
+        self.told = told
+        if not told.media.folders:
             raise NotThisSet(told.tree.without("class folders with videos or folders of frames"))
-        candidates = [clip for folder in told.tree for clip in self._of(folder)]
-        self.kept, twice = distinct(candidates)
-        self.skipped += twice
-        self.lost |= {clip.name for clip in candidates} - set(self.kept)
+        super().__init__(told.media, told.used)
         seen = {name.split("/")[0] for name in self.lost | set(self.kept)} & told.known
         if not seen:
             raise told.manifest_error or NotThisSet(self._unknown())
@@ -199,63 +191,32 @@ class _Recordings:
         self.classes = told.classes or tuple(sorted(seen | (told.known & folders)))
         self.skipped += [(f"{name}/", EMPTY, "", 0) for name in self.classes if name not in seen]
 
-    def _of(self, folder: Folder) -> Iterator[Recording]:
-        """The recordings of known classes in a folder; its other files are entered where they belong."""
-        told, label, above = self.told, nfc(folder.name), nfc(folder.parent.rpartition("/")[2])
-        if folder.unread:
-            self._skip(above, label, f"{folder.path}/", folder.unread, folder.detail, 0)
-            return
-        videos, images = told.media.get(folder.path, ([], []))
-        is_clip = above in told.known and label not in told.known  # its folder lies where a clip's should
-        if is_clip and not (videos or images or folder.folders):
-            self._skip(above, label, f"{folder.path}/", "a clip's folder without frames", "", 0)
-        if videos or (folder.path in told.busy and not is_clip):
-            images = []  # pictures beside recordings are none themselves
-        broken = {} if folder.aside else {name: why for name, why in folder.broken.items() if name not in set(images)}
-        for name, why in broken.items():
-            self._skip(label, nfc(Path(name).stem), join(folder.path, name), BROKEN, why, 1)
-        for name in videos:
-            if name not in broken:
-                yield from self._known(label, nfc(Path(name).stem), join(folder.path, name), 1)
-        if images:
-            yield from self._frames(folder, above, label, images)
-        taken = {*videos, *images, *broken}
-        rest = [name for name in folder.entries if name not in taken and join(folder.path, name) not in told.used]
-        self.foreign.update(suffixes(rest))
+    def name(self, folder: str, stem: str) -> str:
+        return f"{_label(folder)}/{stem}"
 
-    def _frames(self, folder: Folder, above: str, label: str, images: list[str]) -> Iterator[Recording]:
-        frames, others, why = frames_in(folder, list(map(Path, images)))
-        if why:
-            self._skip(above, label, folder.path, why.reason, why.detail, len(images))
-            return
-        self.foreign.update(suffixes([file.name for file in others]))
-        if others:
-            self.remarks[f"{above}/{label}"] = beside(others)
-        yield from self._known(above, label, folder.path, len(frames))
-
-    def _known(self, label: str, stem: str, path: str, files: int) -> Iterator[Recording]:
-        """The recording, if its class is known."""
-        told = self.told
+    def refusal(self, folder: str, stem: str, path: str) -> tuple[str, str] | None:
+        told, label = self.told, _label(folder)
         if label in told.known:
-            yield Recording(f"{label}/{stem}", path, files)
-        elif not label:
-            self._skip(label, stem, path, NO_CLASS, "put it into the folder of its class", files)
-        elif told.classes:
-            raise DataError(f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
-                            f"(of {printable(path)}): add it, or move what is no part of the set")  # fmt: skip
-        else:
-            self._skip(label, stem, path, NOT_A_CLASS, f"the folder {label}", files)
+            return None
+        if not label:
+            return NO_CLASS, "put it into the folder of its class"
+        if told.classes:
+            raise DataError(
+                f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
+                f"(of {printable(path)}): add it, or move what is no part of the set"
+            )
+        return NOT_A_CLASS, f"the folder {label}"
 
-    def _skip(self, label: str, stem: str, path: str, reason: str, detail: str, files: int) -> None:
-        self.lost.add(f"{label}/{stem}")
-        self.skipped.append((printable(path), reason, printable(detail), files))
+    def is_clip(self, folder: Folder) -> bool:
+        return _label(folder.parent) in self.told.known and nfc(folder.name) not in self.told.known
 
     def _unknown(self) -> str:
         """Why none of the recordings is of HMDB51, in words."""
         root = self.told.tree.root
         if any(folder.name.lower().startswith("videosequence") for folder in self.told.tree.own()):
             return f"{root} holds SVideoQA's videosequence folders, not HMDB51's class folders: it is read as svideoqa"
-        labels = {path.rpartition("/")[0] if not self.told.media[path][0] else path for path in self.told.recordings}
+        media = self.told.media
+        labels = {path if media.of[path][0] else path.rpartition("/")[0] for path in media.folders}
         names = sorted({printable(label.rpartition("/")[2]) or "the root itself" for label in labels})
         return (
             f"{root} is not recognised as HMDB51: its recordings lie in {len(names)} folders ({', '.join(names[:3])}"
@@ -265,15 +226,6 @@ class _Recordings:
         )
 
 
-def _media(folder: Folder) -> tuple[list[str], list[str]]:
-    """The names of the videos and of the images in a folder, what is broken included."""
-    paths = list(map(Path, folder.entries))
-    images = [path.name for path in paths if is_image(path)]
-    return ([] if len(images) == len(paths) else [path.name for path in paths if is_video(path)]), images
-
-
-def _above(path: str) -> Iterator[str]:
-    """The folders that a folder lies in, up to the root."""
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
+def _label(folder: str) -> str:
+    """The class that the recordings in a folder are of: its name."""
+    return nfc(folder.rpartition("/")[2])

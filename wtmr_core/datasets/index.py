@@ -40,14 +40,16 @@ class Index:
 
     `samples` has a row a clip: `name` (unique), `path` (relative to `root`), `label` (a number into
     `classes`), `group` (film, performer, camera or sequence: what must not stand on both sides),
-    `split` (`train`, `test`, `unused`, or `-` where the set has none), `files` (how many it is read from) and `unit`,
-    by which validation is cut from train: the group, but the performer where groups are cameras.
+    `split` (`train`, `val` where the set has a validation part of its own, `test`, `unused`, or `-` where the set has
+    none), `files` (how many it is read from) and `unit`, by which validation is cut from train: the group, but the
+    performer where groups are cameras.
     `skipped` has a row a sample that was left out: `name`, `reason`, `detail` and `files`, how many of the files below
     the root it is (0 for what is only in a list); `remarks` a row a note on a clip that was kept: `name`, `reason`,
     `detail`. `used` is the number of files that are lists or tables and were read; `foreign` counts by suffix ("" for
     none) the files that are no part of the set. So each file below the root is counted once.
     `expected` is the number of clips there should be, where that is known; `expected_skips` are the
-    reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed.
+    reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed, `faults`
+    what is not as it should be beyond what the tables show.
     """
 
     dataset: str
@@ -63,6 +65,7 @@ class Index:
     foreign: dict[str, int] = field(default_factory=dict)
     remarks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REMARKS))
     used: int = 0
+    faults: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -123,8 +126,8 @@ class Index:
         return {name: {p: int(counts.get((k, p), 0)) for p in parts} for k, name in enumerate(self.classes)}
 
     def crossing(self) -> list[str]:
-        """The groups that have clips on both sides of the split."""
-        sides = self.samples[self.samples.split.isin(["train", "test"])].groupby("group").split.nunique()
+        """The groups that have clips in more than one of train, val and test."""
+        sides = self.samples[self.samples.split.isin(["train", "val", "test"])].groupby("group").split.nunique()
         return sorted(sides.index[sides > 1])
 
     def problems(self) -> list[str]:
@@ -147,7 +150,7 @@ class Index:
             problems.append("no clip is kept")
         if crossing := self.crossing():
             problems.append(f"{len(crossing)} groups cross split {self.split}, the first: {crossing[0]}")
-        return problems
+        return [*problems, *self.faults]
 
     def fingerprint(self, contents: list[str]) -> str:
         """Eight hex digits that change with the classes, names, labels, groups, parts or contents of the kept clips.

@@ -31,11 +31,13 @@ def manifest(tree: Tree) -> str | None:
     return None if folder is None else join(folder, MANIFEST_FILE)
 
 
-def read_manifest(file: Path) -> tuple[dict[Clip, tuple[str, str]], list[str]]:
+def read_manifest(
+    file: Path, parts: tuple[str, ...] = ("train", "test", "unused")
+) -> tuple[dict[Clip, tuple[str, str]], list[str]]:
     """(group, part) of each clip of a manifest with the columns class, clip, similarity_group, split; and notes.
 
-    Raises `DataError`, naming file and line, for a table that does not read, a row of another number of fields, an
-    empty cell, an unknown part, or a clip that stands twice.
+    `parts` are those that a clip may stand in. Raises `DataError`, naming file and line, for a table that does not
+    read, a row of another number of fields, an empty cell, an unknown part, or a clip that stands twice.
     """
     try:
         rows, encoding = read_csv(file, COLUMNS)
@@ -45,8 +47,9 @@ def read_manifest(file: Path) -> tuple[dict[Clip, tuple[str, str]], list[str]]:
     for n, row in rows:
         if empty := [c for c in COLUMNS if not row[c]]:
             raise DataError(f"{file}, line {n}: no {' and no '.join(empty)}")
-        if row["split"] not in PARTS.values():
-            raise DataError(f"{file}, line {n}: split is {row['split']!r}, not train, test or unused")
+        if row["split"] not in parts:
+            words = f"{', '.join(parts[:-1])} or {parts[-1]}"
+            raise DataError(f"{file}, line {n}: split is {row['split']!r}, not {words}")
         clip = nfc(row["class"]), nfc(row["clip"])
         if clip in assigned:
             raise DataError(f"{file}, line {n}: {'/'.join(clip)} stands twice")

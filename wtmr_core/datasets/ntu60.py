@@ -66,13 +66,13 @@ def splits(root: Path) -> tuple[str, ...]:
     return SPLITS
 
 
-def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
+def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
     """Every `.skeleton` file below `root`, its part in `split` and its group told by its name.
 
     Groups are performers in `cross-subject`, cameras in `cross-view`. Samples on the list of missing
     skeletons are skipped where the list is given; where it is not, they are found when they are read.
-    `protocol` changes nothing here, only how a file is read. Raises `DataError` for an unknown split, a list or
-    classes.txt that does not serve, and `NotThisSet` for a root without skeletons.
+    `reader` changes nothing here but what is expected; a file is read by it. Raises `DataError` for an unknown split,
+    a list or classes.txt that does not serve, and `NotThisSet` for a root without skeletons.
     """
     if split not in (*SPLITS, "-"):
         raise DataError(f"ntu60 has no split {split!r}; there are {' and '.join(SPLITS)}")
@@ -98,7 +98,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
     samples["unit"] = samples.name.str[8:12]  # the performer: cameras are few and film the same performance
     official = named is None and missing is not None and len(missing) == OFFICIAL_MISSING
     expected_skips = {ON_MISSING_LIST} | ({NO_BODY} if missing is None else set())
-    if protocol == "published":  # what it loses is what it is
+    if reader == "published":  # what it loses is what it is
         expected_skips |= {NOT_ONE_BODY, TOO_FEW_FRAMES}
         official = False
     known = OFFICIAL_CLIPS if official else len(available) if available is not None else None
@@ -106,14 +106,19 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
         notes = [*notes, f"no {MISSING_LIST}: missing skeletons are found by reading"]
     used = class_files | missing_files | available_files
     return Index(
-        "ntu60", root, split, classes, samples, skipped,
-        expected=None if protocol == "published" else known,
+        "ntu60",
+        root,
+        split,
+        classes,
+        samples,
+        skipped,
+        expected=None if reader == "published" else known,
         expected_parts=OFFICIAL_PARTS.get(split, {}) if official else {},
         expected_skips=HARMLESS | expected_skips,
         notes=(*notes, *more, *even_more, *tree.notes),
         foreign=dict(sorted((foreign - suffixes(used)).items())),
         used=len(used),
-    )  # fmt: skip
+    )
 
 
 def names(samples: Iterable[str], split: str, missing: Iterable[str] = (), actions: int = 60):

@@ -36,8 +36,10 @@ def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     labels, groups = np.asarray(labels), np.asarray(groups)
     group_count, largest = len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max(initial=0)
     if min(group_count, largest) < count:
-        raise DataError(f"{count} folds need as many groups of clips and a class of as many clips; there are "
-                        f"{group_count} groups, and the largest class has {largest} clips")  # fmt: skip
+        raise DataError(
+            f"{count} folds need as many groups of clips and a class of as many clips; there are "
+            f"{group_count} groups, and the largest class has {largest} clips"
+        )
     number = np.empty(len(labels), int)
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # as above
         cuts = StratifiedGroupKFold(count, shuffle=True, random_state=0).split(labels, labels, groups)
@@ -46,14 +48,18 @@ def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
     return number
 
 
-def published_parts(count: int, seed: int) -> dict[str, np.ndarray]:
-    """The paper's draw: 80 % of all clips train, the others are both validation and test.
+def sampled_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
+    """The paper's way: a random `fraction` of all clips, 0.2 there, are both validation and test, the others train.
 
-    Clips of one film or performer fall on both sides. The paper drew without a seed; here it has one.
+    Clips of one film or performer fall on both sides. The paper sampled without a seed; here it has one. Returns row
+    numbers of `samples` by part, and in words how validation was cut. Raises `DataError` where a part would be empty.
     """
-    order = np.random.default_rng(seed).permutation(count)
-    cut = int(0.8 * count)
-    return {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
+    order = np.random.default_rng(seed).permutation(len(samples))
+    cut = int((1 - fraction) * len(samples))
+    if not 0 < cut < len(samples):
+        raise DataError(f"{len(samples)} clips are too few to sample {fraction:g} of them for validation")
+    parts = {"train": np.sort(order[:cut]), "val": np.sort(order[cut:]), "test": np.sort(order[cut:])}
+    return parts, f"{fraction:.0%} of all clips, sampled by clip".replace("%", " %")
 
 
 def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
@@ -61,16 +67,18 @@ def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) ->
     return float(np.isin(groups[held_out], groups[train]).mean())
 
 
-def corrected_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
+def official_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
     """The split's own train and test, with about `fraction` of train's units (see `Index`) put aside for validation.
 
-    Returns row numbers of `samples` by part, and in words how validation was cut: by group, stratified by
-    class, or by clip where train has fewer than `FEWEST_GROUPS` groups; a fraction of 0 leaves validation empty.
-    Raises `DataError` where train or test is empty.
+    A split with a part `val` of its own keeps that, and all of train. Returns row numbers of `samples` by part, and in
+    words how validation was cut: by group, stratified by class, or by clip where train has fewer than `FEWEST_GROUPS`
+    groups; a fraction of 0 leaves validation empty. Raises `DataError` where train or test is empty.
     """
-    train, test = (np.flatnonzero(samples.split == part) for part in ("train", "test"))
+    train, val, test = (np.flatnonzero(samples.split == part) for part in ("train", "val", "test"))
     if not len(train) or not len(test):
         raise DataError(f"the split has {len(train)} training and {len(test)} test clips: neither may be 0")
+    if len(val):
+        return {"train": train, "val": val, "test": test}, f"the set's own: {len(val):,} clips"
     labels, groups = samples.label.to_numpy()[train], samples.unit.to_numpy()[train]
     if not fraction:
         return {"train": train, "val": train[:0], "test": test}, "none: all of train is trained on"

@@ -45,7 +45,7 @@ def splits(root: Path) -> tuple[str, ...]:
     return SPLITS
 
 
-def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
+def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
     """Every camera folder of every sequence below `root`; the group is its sequence.
 
     A camera is a folder with images, or without any folder in it, below a `videosequence-NNN` folder; its sequence is
@@ -65,7 +65,7 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
     kept, remarks = [], {}
     for name in clips:
         camera = of_name[name]
-        word, lost = camera.judged(protocol, of_all.get(camera.number))
+        word, lost = camera.judged(reader, of_all.get(camera.number))
         if lost:
             skipped.append((name, lost.reason, lost.detail, camera.recording.files))
         else:
@@ -85,13 +85,21 @@ def index(root: Path, split: str, *, protocol: str = "corrected") -> Index:
         samples["split"] = _by_sequence(samples)
     encodings = Counter(encoding for camera in cameras for encoding in camera.encodings if encoding != "utf-8")
     return Index(
-        "svideoqa", root, split, classes, samples, skipped,
-        expected_skips=HARMLESS | ({LEFT_OUT} if protocol == "published" else set()),
-        notes=("no official split: a fifth of the sequences is the test part", *notes,
-               *(f"{n} tables were read as {encoding}" for encoding, n in sorted(encodings.items()))),
+        "svideoqa",
+        root,
+        split,
+        classes,
+        samples,
+        skipped,
+        expected_skips=HARMLESS | ({LEFT_OUT} if reader == "published" else set()),
+        notes=(
+            "no official split: a fifth of the sequences is the test part",
+            *notes,
+            *(f"{n} tables were read as {encoding}" for encoding, n in sorted(encodings.items())),
+        ),
         foreign=dict(sorted((foreign - suffixes(class_files)).items())),
         used=len(class_files) + sum(len(camera.tables) for camera in cameras),
-    ).with_remarks(remarks)  # fmt: skip
+    ).with_remarks(remarks)
 
 
 def read(path: Path, form: ClipFormat):
@@ -119,13 +127,13 @@ class _Camera:
     flaw: Unreadable | None
     remark: tuple[str, str] | None
 
-    def judged(self, protocol: str, of_all: str | None) -> tuple[str | None, Unreadable | None]:
+    def judged(self, reader: str, of_all: str | None) -> tuple[str | None, Unreadable | None]:
         """Its label, or why it is skipped. `of_all` is the word of the whole sequence."""
         if isinstance(self.words, Unreadable):
             return None, self.words
-        if protocol == "published" and (_is_second(self.recording.path) or self.number == 149):
+        if reader == "published" and (_is_second(self.recording.path) or self.number == 149):
             return None, Unreadable(LEFT_OUT, "sequence 149 or Camera02")
-        word = of_all if protocol == "published" else next(iter(self.words), None)
+        word = of_all if reader == "published" else next(iter(self.words), None)
         return word, self.flaw if word else Unreadable(NO_WORD, self.recording.path)
 
 

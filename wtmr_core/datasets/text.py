@@ -85,8 +85,10 @@ def class_names(tree: Tree, recordings: Iterable[str]) -> tuple[tuple[str, ...] 
         if CLASSES in folder.files and (inside := sum(within(r, folder.path) for r in recordings)):
             if inside < len(recordings):
                 file = tree.root / join(folder.path, CLASSES)
-                raise DataError(f"{file} names the classes of {inside:,} of {len(recordings):,} recordings: give "
-                                f"{file.parent} as root, or put it into {tree.root}")  # fmt: skip
+                raise DataError(
+                    f"{file} names the classes of {inside:,} of {len(recordings):,} recordings: give "
+                    f"{file.parent} as root, or put it into {tree.root}"
+                )
             above.append(folder.path)
     texts = {}
     for folder in above:
@@ -138,8 +140,11 @@ def rows(path: Path | str, table: Iterable[tuple[int, list[str]]], columns: tupl
     result = []
     for n, cells in filled:
         if len(cells) != len(header) or any(cells[width:]):
-            raise Unreadable(ODD_ROW, f"{path}, line {n}: {len(cells)} fields, {width} in its header; "
-                             'put text that holds the separator in quotes ("…")')  # fmt: skip
+            raise Unreadable(
+                ODD_ROW,
+                f"{path}, line {n}: {len(cells)} fields, {width} in its header; "
+                'put text that holds the separator in quotes ("…")',
+            )
         result.append((n, {c: cells[p] for c, p in zip(columns, place, strict=True)}))
     return result
 

@@ -84,9 +84,10 @@ class Tree:
         lies = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in suffixes(names).most_common(5))
         unread = [f"{path} ({detail or reason})" for path, reason, detail in self.unread()]
         return (
-            f"{self.root}: no {what} at or below it; " + (f"its files: {lies}" if lies else "there are no files")
+            f"{self.root}: no {what} at or below it; "
+            + (f"its files: {lies}" if lies else "there are no files")
             + (f"; not read: {', '.join(unread[:3])}" if unread else "")
-        )  # fmt: skip
+        )
 
 
 def depth(path: str) -> int:

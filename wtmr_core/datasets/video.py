@@ -34,9 +34,21 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a broken file is counte
 import cv2
 
 __all__ = [
-    "IMAGES", "VIDEOS", "ClipFormat", "Remark", "choose", "decoded", "fit", "is_image", "is_video", "most_motion",
-    "natural", "read_frames", "sequence", "uniform",
-]  # fmt: skip
+    "IMAGES",
+    "VIDEOS",
+    "ClipFormat",
+    "Remark",
+    "choose",
+    "decoded",
+    "fit",
+    "is_image",
+    "is_video",
+    "most_motion",
+    "natural",
+    "read_frames",
+    "sequence",
+    "uniform",
+]
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 

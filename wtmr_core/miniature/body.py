@@ -39,7 +39,7 @@ from wtmr_core.skeleton import (
     R_TIP,
     R_WRIST,
     WAIST,
-)  # fmt: skip
+)
 
 NOSE = JOINTS  # one point more than NTU has: the drawing must know where a face looks
 PARENTS = np.array([*skeleton.PARENTS, HEAD])

@@ -4,15 +4,15 @@ from torch import nn
 
 from wtmr_core import torchvision_guard  # noqa: F401  (before timm)
 from wtmr_core.models import released, wtmr
-from wtmr_core.models.released import DATASETS
 
 MODELS = ("wtmr", *released.MODELS)
 
-__all__ = ["DATASETS", "MODELS", "build"]
+__all__ = ["MODELS", "build"]
 
 
 def build(dataset: str, model: str, **sizes) -> nn.Module:
-    """The network `model` (one of `MODELS`) for `dataset` (one of `DATASETS`): `wtmr.build` or `released.build`.
+    """The network `model` (one of `MODELS`) for `dataset`: `wtmr.build`, for any, or `released.build`, for
+    the paper's.
 
     Both take the keywords classes, frames, size, width, depth, heads, conv_channels, dropout and drop_path; of these
     a network uses what it has a part for. Raises `ValueError` as they do.

@@ -89,10 +89,18 @@ class FrameRegions(nn.Module):
     """
 
     def __init__(
-        self, channels: int, conv_channels: tuple[int, int], grid: tuple[int, int] = (2, 2), *, own: bool = True,
-        learned: bool = True, context: bool = True, motion: bool = True,
-        backbone: str | None = None, backbone_weights: str | None = None,
-    ):  # fmt: skip
+        self,
+        channels: int,
+        conv_channels: tuple[int, int],
+        grid: tuple[int, int] = (2, 2),
+        *,
+        own: bool = True,
+        learned: bool = True,
+        context: bool = True,
+        motion: bool = True,
+        backbone: str | None = None,
+        backbone_weights: str | None = None,
+    ):
         super().__init__()
         self.grid, self.motion = grid, motion
         inputs, (first, second) = channels * (2 if motion else 1), conv_channels
@@ -106,24 +114,35 @@ class FrameRegions(nn.Module):
         kernels = grid if own else (1, 1)
         self.normalise = nn.BatchNorm2d(inputs)  # a difference of frames is a tenth of a frame
         self.steps = nn.Sequential(
-            RegionConv(inputs, first, kernels, stride), pool, nn.BatchNorm2d(first), nn.ReLU(),
-            RegionConv(first, second, kernels), nn.BatchNorm2d(second), nn.ReLU(),
-        )  # fmt: skip
+            RegionConv(inputs, first, kernels, stride),
+            pool,
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            RegionConv(first, second, kernels),
+            nn.BatchNorm2d(second),
+            nn.ReLU(),
+        )
         self.context = None
         if context:
             self.context = nn.Sequential(
                 nn.AvgPool2d(2),
-                nn.Conv2d(inputs, first, 3, stride, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU(),
-                nn.Conv2d(first, second, 3, padding=1, bias=False), nn.BatchNorm2d(second), nn.ReLU(),
-            )  # fmt: skip
+                nn.Conv2d(inputs, first, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(first),
+                nn.ReLU(),
+                nn.Conv2d(first, second, 3, padding=1, bias=False),
+                nn.BatchNorm2d(second),
+                nn.ReLU(),
+            )
             self.join = _join(second)
         self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
 
     def forward(self, clips: Tensor) -> Regions:
         b, (gh, gw), (height, width) = len(clips), self.grid, clips.shape[-2:]
         if height % (4 * gh) or width % (4 * gw):
-            raise ValueError(f"a frame of {height}×{width} pixels, halved twice, is not divided by a grid of {gh}×{gw} "
-                             "regions; change the size")  # fmt: skip
+            raise ValueError(
+                f"a frame of {height}×{width} pixels, halved twice, is not divided by a grid of {gh}×{gw} "
+                "regions; change the size"
+            )
         if self.motion:
             before = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
             clips = torch.cat([clips, clips - before], dim=2)
@@ -132,8 +151,10 @@ class FrameRegions(nn.Module):
             (frames,) = self.backbone(frames)
             h, w = frames.shape[-2:]
             if (h, w) != (height // 4, width // 4):
-                raise ValueError(f"the backbone makes a map of {h}×{w} cells of a frame of {height}×{width} pixels, "
-                                 "not a quarter of each side; choose another")  # fmt: skip
+                raise ValueError(
+                    f"the backbone makes a map of {h}×{w} cells of a frame of {height}×{width} pixels, "
+                    "not a quarter of each side; choose another"
+                )
         frames = self.normalise(frames)
         maps = self.steps(frames)
         around = None if self.context is None else self.context(frames)
@@ -160,24 +181,38 @@ class BodyRegions(nn.Module):
     the maps have as many bodies as the fullest clip. Raises `ValueError` for other bodies or joints than these.
     """
 
-    def __init__(self, conv_channels: tuple[int, int], *, own: bool = True, learned: bool = True, context: bool = True,
-                 motion: bool = True):  # fmt: skip
+    def __init__(
+        self,
+        conv_channels: tuple[int, int],
+        *,
+        own: bool = True,
+        learned: bool = True,
+        context: bool = True,
+        motion: bool = True,
+    ):
         super().__init__()
         (first, second), self.motion, self.own = conv_channels, motion, own
         inputs, r = 9 if motion else 3, len(PARTS) if own else 1
         self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
         self.normalise = nn.BatchNorm2d(inputs)
         self.steps = nn.Sequential(
-            nn.Conv2d(r * inputs, r * first, 3, padding=1, groups=r, bias=False), nn.BatchNorm2d(r * first), nn.ReLU(),
+            nn.Conv2d(r * inputs, r * first, 3, padding=1, groups=r, bias=False),
+            nn.BatchNorm2d(r * first),
+            nn.ReLU(),
             nn.Conv2d(r * first, r * second, (3, self.joints.shape[1]), padding=(1, 0), groups=r, bias=False),
-            nn.BatchNorm2d(r * second), nn.ReLU(),
-        )  # fmt: skip
+            nn.BatchNorm2d(r * second),
+            nn.ReLU(),
+        )
         self.context = None
         if context:
             self.context = nn.Sequential(
-                nn.Conv2d(inputs, first, (3, 1), padding=(1, 0), bias=False), nn.BatchNorm2d(first), nn.ReLU(),
-                nn.Conv2d(first, second, (3, JOINTS), padding=(1, 0), bias=False), nn.BatchNorm2d(second), nn.ReLU(),
-            )  # fmt: skip
+                nn.Conv2d(inputs, first, (3, 1), padding=(1, 0), bias=False),
+                nn.BatchNorm2d(first),
+                nn.ReLU(),
+                nn.Conv2d(first, second, (3, JOINTS), padding=(1, 0), bias=False),
+                nn.BatchNorm2d(second),
+                nn.ReLU(),
+            )
             self.join = _join(second)
         self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
 

@@ -19,6 +19,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
 from wtmr_core.models.timesformer import drop_rates
 from wtmr_core.skeleton import JOINTS
 
@@ -26,7 +27,6 @@ DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
 
 CLASSES = {"hmdb51": 51, "ntu60": 60, "svideoqa": 8}
-CHANNELS = {"hmdb51": 1, "svideoqa": 3}  # grey and RGB
 MAP_PATCH = 8  # side of WTMR-Net's patches, in cells of the CNN's map
 FRAME_PATCH = 16  # side of TimeSformer's patches, in pixels
 PROFILED_MAP = 16  # side of the map in the SVideoQA WTMR-Net that was profiled
@@ -138,8 +138,17 @@ class HMDB51TimeSformer(nn.Module):
     Clips (b, frames, channels, size, size) → logits (b, classes).
     """
 
-    def __init__(self, channels: int, classes: int, frames: int, size: int, width: int, depth: int, heads: int,
-                 drop_path: float = 0.0):  # fmt: skip
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        frames: int,
+        size: int,
+        width: int,
+        depth: int,
+        heads: int,
+        drop_path: float = 0.0,
+    ):
         super().__init__()
         _check_multiple("size", size, FRAME_PATCH, "frames are cut into 16×16 patches")
         self.expected = {"t": frames, "c": channels, "h": size, "w": size}
@@ -281,8 +290,9 @@ class JointsTimeSformer(nn.Module):
     Joints (b, frames, 25, 3), metres → logits (b, classes).
     """
 
-    def __init__(self, classes: int, frames: int, width: int, depth: int, heads: int, dropout: float,
-                 drop_path: float = 0.0):  # fmt: skip
+    def __init__(
+        self, classes: int, frames: int, width: int, depth: int, heads: int, dropout: float, drop_path: float = 0.0
+    ):
         super().__init__()
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         self.project = nn.Linear(3, width)
@@ -363,7 +373,7 @@ def build(
     if profiled and (dataset, model) != ("svideoqa", "released-wtmr"):
         raise ValueError(f"only svideoqa's released-wtmr has a profiled variant, {dataset}'s {model} has none")
 
-    on_joints = dataset == "ntu60"
+    on_joints = has_joints(dataset)
     classes = CLASSES[dataset] if classes is None else classes
     width = (256 if on_joints else 768) if width is None else width
     heads = max(1, width // (32 if on_joints else 64)) if heads is None else heads
@@ -389,11 +399,12 @@ def build(
         if model == "released-wmrc":
             return JointsCNN(classes, frames, conv_channels, width)
         return JointsTimeSformer(classes, frames, width, depth, heads, dropout, drop_path)
-    channels = CHANNELS[dataset]
+    channels = CHANNELS[MODALITIES[dataset]]
     if model == "released-wtmr":
         resized_to = PROFILED_MAP if profiled else None
-        return FramesWTMR(channels, classes, frames, size, width, depth, heads, conv_channels, dropout, drop_path,
-                          resized_to)  # fmt: skip
+        return FramesWTMR(
+            channels, classes, frames, size, width, depth, heads, conv_channels, dropout, drop_path, resized_to
+        )
     if model == "released-wmrc":
         return FramesCNN(channels, classes, frames, size, conv_channels)
     if dataset == "hmdb51":

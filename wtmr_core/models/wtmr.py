@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
 from wtmr_core.models.regions import BODIES, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
-from wtmr_core.models.released import CHANNELS, CLASSES, check_least
+from wtmr_core.models.released import CLASSES, check_least
 from wtmr_core.models.timesformer import TimeSformer
 from wtmr_core.skeleton import JOINTS, PARTS
 
@@ -26,8 +27,16 @@ class WTMR(nn.Module):
     another shape than `expected`, a length for each axis after the first by its letter.
     """
 
-    def __init__(self, cnn: nn.Module, patches: PatchEmbedding, encodings: Encodings, timesformer: TimeSformer,
-                 classes: int, dropout: float, expected: dict[str, int]):  # fmt: skip
+    def __init__(
+        self,
+        cnn: nn.Module,
+        patches: PatchEmbedding,
+        encodings: Encodings,
+        timesformer: TimeSformer,
+        classes: int,
+        dropout: float,
+        expected: dict[str, int],
+    ):
         super().__init__()
         self.cnn, self.patches, self.encodings, self.timesformer = cnn, patches, encodings, timesformer
         self.dropout = nn.Dropout(dropout)
@@ -85,7 +94,7 @@ def build(
     drop_path: float = 0.0,
     regions: tuple[int, int] = (2, 2),
     kernels: str = "own",
-    weights: str = "learned",
+    region_weights: str = "learned",
     context: bool = True,
     motion: bool = True,
     cnn: bool = True,
@@ -102,27 +111,34 @@ def build(
     0.3, patches of 8×8 cells, 12 blocks (6); on joints patches of 2 frames of a part.
     `cnn` off: tokens are patches of the frames, as many as with it, or the joints of each part.
 
-    Input: (b, frames, 1, size, size) on hmdb51, (b, frames, 3, size, size) on svideoqa, (b, frames, 1 or 2, 25, 3) in
-    metres on ntu60. Raises `ValueError` for sizes that do not fit, and as `load_timesformer` for its weights.
+    Input: (b, frames, 1 or 3, size, size) of grey or RGB pictures, (b, frames, 1 or 2, 25, 3) in metres of joints;
+    `modality.MODALITIES` says which. Data sets other than the paper's need `classes`. Raises `ValueError` for sizes
+    that do not fit, and as `load_timesformer` for its weights.
     """
-    if dataset not in CLASSES:
-        raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(CLASSES)}")
+    if dataset not in MODALITIES:
+        raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(MODALITIES)}")
     if kernels not in KERNELS:
         raise ValueError(f"kernels is {kernels!r}; it can be {' or '.join(KERNELS)}")
-    if weights not in WEIGHTS:
-        raise ValueError(f"weights is {weights!r}; it can be {' or '.join(WEIGHTS)}")
-    on_joints = dataset == "ntu60"
-    classes = CLASSES[dataset] if classes is None else classes
+    if region_weights not in WEIGHTS:
+        raise ValueError(f"region_weights is {region_weights!r}; it can be {' or '.join(WEIGHTS)}")
+    on_joints = has_joints(dataset)
+    classes = CLASSES.get(dataset, 0) if classes is None else classes
     width = (256 if on_joints else 768) if width is None else width
     heads = max(1, width // (32 if on_joints else 64)) if heads is None else heads
     depth = (6 if on_joints else 12) if depth is None else depth
     conv_channels = (64, 128) if conv_channels is None else tuple(conv_channels)
     dropout = 0.3 if dropout is None else dropout
     patch = (2 if on_joints else 8) if patch is None else patch
-    least = {"classes": classes, "frames": frames, "width": width, "heads": heads, "patch": patch,
-             "regions": min(regions)}  # fmt: skip
+    least = {
+        "classes": classes,
+        "frames": frames,
+        "width": width,
+        "heads": heads,
+        "patch": patch,
+        "regions": min(regions),
+    }
     check_least(least)
-    parts = {"own": kernels == "own", "learned": weights == "learned", "context": context, "motion": motion}
+    parts = {"own": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
 
     if on_joints:
         if frames % patch:
@@ -134,19 +150,24 @@ def build(
     else:
         step = SHRINKS * patch
         if size < 1 or size % step:
-            raise ValueError(f"size must be a multiple of {step}, since the map, a quarter of a frame, is cut into "
-                             f"{patch}×{patch} patches; found {size}")  # fmt: skip
+            raise ValueError(
+                f"size must be a multiple of {step}, since the map, a quarter of a frame, is cut into "
+                f"{patch}×{patch} patches; found {size}"
+            )
         if cnn and any(size % (SHRINKS * side) for side in regions):
-            raise ValueError(f"size must be a multiple of {SHRINKS} times each side of the grid of "
-                             f"{regions[0]}×{regions[1]} regions; found {size}")  # fmt: skip
-        network = PlainFrames()
+            raise ValueError(
+                f"size must be a multiple of {SHRINKS} times each side of the grid of "
+                f"{regions[0]}×{regions[1]} regions; found {size}"
+            )
+        network, colours = PlainFrames(), CHANNELS[MODALITIES[dataset]]
         if cnn:
-            network = FrameRegions(CHANNELS[dataset], conv_channels, regions, **parts, backbone=backbone,
-                                   backbone_weights=backbone_weights)  # fmt: skip
-        channels = conv_channels[1] if cnn else CHANNELS[dataset]
+            network = FrameRegions(
+                colours, conv_channels, regions, **parts, backbone=backbone, backbone_weights=backbone_weights
+            )
+        channels = conv_channels[1] if cnn else colours
         cut = (1, patch, patch) if cnn else (1, step, step)
         length, grid = frames, (size // step, size // step)
-        expected = {"t": frames, "c": CHANNELS[dataset], "h": size, "w": size}
+        expected = {"t": frames, "c": colours, "h": size, "w": size}
 
     patches = PatchEmbedding(channels, cut, width)
     encodings = Encodings(width, length, grid, time=time_encoding)

@@ -37,8 +37,10 @@ def committed(project: Path, folder: str, target: Path) -> Path:
     try:
         answer = subprocess.run(command, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise RunError(f"{project} is not a checkout of git with {folder} in its last commit: clone it to compare with "
-                       "what is committed") from error  # fmt: skip
+        raise RunError(
+            f"{project} is not a checkout of git with {folder} in its last commit: clone it to compare with "
+            "what is committed"
+        ) from error
     with tarfile.open(fileobj=io.BytesIO(answer.stdout)) as archive:
         archive.extractall(target, filter="data")
     return target / folder
@@ -71,11 +73,13 @@ def spread(results: Path) -> pd.DataFrame:
                 larger = max(variance, runs[what].var())
                 margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(larger * (1 + 1 / len(runs)))
                 rows[name] |= {
-                    f"{what}_seeds_low": seeds[what].min(), f"{what}_seeds_high": seeds[what].max(),
-                    f"{what}_processors_low": processors[what].min(), f"{what}_processors_high": processors[what].max(),
+                    f"{what}_seeds_low": seeds[what].min(),
+                    f"{what}_seeds_high": seeds[what].max(),
+                    f"{what}_processors_low": processors[what].min(),
+                    f"{what}_processors_high": processors[what].max(),
                     f"{what}_low": max(runs[what].mean() - margin, 0.0),
                     f"{what}_high": min(runs[what].mean() + margin, 1.0),
-                }  # fmt: skip
+                }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
 from wtmr_core.models import build, released
 from wtmr_core.paper import published
 
@@ -51,8 +52,6 @@ class Timing:
     """How long one forward pass takes, and under which conditions that was measured."""
 
     median_s: float
-    lower_s: float  # first quartile of the repeats
-    upper_s: float  # third quartile
     clips_per_second: float  # batch / median
     peak_memory_mb: float | None  # 10⁶ bytes; see `time_forward`; None where it cannot be measured
     batch: int
@@ -157,14 +156,14 @@ def profile_table(counting: str) -> pd.DataFrame:
 
 def input_shape(dataset: str, model: str, frames: int = 16, size: int = 224, bodies: int = 2) -> tuple[int, ...]:
     """The lengths of a clip's axes: (t, c, h, w) or, of joints, (t, j, 3), for `wtmr` (t, m, j, 3)."""
-    if dataset == "ntu60":
+    if has_joints(dataset):
         return (frames, bodies, released.JOINTS, 3) if model == "wtmr" else (frames, released.JOINTS, 3)
-    return (frames, released.CHANNELS[dataset], size, size)
+    return (frames, CHANNELS[MODALITIES[dataset]], size, size)
 
 
 def _device(dataset: str, model: str) -> str:
     """Where a network is counted: `meta` takes no memory, but has no zeros to tell which bodies are there."""
-    return "cpu" if (dataset, model) == ("ntu60", "wtmr") else "meta"
+    return "cpu" if model == "wtmr" and has_joints(dataset) else "meta"
 
 
 def time_forward(
@@ -215,11 +214,9 @@ def time_forward(
             model(inputs)
             wait()
             seconds.append(time.perf_counter() - start)
-    lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive") if repeats > 1 else seconds * 3
+    median = statistics.median(seconds)
     return Timing(
         median_s=median,
-        lower_s=lower,
-        upper_s=upper,
         clips_per_second=len(inputs) / median,
         peak_memory_mb=memory.peak_mb(),
         batch=len(inputs),

@@ -42,9 +42,17 @@ def notebook(source: Path, result: Path, parameters: dict[str, Any], log: Path, 
         with log.open("w", encoding="utf-8") as out, environment.cleaned(), free_gpus(gpus):
             if threads := parameters.get("threads"):
                 os.environ["OMP_NUM_THREADS"] = str(threads)
-            papermill.execute_notebook(_literal(source), _literal(part), parameters, kernel_name="python3",
-                                       kernel_manager_class=this_python(), progress_bar=False, stdout_file=out,
-                                       stderr_file=out, cwd=datasets.home())  # fmt: skip
+            papermill.execute_notebook(
+                _literal(source),
+                _literal(part),
+                parameters,
+                kernel_name="python3",
+                kernel_manager_class=this_python(),
+                progress_bar=False,
+                stdout_file=out,
+                stderr_file=out,
+                cwd=datasets.home(),
+            )
     except Exception as error:
         why = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else str(error)
         why = why or type(error).__name__

@@ -87,8 +87,15 @@ def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int
         ax.imshow(frame.squeeze(), cmap="gray", vmin=0, vmax=255 if frame.dtype == np.uint8 else 1)
         ax.imshow(each, cmap=colours.cmap, norm=colours.norm, alpha=0.4, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
         for row, column in np.ndindex(gh, gw):
-            ax.text((column + 0.5) * w / gw - 0.5, (row + 0.5) * h / gh - 0.5, f"{each[row, column]:.2f}", ha="center",
-                    va="center", fontsize=9, path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+            ax.text(
+                (column + 0.5) * w / gw - 0.5,
+                (row + 0.5) * h / gh - 0.5,
+                f"{each[row, column]:.2f}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+            )
         ax.set_axis_off()
     _colour_bar(fig, colours, alpha=0.4)
     return fig
@@ -118,8 +125,15 @@ def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Se
         plt.Line2D([], [], color=colours.to_rgba(mean), lw=3, label=f"{name} {mean:.2f}", **outline)
         for name, mean in zip(parts, weights.mean(axis=0), strict=True)
     ]
-    fig.legend(handles=handles, title="mean over these frames", ncols=3, loc="outside lower center", frameon=False,
-               fontsize=9, title_fontsize=9)  # fmt: skip
+    fig.legend(
+        handles=handles,
+        title="mean over these frames",
+        ncols=3,
+        loc="outside lower center",
+        frameon=False,
+        fontsize=9,
+        title_fontsize=9,
+    )
     return fig
 
 
@@ -168,14 +182,27 @@ def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
     clips, and are left away where there are more than 12 classes.
     """
     sizes = [2.2 + (0.42 if len(m) <= 12 else 0.17) * len(m) for m in matrices.values()]
-    fig, axes = plt.subplots(1, len(matrices), figsize=(sum(sizes), max(sizes) - 0.4), squeeze=False,
-                             width_ratios=sizes)  # fmt: skip
+    fig, axes = plt.subplots(
+        1, len(matrices), figsize=(sum(sizes), max(sizes) - 0.4), squeeze=False, width_ratios=sizes
+    )
     for ax, (title, counts) in zip(axes[0], matrices.items(), strict=True):
         shares = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
         few = len(counts) <= 12
-        sns.heatmap(shares, ax=ax, cmap="Blues", vmin=0, vmax=1, square=True, cbar=False, linewidths=0.4 if few else 0,
-                    annot=counts if few else False, fmt="d", annot_kws={"fontsize": 9},
-                    xticklabels=True, yticklabels=True)  # fmt: skip
+        sns.heatmap(
+            shares,
+            ax=ax,
+            cmap="Blues",
+            vmin=0,
+            vmax=1,
+            square=True,
+            cbar=False,
+            linewidths=0.4 if few else 0,
+            annot=counts if few else False,
+            fmt="d",
+            annot_kws={"fontsize": 9},
+            xticklabels=True,
+            yticklabels=True,
+        )
         ax.set_title(title, fontsize=10)
         ax.tick_params(labelsize=9 if few else 6)
         ax.set_xticklabels(ax.get_xticklabels(), rotation=90)
@@ -193,8 +220,9 @@ def ablation(table: pd.DataFrame) -> Figure:
     """
     sets = {name: rows for name, rows in table.groupby("dataset", sort=False)}
     widths = [1.2 + 1.0 * len(rows) for rows in sets.values()]
-    fig, axes = plt.subplots(2, len(sets), figsize=(max(sum(widths), 7), 6), squeeze=False, width_ratios=widths,
-                             sharex="col", sharey="row")  # fmt: skip
+    fig, axes = plt.subplots(
+        2, len(sets), figsize=(max(sum(widths), 7), 6), squeeze=False, width_ratios=widths, sharex="col", sharey="row"
+    )
     for column, (dataset, rows) in zip(axes.T, sets.items(), strict=True):
         names = [
             "\n".join([*row.model.split(), *([f"mean of {row.runs}"] if row.runs > 1 else [])])
@@ -233,12 +261,26 @@ def _bars(ax: Axes, rows: pd.DataFrame, names: Sequence[str], bars: Sequence[tup
         heights, x = rows[column].to_numpy(float), places + (i - (len(bars) - 1) / 2) * width
         look = {"alpha": 0.45, "hatch": "///"} if is_published else {}
         ax.bar(x, heights, width, label=label, color=colour, edgecolor="white", **look)
-        ax.scatter(x[np.isnan(heights)], np.zeros(np.isnan(heights).sum()), marker="x", s=18, color=colour, zorder=3,
-                   clip_on=False)  # fmt: skip
+        ax.scatter(
+            x[np.isnan(heights)],
+            np.zeros(np.isnan(heights).sum()),
+            marker="x",
+            s=18,
+            color=colour,
+            zorder=3,
+            clip_on=False,
+        )
         if not is_published and (several := rows.runs.to_numpy() > 1).any():
             ends = rows[[f"{column}_low", f"{column}_high"]].to_numpy(float).T
-            ax.errorbar(x[several], heights[several], np.abs(ends - heights)[:, several], fmt="none", ecolor="black",
-                        capsize=3, lw=1)  # fmt: skip
+            ax.errorbar(
+                x[several],
+                heights[several],
+                np.abs(ends - heights)[:, several],
+                fmt="none",
+                ecolor="black",
+                capsize=3,
+                lw=1,
+            )
     ax.set_xticks(places, names)
     ax.grid(axis="x", visible=False)
 

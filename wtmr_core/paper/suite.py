@@ -67,8 +67,9 @@ def load(file: Path) -> Suite:
     for name, entry in entries.items():
         place = (entry.settings.scale, entry.root)
         if places.setdefault(entry.settings.dataset, place) != place:
-            raise SettingsError(f"{file}, run {name}: runs on {entry.settings.dataset} differ in scale or root; "
-                                "make a suite of each")  # fmt: skip
+            raise SettingsError(
+                f"{file}, run {name}: runs on {entry.settings.dataset} differ in scale or root; make a suite of each"
+            )
     return Suite(file.stem, entries)
 
 

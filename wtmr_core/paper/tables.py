@@ -111,9 +111,13 @@ def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None 
 
 
 def components(
-    suite: Suite, results: Path, left_out: Mapping[str, str] | None = None, *,
-    choose: bool = False, among: Collection[str] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+    suite: Suite,
+    results: Path,
+    left_out: Mapping[str, str] | None = None,
+    *,
+    choose: bool = False,
+    among: Collection[str] | None = None,
+) -> pd.DataFrame:
     """What each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
 
     Columns `COMPONENTS`. runs, their test clips (of all splits) and the groups of these; top1 with its interval,
@@ -146,16 +150,29 @@ def components(
         units = clips["group" if unit == "group" else "name"]
         top1 = intervals.bootstrap(clips.label, logits, units)
         scores = pd.DataFrame([metrics.scores(clips.label, one) for one in logits]).mean()
-        row = {"dataset": dataset, "model": alike[0][0].model, "label": label, "runs": len(alike),
-               "clips": len(clips), "groups": groups, "unit": unit, "top1_low": top1.low, "top1_high": top1.high,
-               **_costs(alike)}  # fmt: skip
+        row = {
+            "dataset": dataset,
+            "model": alike[0][0].model,
+            "label": label,
+            "runs": len(alike),
+            "clips": len(clips),
+            "groups": groups,
+            "unit": unit,
+            "top1_low": top1.low,
+            "top1_high": top1.high,
+            **_costs(alike),
+        }
         if label != base and (dataset, base) in pools:
             first, second = pools[dataset, base]
             if not first.equals(clips):
                 raise RunError(f"{label} and {base} on {dataset} were tested on other clips: give both the same splits")
             against = intervals.compare(clips.label, logits, second, units)
-            row |= {"difference": against.difference, "difference_low": against.low, "difference_high": against.high,
-                    "p": against.p}  # fmt: skip
+            row |= {
+                "difference": against.difference,
+                "difference_low": against.low,
+                "difference_high": against.high,
+                "p": against.p,
+            }
         table.append(row | scores.to_dict())
     return pd.DataFrame(table, columns=COMPONENTS)
 
@@ -168,18 +185,25 @@ def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | No
     """
     hours = published.profile().set_index(NETWORK).training_hours
     rows = [
-        {"name": name, "scale": run.settings["scale"], "device": run.environment["device"],
-         "seconds": run.metrics["seconds"],
-         "published_hours": hours.get((run.settings["dataset"], run.settings["model"]), float("nan"))}
+        {
+            "name": name,
+            "scale": run.settings["scale"],
+            "device": run.environment["device"],
+            "seconds": run.metrics["seconds"],
+            "published_hours": hours.get((run.settings["dataset"], run.settings["model"]), float("nan")),
+        }
         for name, run in finished_runs(suite, results, left_out).items()
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
 def times(
-    networks: Iterable[tuple[str, str]], batch_sizes: Iterable[int] = (1,), precisions: Iterable[str] = ("fp32",),
-    device: str = "auto", repeats: int = 1,
-) -> pd.DataFrame:  # fmt: skip
+    networks: Iterable[tuple[str, str]],
+    batch_sizes: Iterable[int] = (1,),
+    precisions: Iterable[str] = ("fp32",),
+    device: str = "auto",
+    repeats: int = 1,
+) -> pd.DataFrame:
     """Time one forward pass of `networks`, (data set, model) each, at full size, with random weights on random clips.
 
     `device` auto is cuda where there is one, else cpu. Up to 3 passes go uncounted; with one repeat none does,
@@ -213,19 +237,32 @@ def times(
             for batch in batch_sizes:
                 for precision in precisions:
                     timing = cost.time_forward(
-                        network, clip, batch=batch, precision=precision, device=device,
-                        warmup=min(repeats - 1, 3), repeats=repeats,
-                    )  # fmt: skip
+                        network,
+                        clip,
+                        batch=batch,
+                        precision=precision,
+                        device=device,
+                        warmup=min(repeats - 1, 3),
+                        repeats=repeats,
+                    )
                     if repeats == 1 and timing.median_s < 0.5:
                         timing = cost.time_forward(
                             network, clip, batch=batch, precision=precision, device=device, warmup=2, repeats=10
                         )
                     rows.append(
-                        {"dataset": dataset, "model": model, "input": "×".join(map(str, shape)), "batch": batch,
-                         "precision": precision, "device": timing.device, "threads": timing.threads,
-                         "repeats": timing.repeats, "seconds_per_clip": timing.median_s / batch,
-                         "published_seconds_per_clip": seconds}
-                    )  # fmt: skip
+                        {
+                            "dataset": dataset,
+                            "model": model,
+                            "input": "×".join(map(str, shape)),
+                            "batch": batch,
+                            "precision": precision,
+                            "device": timing.device,
+                            "threads": timing.threads,
+                            "repeats": timing.repeats,
+                            "seconds_per_clip": timing.median_s / batch,
+                            "published_seconds_per_clip": seconds,
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
@@ -268,10 +305,12 @@ def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
         cost.cost_of_run(settings.dataset, settings.model, classes=len(run.classes), **settings.sizes())
         for settings, run in alike
     ]
-    return {"params_m": np.mean([count.params for count in counts]) / 1e6,
-            "gmacs": np.mean([count.macs for count in counts]) / 1e9,
-            "epochs": alike[0][1].metrics["epochs"],
-            "seconds": np.mean([run.metrics["seconds"] for _, run in alike])}  # fmt: skip
+    return {
+        "params_m": np.mean([count.params for count in counts]) / 1e6,
+        "gmacs": np.mean([count.macs for count in counts]) / 1e9,
+        "epochs": alike[0][1].metrics["epochs"],
+        "seconds": np.mean([run.metrics["seconds"] for _, run in alike]),
+    }
 
 
 def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:

@@ -49,11 +49,17 @@ class Plan:
         """What the Snakefile is told. Folders are named from where it runs, so that results name no machine."""
         home = datasets.home()
         return {
-            "name": self.suite.name, "suite": _from(self.file, home), "results": _from(self.results, home),
-            "local": self.profile == "local", "gpus": self.gpus, "cores": self.cores, "roots": self.roots,
-            "left_out": self.left_out, "failed": self.failed,
+            "name": self.suite.name,
+            "suite": _from(self.file, home),
+            "results": _from(self.results, home),
+            "local": self.profile == "local",
+            "gpus": self.gpus,
+            "cores": self.cores,
+            "roots": self.roots,
+            "left_out": self.left_out,
+            "failed": self.failed,
             "scale": "mini" if all(e.settings.scale == "mini" for e in self.suite.runs.values()) else "full",
-        }  # fmt: skip
+        }
 
 
 def plan(
@@ -79,8 +85,14 @@ def plan(
     here = _gpus() if profile == "local" and gpus != 0 else 0
     if profile == "local" and (gpus or 0) > here:
         raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
-    planned = Plan(chosen, file.resolve(), (results or datasets.results_home(chosen.name)).resolve(), profile,
-                here if gpus is None else gpus, cores())  # fmt: skip
+    planned = Plan(
+        chosen,
+        file.resolve(),
+        (results or datasets.results_home(chosen.name)).resolve(),
+        profile,
+        here if gpus is None else gpus,
+        cores(),
+    )
     absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
     for run, entry in chosen.runs.items():
         dataset = entry.settings.dataset
@@ -230,9 +242,25 @@ def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.
     # In the folder of results, so that no path is more than a plain name: Snakemake takes braces for wildcards.
     # Our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand.
     folder = plan.results if plan.results.is_dir() else config.parent
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(datasets.home() / "Snakefile"),
-               "--directory", str(folder), "--rerun-triggers", "mtime", "params", "input", "--nolock",
-               "--profile", "none", "--configfile", str(config), *arguments]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(datasets.home() / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--rerun-triggers",
+        "mtime",
+        "params",
+        "input",
+        "--nolock",
+        "--profile",
+        "none",
+        "--configfile",
+        str(config),
+        *arguments,
+    ]
     # a GPU that is not to be used is not to be seen
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if plan.profile == "local" and not plan.gpus else {}
     return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **how)
@@ -282,8 +310,9 @@ def _end_leftovers(log: Path) -> None:
         return
     name = ",".join(names)
     told = False
-    while left := subprocess.run(["squeue", "--noheader", "--format=%i", f"--name={name}"],
-                                 capture_output=True, text=True).stdout.split():  # fmt: skip
+    while left := subprocess.run(
+        ["squeue", "--noheader", "--format=%i", f"--name={name}"], capture_output=True, text=True
+    ).stdout.split():
         if not told:
             print(f"cancelling {len(left)} SLURM jobs of a batch that was stopped", flush=True)
             subprocess.run(["scancel", f"--name={name}"])

@@ -1,0 +1,15 @@
+"""What the clips of each data set are made of: the one thing that readers, settings and networks all need to know."""
+
+from __future__ import annotations
+
+#: grey or rgb pictures, or the joints of bodies
+MODALITIES = {"hmdb51": "grey", "ntu60": "joints", "svideoqa": "rgb", "folder": "rgb", "skeletons": "joints"}
+#: data sets of the user's own: no paper has figures of them, and there are no miniatures
+OWN = ("folder", "skeletons")
+#: of a picture
+CHANNELS = {"grey": 1, "rgb": 3}
+
+
+def has_joints(dataset: str) -> bool:
+    """Whether the clips of a data set are joints (t, m, j, 3) in metres, not pictures (t, h, w, c)."""
+    return MODALITIES[dataset] == "joints"

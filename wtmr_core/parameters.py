@@ -1,0 +1,82 @@
+"""Settings as a notebook's parameters and as `KEY=VALUE`s of a command line."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from wtmr_core.literals import LiteralError, read, shown
+from wtmr_core.settings import RENAMED, Settings, SettingsError, unknown
+
+#: what a training notebook takes: every setting, under its name of before too, or any of them in `settings`; where data
+#: and results lie; the run's name in a suite
+TRAINING = frozenset({f.name for f in fields(Settings)} | RENAMED.keys() | {"settings", "root", "results", "name"})
+#: the settings that have a line of their own among its parameters, whatever they are
+ALONE = ("dataset", "model", "protocol", "split", "seed", "scale", "threads")
+_CHECKED = "_wtmr_parameters"
+_IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
+
+
+def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
+    """The parameters of a notebook from its `globals()`, in which nothing but `parameters` may be named yet.
+
+    What stands in a parameter `settings`, a dictionary, counts as parameters too. papermill only warns about an unknown
+    parameter and goes on with the defaults; here it is a `SettingsError`, as is one given twice. Call it in the cell
+    after the parameters, before anything else is named. Where cells are run again in a living kernel, what was not
+    named the first time is the notebook's own.
+    """
+    parameters = set(parameters)
+    if _CHECKED not in names:
+        for key, value in names.items():
+            imported = isinstance(value, types.ModuleType | types.FunctionType | type)
+            if not (key.startswith("_") or key in _IPYTHON or imported) and key not in parameters:
+                raise SettingsError(unknown(key, parameters))
+        if isinstance(names, dict):
+            names[_CHECKED] = sorted(parameters & names.keys())
+    given = {key: names[key] for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
+    together = given.pop("settings", None) or {}
+    if not isinstance(together, Mapping):
+        raise SettingsError(f"settings is {shown(together)}; it must be a dictionary, such as {{'epochs': 3}}")
+    for key in together:
+        if key not in parameters:
+            raise SettingsError(unknown(key, parameters))
+        if given.get(key) is not None:
+            raise SettingsError(f"{key} is given twice: as a parameter and in settings")
+    return given | dict(together)
+
+
+def to_notebook(settings: Settings) -> dict[str, Any]:
+    """The parameters with which the training notebook trains the run of `settings`: those of `ALONE` by themselves."""
+    given = {key: value for key, value in settings.asdict().items() if value is not None}
+    alone = {key: given.pop(key) for key in ALONE}
+    return alone | {"settings": given}
+
+
+def from_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """The settings of a command line's `KEY=VALUE`s: values are read as in a suite, and `split` stays text. Of a key
+    given again the last value counts, as shells' users expect of options.
+
+    Raises `SettingsError`, naming the pair, for one that is no such thing or has no value.
+
+    >>> from_pairs(["dataset=hmdb51", "lr=1e-3", "split=1"])
+    {'dataset': 'hmdb51', 'lr': 0.001, 'split': '1'}
+    """
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, _, text = pair.partition("=")
+        if not key or not text.strip():
+            raise SettingsError(f"{shown(pair)} is not KEY=VALUE, such as epochs=3; null is the default")
+        try:
+            given[key] = text if key == "split" else read(text)
+        except LiteralError as error:
+            raise SettingsError(f"{shown(pair)} is not KEY=VALUE: {error}") from error
+    return given
+
+
+def to_pairs(settings: Settings) -> list[str]:
+    """The `KEY=VALUE`s of a command line that `from_pairs` reads as these settings."""
+    given = {key: value for key, value in settings.asdict().items() if value is not None}
+    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]

@@ -1,0 +1,50 @@
+"""The values of settings that are not given: four files of rules, applied one after another.
+
+`base`, then the protocol (`published` or `corrected`), then the scale (`mini`; `full` adds nothing), then
+`consequences`. A rule is `set`, the values it gives, and `if`, the settings (or the `modality`) it asks for, a value or
+a list of values each; without `if` it always applies. A rule sees what was given and what the rules before it set; it
+never overrides what was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from wtmr_core import literals
+from wtmr_core.modality import MODALITIES
+
+
+def completed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings `given`, dataset, model, protocol and scale among them, and the preset value of every other one.
+
+    >>> completed({"dataset": "hmdb51", "model": "wtmr", "protocol": "published", "scale": "full"})["schedule"]
+    'plateau'
+    """
+    values = {**given, "modality": MODALITIES[given["dataset"]]}
+    for name in ("base", given["protocol"], given["scale"], "consequences"):
+        for condition, changes in _rules(name):
+            if all(values[key] in allowed for key, allowed in condition.items()):
+                values |= {key: value for key, value in changes.items() if key not in given}
+    del values["modality"]
+    return values
+
+
+@cache
+def _rules(name: str) -> tuple[tuple[dict[str, tuple], dict[str, Any]], ...]:
+    """The rules of a file as (condition, changes); none where there is no such file."""
+    file = Path(__file__).with_name(f"{name}.yaml")
+    if not file.is_file():
+        return ()
+    rules = literals.read(file.read_text(encoding="utf-8"))
+    return tuple((_condition(rule.get("if", {})), _tuples(rule["set"])) for rule in rules)
+
+
+def _condition(asked: Mapping[str, Any]) -> dict[str, tuple]:
+    return {key: tuple(value) if isinstance(value, list) else (value,) for key, value in asked.items()}
+
+
+def _tuples(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()}
