@@ -13,9 +13,7 @@ import sys
 import pandas as pd
 import pytest
 
-from tests.conftest import PROJECT, write_frames, write_hmdb51, write_ntu60, write_svideoqa, write_video
-from tests.test_training import small
-from wtmr_core import runs, training
+from tests.conftest import PROJECT, write_hmdb51, write_ntu60, write_svideoqa
 from wtmr_core.__main__ import main
 from wtmr_core.paper import published
 

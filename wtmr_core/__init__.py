@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 # OpenCV reads these when it is imported, before a command's environment is cleaned (see `environment`)
 for _name in [name for name in os.environ if name.startswith("OPENCV_") and name != "OPENCV_FFMPEG_LOGLEVEL"]:
