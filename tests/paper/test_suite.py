@@ -9,7 +9,7 @@ from tests.conftest import PROJECT
 from wtmr_core.literals import shown
 from wtmr_core.paper import published, suite, tables
 from wtmr_core.paper.cost import cost_of_run
-from wtmr_core.settings import DATASETS, DESCRIBED, MODELS, SIZES, SettingsError
+from wtmr_core.settings import DESCRIBED, MODELS, SIZES, SettingsError
 
 EXPERIMENTS = PROJECT / "experiments"
 
@@ -222,7 +222,7 @@ def test_every_suite_has_the_nine_networks(name, protocol):
     entries = suite.load(suite.find(name, EXPERIMENTS)).runs.values()
     wanted = {(row.dataset, row.model) for row in published.profile().itertuples()}
     if protocol == "corrected":
-        wanted |= {(dataset, "wtmr") for dataset in DATASETS}
+        wanted |= {(dataset, "wtmr") for dataset in published.DATASETS}
     assert {(e.settings.dataset, e.settings.model) for e in entries} == wanted
     assert {e.settings.protocol for e in entries} == {protocol}
 

@@ -320,7 +320,7 @@ def test_times_of_all(monkeypatch):
 
     def time_forward(model, inputs, **given):
         asked.append((tuple(inputs.shape), given))
-        return cost.Timing(0.5, 0.5, 0.5, 4.0, None, given["batch"], 1, given["precision"], "some CPU", 2)
+        return cost.Timing(0.5, 4.0, None, given["batch"], 1, given["precision"], "some CPU", 2)
 
     monkeypatch.setattr(cost, "time_forward", time_forward)
     monkeypatch.setattr(models, "build", lambda *names, **sizes: built.append((*names, sizes)))
