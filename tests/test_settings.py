@@ -100,7 +100,6 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"reader": "published"}, "reader is published; both readings of hmdb51 are the same"),
         ({"dataset": "ntu60", "augment_per": "frame"}, "augment_per is frame; joints are augmented by clip"),
         ({"centre_joints": False}, "centre_joints is False; hmdb51 has no joints"),
-        ({"joint_noise": 0.1}, "joint_noise is 0.1; hmdb51 has no joints"),
         ({"average": 0.9, "ema_decay": 0.9}, "average is given, and so is ema_decay, which is its name now"),
         ({"weights": "many"}, "region_weights is 'many'; it can be learned, uniform"),
         ({"regions": (2,)}, "regions is"),

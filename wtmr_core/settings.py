@@ -176,9 +176,7 @@ class Settings:
         if joints:
             idle = {"augment_per": "joints are augmented by clip"}
         else:
-            idle = dict.fromkeys(
-                ("centre_joints", "joint_noise", "joint_dropout", "tilt"), f"{self.dataset} has no joints"
-            )
+            idle = {"centre_joints": f"{self.dataset} has no joints"}
         if self.dataset not in PUBLISHED_READERS:
             idle["reader"] = f"both readings of {self.dataset} are the same"
         if self.model != "wtmr":
