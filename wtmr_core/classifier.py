@@ -122,33 +122,26 @@ class Classifier:
         length is not known, and of windows without a body, which are left out. Raises `ValueError` for what is not of
         the run's kind, and where no window is left; see `recording.of_array`.
         """
-        probabilities, _, windows = self._judged(frames_or_joints, fps, times, seconds, stride)
+        probabilities, _, windows = self._judged(frames_or_joints, fps=fps, times=times, seconds=seconds, stride=stride)
         starts, ends = (np.array([getattr(w, name) for w in windows]) for name in ("start", "end"))
         return Prediction(probabilities, starts, ends, self.classes)
 
     def __call__(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
         """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
-        return self.predict(frames_or_joints, **how).probabilities
+        return self._judged(frames_or_joints, **how)[0]
 
-    def features(
+    def features(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
+        """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
+        return self._judged(frames_or_joints, **how)[1]
+
+    def _judged(
         self,
-        frames_or_joints: ArrayLike | Recording,
+        given: ArrayLike | Recording,
         *,
         fps: float | None = None,
         times: ArrayLike | None = None,
         seconds: float | None = None,
         stride: float | None = None,
-    ) -> np.ndarray:
-        """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
-        return self._judged(frames_or_joints, fps, times, seconds, stride)[1]
-
-    def _judged(
-        self,
-        given: ArrayLike | Recording,
-        fps: float | None,
-        times: ArrayLike | None,
-        seconds: float | None,
-        stride: float | None,
     ) -> tuple[np.ndarray, np.ndarray, list[Window]]:
         """Probabilities (windows, k), features (windows, d), and the windows."""
         if not isinstance(given, Recording):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ class Media:
         self.folders = [p for p, (files, images) in self.of.items() if files or (images and p not in self.busy)]
 
 
-class ClassFolders:
+class ClassFolders(ABC):
     """The recordings below a root, before any split: each file is of one `kept` (by name), of one skipped, or foreign.
 
     A set says with `name`, `refusal` and `is_clip` what its folders mean. `used` are the paths of its lists and tables.
@@ -48,17 +49,17 @@ class ClassFolders:
         self.skipped += twice
         self.lost |= {clip.name for clip in candidates} - set(self.kept)
 
+    @abstractmethod
     def name(self, folder: str, stem: str) -> str:
         """The name of a recording: `stem` is its file without a suffix, or its folder of frames, in `folder`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, folder: str, stem: str, path: str) -> tuple[str, str] | None:
         """Why that recording, at `path`, has no class, as (reason, detail), or None. May raise `DataError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_clip(self, folder: Folder) -> bool:
         """Whether a folder lies where a folder of frames should, so that it is a clip whatever lies below it."""
-        raise NotImplementedError
 
     def _of(self, folder: Folder) -> Iterator[Recording]:
         """The recordings of known classes in a folder; its other files are entered where they belong."""
