@@ -57,6 +57,10 @@ ALLOWED = {
     "classifier": {"checkpoint", "data", "datasets", "description", "recording", "runs", "settings"},
     "predictions": {"classifier", "datasets", "errors", "files", "recording"},
     "export": {"classifier", "data", "description", "files", "models", "skeleton"},
+    "tracking": {
+        "classifier", "data", "datasets", "errors", "files", "miniature", "models", "recording", "runs", "settings",
+        "skeleton",
+    },
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {
         "datasets", "distributed", "environment", "intervals", "literals", "locks", "metrics", "modality", "models",
@@ -66,7 +70,7 @@ ALLOWED = {
     "errors": {"datasets"},
     "__main__": {
         "classifier", "datasets", "environment", "errors", "export", "miniature", "modality", "paper", "parameters",
-        "predictions", "processes", "runs", "settings", "training",
+        "predictions", "processes", "runs", "settings", "tracking", "training",
     },
 }  # fmt: skip
 
