@@ -124,8 +124,7 @@ def read(path: Path, form: ClipFormat, *, fps: float | None = None) -> Recording
             times.append(at)
             frames.append(fit(frame, form))
     except Unreadable as fault:
-        detail = fault.detail.removeprefix(str(path)).lstrip(": ")
-        raise ValueError(f"{path}: {fault.reason}" + (f" ({detail})" if detail else "")) from fault
+        raise ValueError(fault.sentence(path)) from fault
     return Recording(frames, *(_timed(len(frames), fps) if path.is_dir() else _timed(len(frames), times=times)))
 
 

@@ -33,6 +33,11 @@ class Unreadable(Exception):
         super().__init__(reason, detail)  # both, so that it survives the way back from a worker process
         self.reason, self.detail = reason, detail
 
+    def sentence(self, source: object) -> str:
+        """What is wrong with `source`, in one sentence that begins with its name."""
+        detail = self.detail.removeprefix(str(source)).lstrip(": ")
+        return f"{source}: {self.reason}" + (f" ({detail})" if detail else "")
+
 
 @dataclass(frozen=True)
 class Index:
