@@ -45,6 +45,13 @@ def check(people: sv.Detections, frame: int) -> None:
             raise ValueError(f"frame {frame}, box {n}: ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) is no box: take it out")
 
 
+def sightings(people: sv.Detections, frame: int, seconds: float) -> list[tuple[int, Sighting]]:
+    """Each of `people`, found in `frame` (from 0) at `seconds`, as a sighting beside its `tracker_id`."""
+    joints = people.data.get(JOINTS, [None] * len(people))
+    rows = zip(people.tracker_id, people.xyxy, people.confidence, joints, strict=True)
+    return [(int(n), Sighting(frame, seconds, box, float(score), body)) for n, box, score, body in rows]
+
+
 def read_boxes(path: Path) -> dict[int, sv.Detections]:
     """The people of a MOT text file: frame, counted from 0, -> their boxes, with ids in `tracker_id`.
 
