@@ -57,29 +57,35 @@ class Haar:
     """OpenCV's cascades of Haar features for the full body, the upper body and the face, as in the paper.
 
     Boxes of the full body lose the margin of their window, those of parts are stretched to the body that belongs to
-    them. `parts` leaves some out.
+    them. `parts` leaves some out; `smallest` is the least share of the picture's height that a person takes.
     """
 
     name = "haar"
-    #: part of the body -> cascade, and left, top, right, bottom of the body, as parts of the box of the part
+    #: part -> its cascade, and left, top, right, bottom of the body in widths and heights of the cascade's window;
+    #: that of the full body is right for pedestrians, those of the others are medians beside MoveNet's boxes at home
     PARTS = {  # noqa: RUF012
-        "body": ("fullbody", (0.04, 0.1, 0.96, 0.9)),
-        "upper body": ("upperbody", (0.1, 0.0, 0.9, 2.6)),
-        "face": ("frontalface_default", (-0.6, -0.2, 1.6, 6.5)),
+        "body": ("fullbody", (0.15, 0.1, 0.85, 0.9)),
+        "upper body": ("upperbody", (0.15, 0.1, 0.85, 2.3)),
+        "face": ("frontalface_default", (-0.75, -0.5, 1.75, 6.0)),
     }
 
-    def __init__(self, parts: tuple[str, ...] = tuple(PARTS)):
+    def __init__(self, parts: tuple[str, ...] = tuple(PARTS), smallest: float = 0.1):
         self._cascades = [(_cascade(self.PARTS[part][0]), np.array(self.PARTS[part][1])) for part in parts]
+        self.smallest = smallest
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
         """The people in a picture (h, w, 3) BGR uint8; the score is n / (n + 4) for n windows that agree."""
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         corners, scores = [np.empty((0, 4))], [np.empty(0)]
         for cascade, body in self._cascades:
-            windows, agreeing = cascade.detectMultiScale2(grey, scaleFactor=1.1, minNeighbors=4)
-            windows = np.reshape(windows, (-1, 4)).astype(float)
+            w, h = cascade.getOriginalWindowSize()
+            least = self.smallest * len(grey) / (body[3] - body[1])
+            windows, agreeing = cascade.detectMultiScale2(
+                grey, scaleFactor=1.1, minNeighbors=4, minSize=(int(least * w / h), int(least))
+            )
+            windows, agreeing = np.reshape(windows, (-1, 4)).astype(float), np.ravel(agreeing)
             corners.append(np.tile(windows[:, :2], 2) + body * np.tile(windows[:, 2:], 2))
-            scores.append(np.ravel(agreeing) / (np.ravel(agreeing) + 4))
+            scores.append(agreeing / (agreeing + 4))
         return detections(np.concatenate(corners), np.concatenate(scores), picture.shape[:2]).with_nms(threshold=0.5)
 
 
@@ -139,6 +145,10 @@ def load(name: str = "auto", **options) -> Detector:
     >>> detector = load("hog")
     >>> people = detector(picture)  # doctest: +SKIP
     """
+    if name == "torchvision":
+        from wtmr_core.tracking.rcnn import TorchVision  # which takes seconds to import
+
+        return TorchVision(**options)
     detectors = {"movenet": MoveNet, "hog": Hog, "haar": Haar, "motion": Motion, "published": Published}
     if name == "auto":
         try:
