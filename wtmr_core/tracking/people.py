@@ -28,6 +28,10 @@ COCO = (
 )
 
 
+class NotInstalled(RuntimeError):
+    """A detector needs what is not on this machine; the message says what, and how it is had."""
+
+
 @dataclass(frozen=True)
 class Sighting:
     """A person in one frame.

@@ -1,0 +1,113 @@
+"""Boxes round people, as detectors give them and trackers take them, and the text files in which others keep them.
+
+In memory they are `sv.Detections`: `xyxy` (n, 4) in pixels of the picture, `confidence` (n,) from 0 to 1, `class_id`
+(n,) of zeros and, where joints are known, `data["joints"]` (n, 17, 3): x and y in pixels and a score each, in the order
+of `COCO`. In text they are MOT Challenge rows: frame from 1, id, left, top, width, height, score and three numbers
+more (Milan et al. 2016, MOT16, section 4).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import supervision as sv
+from numpy.typing import ArrayLike
+
+from wtmr_core.tracking.people import COCO, Sighting
+
+JOINTS = "joints"  # the key in `sv.Detections.data`
+FRAMES = 100_000_000  # a file's largest frame number: 38 days at 30 a second
+
+
+def detections(
+    boxes: ArrayLike, scores: ArrayLike, size: tuple[int, int], joints: ArrayLike | None = None
+) -> sv.Detections:
+    """`sv.Detections` of people in a picture of `size` (h, w), the surest first.
+
+    `boxes` (n, 4) are clipped to the picture; what lies outside of it, has no area or is not a number is left out.
+    `scores` (n,); `joints` (n, 17, 3), which may lie outside: half of somebody at the edge has joints there.
+    """
+    boxes, scores = np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores, np.float32).reshape(-1)
+    data = {} if joints is None else {JOINTS: np.asarray(joints, np.float32).reshape(-1, len(COCO), 3)}
+    people = sv.Detections(xyxy=boxes, confidence=scores, class_id=np.zeros(len(boxes), int), data=data)
+    people.xyxy = sv.clip_boxes(boxes, size[::-1])
+    low, high = people.xyxy[:, :2], people.xyxy[:, 2:]
+    people = people[(high > low).all(axis=1) & np.isfinite(scores)]
+    return people[np.argsort(-people.confidence, kind="stable")]
+
+
+def check(people: sv.Detections, frame: int) -> None:
+    """Raises `ValueError` for a box of `people` that is not of numbers or has no area."""
+    for n, (x1, y1, x2, y2) in enumerate(people.xyxy):
+        if not (math.isfinite(x1 + y1 + x2 + y2) and x1 < x2 and y1 < y2):
+            raise ValueError(f"frame {frame}, box {n}: ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) is no box: take it out")
+
+
+def sightings(people: sv.Detections, frame: int, seconds: float) -> list[tuple[int, Sighting]]:
+    """Each of `people`, found in `frame` (from 0) at `seconds`, as a sighting beside its `tracker_id`."""
+    joints = people.data.get(JOINTS, [None] * len(people))
+    rows = zip(people.tracker_id, people.xyxy, people.confidence, joints, strict=True)
+    return [(int(n), Sighting(frame, seconds, box, float(score), body)) for n, box, score, body in rows]
+
+
+def read_boxes(path: Path) -> dict[int, sv.Detections]:
+    """The people of a MOT text file: frame, counted from 0, -> their boxes, with ids in `tracker_id`.
+
+    Fields are divided by commas or blanks; behind the sixth, a score (taken as 1 where it is absent or negative) and
+    others may follow. Rows with score 0 are left out, as MOT has it ("not to be considered"). Boxes are as they are in
+    the file: they may reach beyond the picture. Raises `OSError` where the file does not read, `ValueError`, naming the
+    line, for a row that is none, an id below 1, or one that is twice in a frame.
+    """
+    rows: dict[int, dict[int, tuple[float, ...]]] = {}
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            fields = line.replace(",", " ").split()
+            if not fields:
+                continue
+            try:
+                frame, person, *box = _row(fields)
+                if person in rows.setdefault(frame, {}):
+                    raise ValueError(f"person {person} is twice in frame {frame + 1}")
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from None
+            if box[4]:
+                rows[frame][person] = tuple(box)
+    return {frame: _people(boxes) for frame, boxes in sorted(rows.items())}
+
+
+def mot_line(person: int, sighting: Sighting) -> str:
+    """A row of a MOT text file, without its end: frame from 1, id, left, top, width, height, score, 1, -1, -1."""
+    x1, y1, x2, y2 = (float(value) for value in sighting.box)
+    box = f"{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f}"
+    return f"{sighting.frame + 1},{person},{box},{sighting.score:.4f},1,-1,-1"
+
+
+def _row(fields: list[str]) -> tuple[int, int, float, float, float, float, float]:
+    """Frame from 0, id, x1, y1, x2, y2 and score of a row's `fields`; raises `ValueError`."""
+    if not 6 <= len(fields) <= 10:
+        raise ValueError(f"{len(fields)} fields where frame, id, left, top, width, height and up to four more belong")
+    try:
+        frame, person, left, top, width, height, *more = (float(field) for field in fields)
+    except ValueError as error:
+        raise ValueError(f"{error}; a row has numbers only") from None
+    if not (frame.is_integer() and 1 <= frame <= FRAMES):
+        raise ValueError(f"frame {frame:g} is no number of a frame, which are counted from 1")
+    if not (person.is_integer() and 1 <= person < 2**53):
+        raise ValueError(f"id {person:g} is none of a person, which are whole numbers from 1")
+    if not (all(map(math.isfinite, (left, top, width, height, *more))) and width > 0 and height > 0):
+        raise ValueError(f"left {left:g}, top {top:g}, width {width:g}, height {height:g} is no box")
+    score = more[0] if more and more[0] >= 0 else 1.0
+    return int(frame) - 1, int(person), left, top, left + width, top + height, min(score, 1.0)
+
+
+def _people(boxes: dict[int, tuple[float, ...]]) -> sv.Detections:
+    """Detections of person -> x1, y1, x2, y2, score."""
+    rows = np.array(list(boxes.values()), np.float32).reshape(-1, 5)
+    return sv.Detections(
+        xyxy=rows[:, :4],
+        confidence=rows[:, 4],
+        class_id=np.zeros(len(rows), int),
+        tracker_id=np.array(list(boxes), int),
+    )

@@ -1,0 +1,171 @@
+"""Finding people in a picture: the protocol, the choice among detectors, and those that OpenCV has.
+
+`auto` is MoveNet where it is installed, else HOG: of what needs no package more, HOG finds most. Measured side by side
+in `benchmarks/people.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import supervision as sv
+
+from wtmr_core.tracking.boxes import detections
+from wtmr_core.tracking.movenet import MoveNet
+from wtmr_core.tracking.people import NotInstalled
+
+
+class Detector(Protocol):
+    """What finds people in a picture."""
+
+    name: str
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The people in a picture (h, w, 3) BGR uint8, as the head of `boxes.py` describes them."""
+
+
+class Hog:
+    """OpenCV's detector of people who stand or walk: histograms of gradients and a linear SVM (Dalal, Triggs 2005).
+
+    Pictures are first brought to `side` pixels on the longer side: its window, 128 pixels high, must not be larger than
+    a person. The window has a margin on every side (the people it learnt from filled 96 of 128 rows), which is cut off.
+    """
+
+    name = "hog"
+    MARGIN = np.array([0.08, 0.20])  # of the window's width and height, both sides together
+
+    def __init__(self, side: int = 1152):
+        self.side = side
+        self._hog = cv2.HOGDescriptor()
+        self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The people in a picture (h, w, 3) BGR uint8; the score is 1 - exp(-d) at distance d from the plane."""
+        scale = self.side / max(picture.shape[:2])
+        scaled = cv2.resize(picture, None, fx=scale, fy=scale)
+        if scaled.shape[0] < self._hog.winSize[1] or scaled.shape[1] < self._hog.winSize[0]:
+            return detections([], [], picture.shape[:2])
+        windows, distances = self._hog.detectMultiScale(scaled, winStride=(8, 8), padding=(8, 8), scale=1.05)
+        corners = without_margin(windows, self.MARGIN) / scale
+        return detections(corners, 1 - np.exp(-np.ravel(distances)), picture.shape[:2]).with_nms(threshold=0.5)
+
+
+class Haar:
+    """OpenCV's cascades of Haar features for the full body, the upper body and the face, as in the paper.
+
+    Boxes of the full body lose the margin of their window, those of parts are stretched to the body that belongs to
+    them. `parts` leaves some out; `smallest` is the least share of the picture's height that a person takes.
+    """
+
+    name = "haar"
+    #: part -> its cascade, and left, top, right, bottom of the body in widths and heights of the cascade's window;
+    #: that of the full body is right for pedestrians, those of the others are medians beside MoveNet's boxes at home
+    PARTS = {  # noqa: RUF012
+        "body": ("fullbody", (0.15, 0.1, 0.85, 0.9)),
+        "upper body": ("upperbody", (0.15, 0.1, 0.85, 2.3)),
+        "face": ("frontalface_default", (-0.75, -0.5, 1.75, 6.0)),
+    }
+
+    def __init__(self, parts: tuple[str, ...] = tuple(PARTS), smallest: float = 0.1):
+        self._cascades = [(_cascade(self.PARTS[part][0]), np.array(self.PARTS[part][1])) for part in parts]
+        self.smallest = smallest
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The people in a picture (h, w, 3) BGR uint8; the score is n / (n + 4) for n windows that agree."""
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        corners, scores = [np.empty((0, 4))], [np.empty(0)]
+        for cascade, body in self._cascades:
+            w, h = cascade.getOriginalWindowSize()
+            least = self.smallest * len(grey) / (body[3] - body[1])
+            windows, agreeing = cascade.detectMultiScale2(
+                grey, scaleFactor=1.1, minNeighbors=4, minSize=(int(least * w / h), int(least))
+            )
+            windows, agreeing = np.reshape(windows, (-1, 4)).astype(float), np.ravel(agreeing)
+            corners.append(np.tile(windows[:, :2], 2) + body * np.tile(windows[:, 2:], 2))
+            scores.append(agreeing / (agreeing + 4))
+        return detections(np.concatenate(corners), np.concatenate(scores), picture.shape[:2]).with_nms(threshold=0.5)
+
+
+class Published:
+    """The paper's detector: the full-body cascade on each frame, its boxes as they come and in their order."""
+
+    name = "published"
+
+    def __init__(self):
+        self._cascade = _cascade("fullbody")
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The boxes in a picture (h, w, 3) BGR uint8, all with score 1."""
+        windows = self._cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
+        windows = np.reshape(windows, (-1, 4))
+        return detections(sv.xywh_to_xyxy(windows), np.ones(len(windows)), picture.shape[:2])
+
+
+class Motion:
+    """What moves before a background that stands still: a mixture of Gaussians a pixel (Zivkovic 2004).
+
+    It remembers the pictures before, so give it one video, in order. Who stands still for `memory` pictures becomes
+    part of the background; who is in the first picture leaves a hole in it when leaving. `smallest` is the least share
+    of the picture's height that a person takes.
+    """
+
+    name = "motion"
+
+    def __init__(self, memory: int = 300, smallest: float = 0.1):
+        self.smallest = smallest
+        self._background = cv2.createBackgroundSubtractorMOG2(history=memory, detectShadows=True)
+        self._size: tuple[int, int] | None = None
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """What moves in a picture (h, w, 3) BGR uint8; the score is the share of its box that does."""
+        if picture.shape[:2] != self._size:
+            self._size = picture.shape[:2]
+            self._background.clear()
+        moving = cv2.medianBlur((self._background.apply(picture) == 255).astype(np.uint8), 5)
+        height = self.smallest * self._size[0]
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (max(1, int(height / 8)), max(1, int(height / 3))))
+        _, _, regions, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(moving, cv2.MORPH_CLOSE, kernel))
+        regions = regions[1:].astype(float)  # the first is the background
+        regions = regions[regions[:, 2:4].max(axis=1) >= height]
+        share = regions[:, 4] / regions[:, 2:4].prod(axis=1)
+        return detections(sv.xywh_to_xyxy(regions[:, :4]), share, self._size)
+
+
+NAMES = ("auto", "movenet", "hog", "haar", "motion", "torchvision", "published")
+
+
+def load(name: str = "auto", **options) -> Detector:
+    """The detector called `name`, one of `NAMES`; `options` are those of its class.
+
+    Raises `NotInstalled` where it needs what is not on this machine, `ValueError` for another name.
+
+    >>> detector = load("hog")
+    >>> people = detector(picture)  # doctest: +SKIP
+    """
+    if name == "torchvision":
+        from wtmr_core.tracking.rcnn import TorchVision  # which takes seconds to import
+
+        return TorchVision(**options)
+    detectors = {"movenet": MoveNet, "hog": Hog, "haar": Haar, "motion": Motion, "published": Published}
+    if name == "auto":
+        try:
+            return MoveNet(**options)
+        except NotInstalled:
+            return Hog()
+    if name not in detectors:
+        raise ValueError(f"there is no detector called {name!r}: take one of {', '.join(NAMES)}")
+    return detectors[name](**options)
+
+
+def without_margin(windows: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """Corners (n, 4) of `windows` (n, 4), x y w h, less `margin` (2,): the parts of width and height to be cut off."""
+    windows = np.reshape(windows, (-1, 4)).astype(float)
+    cut = windows[:, 2:] * margin / 2
+    return np.concatenate([windows[:, :2] + cut, windows[:, :2] + windows[:, 2:] - cut], axis=1)
+
+
+def _cascade(name: str) -> cv2.CascadeClassifier:
+    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"))

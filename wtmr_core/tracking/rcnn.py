@@ -1,0 +1,105 @@
+"""The region networks of torchvision (Faster R-CNN, Keypoint R-CNN), where somebody has their weights on disk."""
+
+from __future__ import annotations
+
+import wtmr_core.models  # noqa: F401, I001  (first: it makes torchvision importable)
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import supervision as sv
+import torch
+
+from torchvision.models import detection
+
+from wtmr_core.tracking.boxes import detections
+from wtmr_core.tracking.people import NotInstalled
+
+NETWORKS = (
+    detection.keypointrcnn_resnet50_fpn,
+    detection.fasterrcnn_resnet50_fpn,
+    detection.fasterrcnn_resnet50_fpn_v2,
+    detection.fasterrcnn_mobilenet_v3_large_fpn,
+)
+PERSON = 1  # of COCO's classes
+
+
+class TorchVision:
+    """A network of torchvision for detection, trained on COCO, whose weights are the file `weights`; none is fetched.
+
+    What network it is, is told by the names of its weights: Keypoint R-CNN, which gives joints too, or Faster R-CNN on
+    ResNet-50 (both versions) or MobileNetV3. `device` as torch has it. `least` is the lowest score handed on.
+
+    Raises `OSError` where the file is not, `ValueError` where it holds something else, and `NotInstalled` where
+    torchvision lacks its compiled operators, as PyPI's does beside a torch for the CPU only.
+    """
+
+    name = "torchvision"
+
+    def __init__(self, weights: Path | str, device: str = "cpu", least: float = 0.1):
+        state = _state(Path(weights))
+        _compiled()
+        self._network = _network(state, Path(weights)).eval().to(device)
+        self.device, self.least = device, least
+
+    def __call__(self, picture: np.ndarray) -> sv.Detections:
+        """The people in a picture (h, w, 3) BGR uint8, the surest first."""
+        rgb = torch.from_numpy(np.ascontiguousarray(picture[..., ::-1])).to(self.device)
+        with torch.inference_mode():
+            (output,) = self._network([rgb.permute(2, 0, 1).float() / 255])
+        return people({key: value.cpu() for key, value in output.items()}, picture.shape[:2], self.least)
+
+
+def people(output: dict[str, torch.Tensor], size: tuple[int, int], least: float) -> sv.Detections:
+    """Detections of a network's `output` for a picture of `size` (h, w): its persons with a score of at least `least`.
+
+    A joint's score is the sigmoid of the height of its peak.
+    """
+    rows = (output["labels"] == PERSON) & (output["scores"] >= least)
+    joints = None
+    if "keypoints" in output:
+        heights = output["keypoints_scores"][rows].sigmoid()
+        joints = torch.cat([output["keypoints"][rows][..., :2], heights[..., None]], dim=-1).numpy()
+    return detections(output["boxes"][rows].numpy(), output["scores"][rows].numpy(), size, joints)
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    with path.open("rb") as file:  # an error of the system names the file
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # of many kinds, for a file that torch did not write
+            raise ValueError(f"{path} holds no weights of torch ({error}): name the file of a network") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds {type(state).__name__}, not the weights of a network: name a state dict")
+    return state
+
+
+def _network(state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
+    """The network that `state` fits; raises `ValueError` where none does."""
+    for build in NETWORKS:
+        with torch.device("meta"):
+            names = _empty(build).state_dict().keys()
+        if names == state.keys():
+            network = _empty(build)
+            try:
+                network.load_state_dict(state)
+            except RuntimeError as error:
+                raise ValueError(f"{path} is not of {build.__name__} as trained on COCO: {error}") from None
+            return network
+    known = ", ".join(build.__name__ for build in NETWORKS)
+    raise ValueError(f"{path} holds the weights of none of {known}")
+
+
+def _empty(build: Callable[..., torch.nn.Module]) -> torch.nn.Module:
+    return build(weights=None, weights_backbone=None)
+
+
+def _compiled() -> None:
+    try:
+        torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    except (RuntimeError, NotImplementedError):
+        raise NotInstalled(
+            "torchvision's compiled operators do not load beside this torch: install both from one index, such as "
+            "https://download.pytorch.org/whl/cpu, or take another detector"
+        ) from None
