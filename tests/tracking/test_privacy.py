@@ -1,0 +1,123 @@
+"""Heads in saved pictures: what is blurred, that nothing of it can be made out, and that all else is as it was."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wtmr_core.tracking.people import COCO, Sighting
+from wtmr_core.tracking.privacy import Anonymizer, blurred, heads, widened
+
+#: somebody upright, 200 px tall, from head to foot at x = 100 and y = 20–220, seen from the front
+BODY = {
+    "nose": (100, 34), "left eye": (104, 30), "right eye": (96, 30), "left ear": (109, 32), "right ear": (91, 32),
+    "left shoulder": (123, 57), "right shoulder": (77, 57), "left hip": (112, 115), "right hip": (88, 115),
+}  # fmt: skip
+BOX = np.array([70, 18, 130, 222])
+HEAD = (88, 20, 112, 46)  # what must not be seen
+
+
+def joints(*unseen: str, turn: bool = False) -> np.ndarray:
+    """The body's joints, `unseen` ones with no score; `turn`: on its head's side, lying to the left."""
+    points = np.zeros((17, 3))
+    for name, (x, y) in BODY.items():
+        points[COCO.index(name)] = (y, x, 0.9) if turn else (x, y, 0.9)
+    for name in unseen:
+        points[COCO.index(name), 2] = 0.01
+    return points
+
+
+def covers(boxes: np.ndarray, region) -> bool:
+    return any(b[0] <= region[0] and b[1] <= region[1] and b[2] >= region[2] and b[3] >= region[3] for b in boxes)
+
+
+FACE = ("nose", "left eye", "right eye", "left ear", "right ear")
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        (),
+        ("left ear", "left eye"),
+        ("left ear", "right ear", "left hip", "right hip"),
+        FACE,
+        (*FACE, "left shoulder"),
+        (*FACE, "left hip", "right hip"),
+        tuple(BODY),
+    ],
+)
+def test_the_head_is_covered_whichever_joints_are_seen_and_the_body_is_not(unseen):
+    boxes = heads(BOX, joints(*unseen))
+    assert covers(boxes, HEAD)
+    assert boxes[:, 3].max() < 85  # the middle of the trunk
+
+
+def test_the_head_of_somebody_lying_is_where_the_joints_say_or_else_at_either_end():
+    box = BOX[[1, 0, 3, 2]]
+    head = (HEAD[1], HEAD[0], HEAD[3], HEAD[2])
+    for unseen in ((), FACE):
+        boxes = heads(box, joints(*unseen, turn=True))
+        assert covers(boxes, head)
+        assert boxes[:, 2].max() < 85
+    boxes = heads(box)
+    assert covers(boxes, head)
+    assert covers(boxes, (196, 90, 220, 110))
+
+
+def test_without_joints_the_upper_part_of_a_box_is_the_head():
+    np.testing.assert_allclose(heads([10, 100, 50, 200]), [[10, 97, 50, 125]])
+
+
+def test_nothing_of_a_blurred_region_can_be_made_out_and_nothing_else_changes():
+    rng = np.random.default_rng(3)
+    picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    result = blurred(picture, np.array([[40.3, 20.2, 79.5, 63.9]]))
+    inside = np.zeros(picture.shape[:2], bool)
+    inside[20:64, 40:80] = True
+    np.testing.assert_array_equal(result[~inside], picture[~inside])
+    before, after = picture[20:64, 40:80].astype(float), result[20:64, 40:80].astype(float)
+    assert (before != after).mean() > 0.9
+    # less the means of the quarters, which are what is left, nothing of the one tells the other
+    for quarter in np.ndindex(2, 2):
+        part = np.s_[quarter[0] * 22 : quarter[0] * 22 + 22, quarter[1] * 20 : quarter[1] * 20 + 20]
+        correlation = np.corrcoef(before[part].ravel(), after[part].ravel())[0, 1]
+        assert abs(np.nan_to_num(correlation)) < 0.1
+
+
+def test_two_faces_of_the_same_colours_cannot_be_told_apart():
+    """A fine pattern and its mirror image come out the same."""
+    pattern = np.tile(np.kron(np.eye(4), np.full((2, 2), 200)).astype(np.uint8)[..., None], (6, 6, 3))
+    region = np.array([[0, 0, 48, 48]])
+    difference = blurred(pattern, region).astype(int) - blurred(pattern[:, ::-1].copy(), region)
+    assert np.abs(difference).max() <= 8
+    assert np.abs(pattern.astype(int) - pattern[:, ::-1]).max() == 200
+
+
+@given(st.lists(st.floats(-300, 500), min_size=4, max_size=4))
+def test_regions_beyond_the_picture_are_cut_at_its_edge(values):
+    x, y = sorted(values[:2]), sorted(values[2:])
+    picture = np.full((50, 70, 3), 9, np.uint8)
+    result = blurred(picture, np.array([[x[0], y[0], x[1], y[1]]]))
+    np.testing.assert_array_equal(result, picture)  # one colour stays one
+
+
+def test_a_picture_is_copied_even_where_nobody_is():
+    picture = np.zeros((5, 5, 3), np.uint8)
+    assert blurred(picture, np.empty((0, 4))) is not picture
+
+
+def test_boxes_widen_about_their_middle():
+    np.testing.assert_allclose(widened(np.array([[10.0, 20, 30, 60]]), 0.5), [[5, 10, 35, 70]])
+
+
+def test_a_head_stays_blurred_for_a_second_after_it_was_seen_last():
+    picture = np.random.default_rng(1).integers(0, 256, (240, 200, 3), dtype=np.uint8)
+    anonymizer = Anonymizer()
+    anonymizer.see(10.0, {1: Sighting(0, 10.0, BOX, 0.9, joints())})
+    first = anonymizer.blur(picture) != picture
+    anonymizer.see(10.9, {})
+    later = anonymizer.blur(picture) != picture
+    assert first[HEAD[1] : HEAD[3], HEAD[0] : HEAD[2]].mean() > 0.9
+    assert later.sum() > first.sum()
+    anonymizer.see(11.1, {})
+    np.testing.assert_array_equal(anonymizer.blur(picture), picture)

@@ -1,0 +1,154 @@
+"""The pictures of an episode: its start, its middle and its best moment, chosen while the video runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from wtmr_core import files
+from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.privacy import Anonymizer
+
+FOLDER = "keyframes"
+EVERY = 0.5  # seconds between two candidates of a person
+SLACK = 1.0  # seconds by which a picture may lie outside an episode, whose bounds smoothing moves
+MOST = 32  # candidates of a running episode
+EDGE = 4  # of them at its start and its end, which are never thinned out
+LARGEST = 64_000_000  # bytes of all candidates
+SIDE, QUALITY = 480, 85  # pixels of the longer side of a picture, and of its JPEG
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture of a person at `seconds` with its `score`; `jpeg` is None where it is a file already."""
+
+    seconds: float
+    score: float
+    jpeg: bytes | None
+
+
+class KeyFrames:
+    """Keeps candidates while episodes run and saves those that an episode needs, as JPEG in `folder/keyframes`.
+
+    Twice a second a person's surroundings become a candidate, small and compressed, in memory. `save` writes the start,
+    middle and best of an episode and lets go of what came before its end. Of a long episode every second candidate but
+    the first, last and best go once there are 32, and over 64 MB those of whoever was seen longest ago go: memory stays
+    flat. Called again with episodes whose bounds were corrected, `save` takes the nearest of what is there, within a
+    second; `finish` deletes the pictures that no episode of the final log names.
+
+    Heads are blurred, those of everybody in the picture, unless `anonymous` is False.
+    """
+
+    def __init__(self, folder: str | Path, *, anonymous: bool = True) -> None:
+        self.folder = Path(folder)
+        self._anonymizer = Anonymizer() if anonymous else None
+        self._taken: dict[int, float] = {}  # when somebody became a candidate last
+        self._candidates: dict[int, list[Candidate]] = {}
+        self._files: dict[int, list[Candidate]] = {}
+
+    def add(
+        self,
+        picture: np.ndarray,
+        seconds: float,
+        people: Mapping[int, Sighting],
+        scores: Mapping[int, float] | None = None,
+    ) -> None:
+        """Take a frame: `picture` (h, w, 3) uint8 RGB at `seconds` with its `people` (id -> sighting).
+
+        `scores` (id -> 0-1) tell how good a picture of somebody is, the probability of what they do, say; without them
+        it is the score of the detector.
+        """
+        if self._anonymizer:
+            self._anonymizer.see(seconds, people)
+        due = [person for person in people if seconds - self._taken.get(person, -np.inf) >= EVERY]
+        if not due:
+            return
+        picture = self._anonymizer.blur(picture) if self._anonymizer else picture
+        for person in due:
+            score = float((scores or {}).get(person, people[person].score))
+            candidate = Candidate(seconds, score, _jpeg(_crop(picture, people[person].box)))
+            self._candidates[person] = _thinned([*self._candidates.get(person, []), candidate])
+            self._taken[person] = seconds
+        self._bound()
+
+    def save(self, person: int, episode: Episode) -> tuple[str, str, str]:
+        """Write the pictures of an episode; their names, relative to the folder of the log, for its start, middle and
+        best moment, "" where nothing was seen near. Raises `RunError` where one cannot be written."""
+        candidates = self._files.get(person, []) + self._candidates.get(person, [])
+        near = [c for c in candidates if episode.start - SLACK <= c.seconds <= episode.end + SLACK]
+        if not near:
+            return "", "", ""
+        middle = (episode.start + episode.end) / 2
+        inside = [c for c in near if episode.start <= c.seconds <= episode.end]
+        inside = inside or [min(near, key=lambda c: abs(c.seconds - middle))]
+        chosen = [
+            min(inside, key=lambda c: abs(c.seconds - episode.start)),
+            min(inside, key=lambda c: abs(c.seconds - middle)),
+            max(inside, key=lambda c: c.score),
+        ]
+        names = tuple(self._write(person, candidate) for candidate in chosen)
+        self._candidates[person] = [c for c in self._candidates.get(person, []) if c.seconds > episode.end - SLACK]
+        return names
+
+    def finish(self, names: Iterable[str]) -> None:
+        """Delete every picture that was saved and is not among the `names` of the final log."""
+        used = set(names)
+        for person, saved in self._files.items():
+            for candidate in saved:
+                if _name(person, candidate) not in used:
+                    with suppress(OSError):
+                        (self.folder / _name(person, candidate)).unlink()
+        self._candidates.clear()
+
+    def _write(self, person: int, candidate: Candidate) -> str:
+        name = _name(person, candidate)
+        saved = self._files.setdefault(person, [])
+        if candidate.jpeg is not None and all(c.seconds != candidate.seconds for c in saved):
+            (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
+            files.write(self.folder / name, lambda path: path.write_bytes(candidate.jpeg))
+            saved.append(Candidate(candidate.seconds, candidate.score, None))
+        return name
+
+    def _bound(self) -> None:
+        """Let go of those seen longest ago, where all candidates together are too large."""
+        sizes = {person: sum(len(c.jpeg) for c in pictures) for person, pictures in self._candidates.items()}
+        for person in sorted(sizes, key=self._taken.__getitem__):
+            if sum(sizes.values()) <= LARGEST:
+                return
+            del self._candidates[person], sizes[person]
+
+
+def _name(person: int, candidate: Candidate) -> str:
+    return f"{FOLDER}/person-{person:03}-{candidate.seconds:09.2f}s.jpg"
+
+
+def _thinned(candidates: list[Candidate]) -> list[Candidate]:
+    if len(candidates) <= MOST:
+        return candidates
+    inner = candidates[EDGE:-EDGE]
+    best = max(inner, key=lambda c: c.score)
+    inner = [c for i, c in enumerate(inner) if i % 2 or c is best]
+    return candidates[:EDGE] + inner + candidates[-EDGE:]
+
+
+def _crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """A person's box and a quarter of it on each side, as far as the picture reaches."""
+    x1, y1, x2, y2 = (float(v) for v in box)
+    margin = max(x2 - x1, y2 - y1) / 4
+    height, width = picture.shape[:2]
+    left, top = (int(np.clip(v - margin, 0, end - 1)) for v, end in ((x1, width), (y1, height)))
+    right, bottom = (int(np.clip(np.ceil(v + margin), 1, end)) for v, end in ((x2, width), (y2, height)))
+    return picture[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def _jpeg(crop: np.ndarray) -> bytes:
+    scale = SIDE / max(crop.shape[:2])
+    if scale < 1:
+        crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return data.tobytes()

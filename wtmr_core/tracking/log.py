@@ -1,0 +1,316 @@
+"""The log of a video: a row an episode, written while it happens, whole whenever the program stops."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from wtmr_core import files
+from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.summary import summary
+
+VERSION = 1  # of log.json
+SCHEMA = Path(__file__).with_name("log.schema.json")
+COLUMNS = (
+    "person",
+    "activity",
+    "start_s",
+    "end_s",
+    "duration_s",
+    "score",
+    "zone",
+    "context",
+    "keyframe_start",
+    "keyframe_middle",
+    "keyframe_best",
+)
+NUMBERS = ("start_s", "end_s", "duration_s", "score")
+TRACK = 64  # bytes of a row of tracks.txt
+
+
+@dataclass(frozen=True)
+class Row:
+    """An episode of a person as the log has it: with the `zone` it was in ("" for none), its `context` (see
+    `context.describe`), and the files of its key frames at start, middle and best, relative to the folder of the log
+    ("" for none)."""
+
+    person: int
+    episode: Episode
+    zone: str = ""
+    context: str = ""
+    keyframes: tuple[str, str, str] = ("", "", "")
+
+
+class LogWriter:
+    """Writes the log of a video into a folder, which is made where there is none.
+
+    `episodes.csv` grows by a row with each `episode`: a longer file takes the place of the last, so whoever reads it
+    at any moment, after a kill or on a full disk, has whole rows. `tracks.txt` grows with each call of `sightings`.
+    `finish` puts the final rows in the place of those written so far and adds `episodes.parquet` and `log.json`; a
+    `with` block left before it leaves `"complete": false` in `log.json` and all that was known.
+
+    `video` is its name, `size` its (width, height) in pixels, `fps` its own rate where it has one; `detector` and
+    `model` are the names of what finds people and their activities. What a reader of the log should know goes into
+    `warnings`. Raises `RunError`, naming the file, where one cannot be written.
+
+    >>> with LogWriter(folder, video="home.mp4", size=(640, 480), detector="movenet", model="home") as log:
+    ...     log.sightings(0, 0.0, {1: sighting})
+    ...     log.episode(Row(1, Episode("sitting", 0.0, 4.2, 4.2, 0.91), zone="sofa"))
+    ...     log.finish(frames=126, seconds=4.2)
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        video: str,
+        size: tuple[int, int],
+        detector: str,
+        model: str,
+        fps: float | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.rows: list[Row] = []
+        self.warnings: list[str] = []
+        self._about = {"video": video, "size": size, "fps": fps, "detector": detector, "model": model}
+        self._times: list[float] = []  # the first and the last that were processed
+        self._frames = self._processed = 0
+        self._open = True
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "episodes.parquet").unlink(missing_ok=True)  # of an earlier log
+            self._tracks = os.open(
+                self.folder / "tracks.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666
+            )
+        except OSError as error:
+            raise _unwritten(Path(error.filename or self.folder), error) from error
+        try:
+            self._write_rows()
+            self._write_json(complete=False)
+        except BaseException:
+            os.close(self._tracks)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not self._open:
+            return
+        try:
+            self._write_json(complete=False)
+        except files.RunError:
+            if error is None:
+                raise
+        finally:
+            self._close()
+
+    def sightings(self, frame: int, seconds: float, people: Mapping[int, Sighting]) -> None:
+        """Add the `people` (id -> sighting, none where nobody is seen) of a processed frame to `tracks.txt`.
+
+        A row is `frame,id,x,y,w,h,score,1,-1,-1`, the text form of MOT: frames from 1, boxes in pixels of the video.
+        Rows are 64 bytes long, for which the score has as many digits as it takes: a write that a signal or a full disk
+        cuts short ends at the border of a page or a block, which is the end of a row too.
+        """
+        rows = b"".join(_track(frame, person, sighting) for person, sighting in people.items())
+        self._times = [*self._times[:1], seconds]
+        self._frames, self._processed = frame + 1, self._processed + 1
+        path = self.folder / "tracks.txt"
+        while rows:
+            try:
+                rows = rows[os.write(self._tracks, rows) :]
+            except OSError as error:
+                end = os.fstat(self._tracks).st_size
+                os.ftruncate(self._tracks, end - end % TRACK)
+                raise _unwritten(path, error) from error
+
+    def episode(self, row: Row) -> None:
+        """Add an episode that has ended. Raises `ValueError` where it cannot be one."""
+        _check(row)
+        self.rows.append(row)
+        self._write_rows()
+        _synced(self._tracks)
+
+    def finish(
+        self, rows: Iterable[Row] | None = None, *, frames: int | None = None, seconds: float | None = None
+    ) -> None:
+        """Close the log of a video that was read to its end.
+
+        `rows`, where given, take the place of those written so far: what smoothing over the whole video corrected.
+        `frames` and `seconds` are those of the whole video, without them up to the last frame processed.
+        """
+        if rows is not None:
+            rows = list(rows)
+            for row in rows:
+                _check(row)
+            self.rows = rows
+        self.rows.sort(key=lambda row: (row.person, row.episode.start))
+        self._frames = self._frames if frames is None else frames
+        self._write_rows()
+        parquet = self.folder / "episodes.parquet"
+        files.write(parquet, lambda path: table(self.rows).to_parquet(path, engine="pyarrow", index=False))
+        self._write_json(complete=True, seconds=seconds)
+        self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            _synced(self._tracks)
+            os.close(self._tracks)
+
+    def _write_rows(self) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in self.rows:
+            writer.writerow([f"{v:.3f}" if isinstance(v, float) else v for v in _values(row)])
+        files.write_text(self.folder / "episodes.csv", text.getvalue())
+
+    def _write_json(self, complete: bool, seconds: float | None = None) -> None:
+        about, times = self._about, self._times
+        span = times[-1] - times[0] if times else 0.0
+        value = {
+            "version": VERSION,
+            "complete": complete,
+            "video": {
+                "name": about["video"],
+                "width": about["size"][0],
+                "height": about["size"][1],
+                "fps": _rounded(about["fps"]),
+                "frames": self._frames,
+                "seconds": _rounded(seconds if seconds is not None else times[-1] if times else 0.0),
+            },
+            "detector": about["detector"],
+            "model": about["model"],
+            "fps_processed": _rounded((self._processed - 1) / span if span > 0 else None),
+            "warnings": self.warnings,
+            "people": [{"person": p, **summary(e)} for p, e in _by_person(self.rows).items()],
+            "episodes": [dict(zip(COLUMNS, _values(row), strict=True)) for row in self.rows],
+        }
+        files.write_text(self.folder / "log.json", json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def table(rows: Iterable[Row]) -> pd.DataFrame:
+    """The rows of a log as a table with the columns `COLUMNS`."""
+    frame = pd.DataFrame([_values(row) for row in rows], columns=list(COLUMNS))
+    return frame.astype({"person": "int64"} | dict.fromkeys(NUMBERS, "float64"))
+
+
+def read_log(path: str | Path, needed: Iterable[str] = COLUMNS) -> pd.DataFrame:
+    """Read `episodes.csv`, or that of a folder, as a table: numbers for times and score, and for persons where all of
+    them are whole numbers; text for the others.
+
+    Columns other than `needed` may be absent. Raises `ValueError`, naming the line, where the file is no log: a column
+    is absent or named twice, a line is shorter or longer, a time or score is no number, an end lies before its start;
+    `OSError` where it cannot be read.
+    """
+    path = Path(path)
+    path = path / "episodes.csv" if path.is_dir() else path
+    try:
+        reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        head, *lines = [(reader.line_num, line) for line in reader if line] or [(1, [])]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: give the episodes.csv of a log") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+    columns = [name.strip() for name in head[1]]
+    if absent := [name for name in needed if name not in columns]:
+        raise ValueError(f"{path} has no column {absent[0]}: its first line names {', '.join(columns) or 'none'}")
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"{path}, line 1: a column is named twice")
+    rows = [_parsed(dict(zip(columns, _as_long(line, columns, path, n), strict=True)), path, n) for n, line in lines]
+    frame = pd.DataFrame(rows, columns=columns).astype({name: "float64" for name in NUMBERS if name in columns})
+    if "person" in columns and rows and frame["person"].str.fullmatch(r"[0-9]{1,9}").all():
+        frame["person"] = frame["person"].astype("int64")
+    return frame
+
+
+def _as_long(line: list[str], columns: list[str], path: Path, number: int) -> list[str]:
+    if len(line) != len(columns):
+        raise ValueError(f"{path}, line {number} has {len(line)} values, not {len(columns)} as the first line")
+    return line
+
+
+def _parsed(values: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    """The values of a line, numbers as numbers."""
+    for name in NUMBERS:
+        if name not in values:
+            continue
+        try:
+            value = float(values[name])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{path}, line {number}: {name} is {values[name]!r}, not a number")
+        values[name] = value
+    if values.get("end_s", math.inf) < values.get("start_s", -math.inf):
+        raise ValueError(f"{path}, line {number}: it ends at {values['end_s']:g} s, before its start")
+    if not 0 <= values.get("score", 0.0) <= 1:
+        raise ValueError(f"{path}, line {number}: score is {values['score']:g}; it is from 0 to 1")
+    return values
+
+
+def _values(row: Row) -> list[Any]:
+    """In the order of `COLUMNS`."""
+    e = row.episode
+    numbers = [round(float(value), 3) for value in (e.start, e.end, e.duration, e.score)]
+    return [row.person, e.activity, *numbers, row.zone, row.context, *row.keyframes]
+
+
+def _by_person(rows: Iterable[Row]) -> dict[int, list[Episode]]:
+    people: dict[int, list[Episode]] = {}
+    for row in sorted(rows, key=lambda row: (row.person, row.episode.start)):
+        people.setdefault(row.person, []).append(row.episode)
+    return people
+
+
+def _check(row: Row) -> None:
+    e = row.episode
+    text = [e.activity, row.zone, row.context, *row.keyframes]
+    if not all(value.isprintable() for value in text) or not e.activity:
+        raise ValueError(
+            f"person {row.person}: an episode's texts are printable and its activity has a name, not {text}"
+        )
+    if not (np.isfinite([e.start, e.end, e.duration]).all() and e.start <= e.end and 0 <= e.score <= 1):
+        raise ValueError(f"person {row.person}: {e} ends before it starts, or has times or a score that cannot be")
+
+
+def _track(frame: int, person: int, sighting: Sighting) -> bytes:
+    """A row of `tracks.txt`, `TRACK` bytes long."""
+    x1, y1, x2, y2 = (float(v) for v in sighting.box)
+    if not np.isfinite([x1, y1, x2, y2, sighting.score]).all():
+        raise ValueError(f"frame {frame}: the box or score of person {person} is not finite: {sighting.box}")
+    for decimals in (2, 1, 0):
+        start = f"{frame + 1},{person}," + "".join(f"{v:.{decimals}f}," for v in (x1, y1, x2 - x1, y2 - y1))
+        digits = TRACK - len(start) - len("0.,1,-1,-1\n")
+        if digits > 2:
+            return f"{start}{min(max(sighting.score, 0), 1):.{digits}f},1,-1,-1\n".encode("ascii")
+    raise ValueError(f"frame {frame}: the box of person {person} lies too far outside the picture: {sighting.box}")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 3)
+
+
+def _synced(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError:  # a pipe or a file system that knows no such thing; a full disk was told by the write
+        return
+
+
+def _unwritten(path: Path, error: OSError) -> files.RunError:
+    return files.RunError(
+        f"{path} cannot be written ({error.strerror}): see that there is space and that it can be written to; "
+        "what was written before is whole"
+    )

@@ -1,0 +1,114 @@
+"""Heads made unrecognisable in every picture that is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wtmr_core.tracking.people import COCO, Sighting
+
+FACE = [COCO.index(name) for name in ("nose", "left eye", "right eye", "left ear", "right ear")]
+SHOULDERS = [COCO.index(name) for name in ("left shoulder", "right shoulder")]
+HIPS = [COCO.index(name) for name in ("left hip", "right hip")]
+SEEN = 0.1  # score of a joint that is taken for where it is: lying people have low ones
+
+# parts of a body's height, about as in Drillis and Contini, "Body segment parameters" (1966): from the shoulders to the
+# hips, from shoulder to shoulder, from the shoulders to the middle of the head, from ear to ear
+TRUNK, BREADTH, NECK, EARS = 0.29, 0.23, 0.12, 0.09
+RADIUS = 0.11  # of what is blurred round a head, whose half height is .065
+UPPER = 0.25  # of a box in which the head of someone upright is
+
+HOLD = 1.0  # seconds for which a head stays blurred after its person was seen last
+
+
+class Anonymizer:
+    """Blurs the heads of a video's people, told of them frame by frame in the order of time.
+
+    Where somebody was seen within the last second and is not seen now, the place where their head was is blurred too,
+    ever wider: a head must not flash up where a detector misses it once. Who was never seen is not blurred.
+
+    >>> anonymizer = Anonymizer()
+    >>> anonymizer.see(0.1, {1: sighting})
+    >>> anonymizer.blur(picture)
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[float, np.ndarray]] = {}
+        self._seconds = 0.0
+
+    def see(self, seconds: float, people: Mapping[int, Sighting]) -> None:
+        """Take note of the `people` (id -> sighting) of the frame at `seconds`."""
+        for person, sighting in people.items():
+            self._last[person] = seconds, heads(sighting.box, sighting.joints)
+        self._last = {p: (t, boxes) for p, (t, boxes) in self._last.items() if seconds - t <= HOLD}
+        self._seconds = seconds
+
+    def blur(self, picture: np.ndarray) -> np.ndarray:
+        """A copy of the `picture` (h, w, 3) uint8 of the frame seen last, without heads."""
+        boxes = [widened(boxes, (self._seconds - t) / HOLD) for t, boxes in self._last.values()]
+        return blurred(picture, np.concatenate([np.empty((0, 4)), *boxes]))
+
+
+def heads(box: ArrayLike, joints: np.ndarray | None = None) -> np.ndarray:
+    """Where a person's head may be: boxes (n, 4) x1 y1 x2 y2 in pixels.
+
+    From `joints` (17, 3), in the order of `COCO`, one box: round the mean of those of the face, without them beyond the
+    shoulders as seen from the hips; its size is that of a body whose trunk, shoulders or box are this long, the largest
+    of these. Without joints the upper part of the person's `box` (x1 y1 x2 y2); of one that is wider than high, which
+    may lie either way round, both ends.
+    """
+    x1, y1, x2, y2 = (float(v) for v in np.asarray(box))
+    width, height = x2 - x1, y2 - y1
+    centre, radius = (None, 0.0) if joints is None else _head(np.asarray(joints, dtype=float))
+    if centre is not None:
+        longer = max(width, height)
+        radius = min(max(radius, 0.6 * RADIUS * longer), longer / 2)
+        return np.array([[*(centre - radius), *(centre + radius)]])
+    if width <= height:
+        return np.array([[x1, y1 - 0.03 * height, x2, y1 + UPPER * height]])
+    return np.array([[x1, y1, x1 + UPPER * width, y2], [x2 - UPPER * width, y1, x2, y2]])
+
+
+def blurred(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """A copy of `picture` (h, w, 3) uint8 in which of each of `boxes` (n, 4) the mean colours of its four quarters are
+    left, and a smooth passage between them."""
+    copy = picture.copy()
+    height, width = picture.shape[:2]
+    for x1, y1, x2, y2 in np.asarray(boxes, dtype=float):
+        left, right = np.clip([np.floor(x1), np.ceil(x2)], 0, width).astype(int)
+        top, bottom = np.clip([np.floor(y1), np.ceil(y2)], 0, height).astype(int)
+        if left < right and top < bottom:
+            part = copy[top:bottom, left:right]
+            means = cv2.resize(part, (2, 2), interpolation=cv2.INTER_AREA)
+            part[:] = cv2.resize(means, part.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return copy
+
+
+def widened(boxes: np.ndarray, by: float) -> np.ndarray:
+    """Boxes (n, 4) about the same middle, larger by this part of their sides."""
+    margin = (boxes[:, 2:] - boxes[:, :2]) * by / 2
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+
+
+def _head(joints: np.ndarray) -> tuple[np.ndarray | None, float]:
+    """The middle of the head (x, y), None where no joint tells it, and how far round it there may be some of it."""
+    seen = joints[:, 2] >= SEEN
+    face, shoulders, hips = (joints[[j for j in part if seen[j]], :2] for part in (FACE, SHOULDERS, HIPS))
+    height, up = 0.0, np.array([0.0, -1.0])
+    if len(shoulders) == 2:
+        height = float(np.linalg.norm(shoulders[0] - shoulders[1])) / BREADTH
+    if len(shoulders) and len(hips):
+        trunk = shoulders.mean(0) - hips.mean(0)
+        length = float(np.linalg.norm(trunk))
+        height = max(height, length / TRUNK)
+        up = trunk / length if length > 0 else up
+    if len(face):
+        apart = float(np.ptp(face, axis=0).max())
+        return face.mean(0), RADIUS * max(height, apart / EARS)
+    if len(shoulders) and height > 0:
+        aside = BREADTH / 2 if len(shoulders) == 1 else 0.0  # the neck is half a breadth from one shoulder
+        return shoulders.mean(0) + NECK * height * up, (RADIUS + aside) * height
+    return None, 0.0
