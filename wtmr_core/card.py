@@ -20,6 +20,7 @@ MODELS = {
     "released-wtmr": "WTMR-Net as it was released",
     "released-wmrc": "WMRC-Net (the CNN alone) as it was released",
     "released-timesformer": "TimeSformer (the baseline) as it was released",
+    "temporal": "A plain CNN over time, the baseline on joints",
 }
 PROTOCOLS = {
     "corrected": "corrected: official or grouped splits, evaluation without randomness, test read once, at the end",

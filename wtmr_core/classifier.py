@@ -25,6 +25,7 @@ from wtmr_core.recording import Recording, Window
 from wtmr_core.settings import Settings
 
 BATCH = 16  # windows that go through the network at a time
+CLIPS = 256  # that do so, where they are at hand
 SHORT = 0.5  # windows: of less the network has seen nothing in training
 
 
@@ -129,6 +130,22 @@ class Classifier:
     def __call__(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
         """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
         return self._judged(frames_or_joints, **how)[0]
+
+    def of_clips(self, clips: np.ndarray) -> np.ndarray:
+        """(b, k): the probabilities of clips that are windows already, whatever they last.
+
+        They are as the run holds them (`form.shape`): (b, t, h, w, c) uint8 or, of joints, (b, t, m, j, 3) float, of as
+        many bodies or fewer. Raises `ValueError` for another shape.
+        """
+        shape = (len(clips), *self.form.shape)
+        if not self.form.size and clips.ndim == 5 and clips.shape[2] < self.form.bodies:
+            absent = np.zeros((*clips.shape[:2], self.form.bodies - clips.shape[2], *clips.shape[3:]))
+            clips = np.concatenate([clips, absent], axis=2).astype(np.float32)
+        if clips.shape != shape:
+            raise ValueError(f"expected clips of shape {('b', *self.form.shape)}, found {clips.shape}")
+        batches = torch.from_numpy(np.ascontiguousarray(clips)).split(CLIPS)
+        judged = [self._through(batch.to(self.device))[0].cpu().numpy() for batch in batches]
+        return np.concatenate(judged) if judged else np.zeros((0, len(self.classes)), np.float32)
 
     def features(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
         """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""

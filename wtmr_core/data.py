@@ -142,5 +142,5 @@ def inputs(
         clips = clips[torch.arange(len(clips))[:, None], chosen]
     if not has_joints(settings.dataset):
         return augment.frames(clips, draw)
-    bodies = augment.joints(clips, draw, centred=settings.centre_joints)
-    return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the released networks take one
+    bodies = augment.joints(clips, draw, centred=settings.centre_joints, normalised=settings.normalise_joints)
+    return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the others take one

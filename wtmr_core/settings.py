@@ -18,7 +18,8 @@ from wtmr_core.literals import DIGITS, shown
 from wtmr_core.modality import MODALITIES, OWN, has_joints
 
 DATASETS = tuple(MODALITIES)
-MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer")
+MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer", "temporal")
+RELEASED = MODELS[1:4]
 PROTOCOLS = ("published", "corrected")
 SCALES = ("mini", "full")
 
@@ -36,7 +37,9 @@ class Settings:
 
     # hmdb51, ntu60 or svideoqa; of one's own: folder, class folders of videos or frames, and skeletons
     dataset: str
-    model: str  # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released
+    # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released; temporal: a plain
+    # CNN over time, for joints alone
+    model: str
     # the preset of what follows. published: as the paper's notebooks did; corrected: official splits, honest measures
     protocol: str
     # hmdb51: 1, 2, 3, manifest, fold-1 to fold-5; ntu60: cross-subject, cross-view; svideoqa: sequence; of one's own:
@@ -55,6 +58,8 @@ class Settings:
     stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
     size: int  # height and width of a frame in pixels; joints have none: 0
     centre_joints: bool  # on the first body's spine, in the first frame it is seen; else as the camera has them
+    # less the mean of the first body's hips, in lengths of its trunk, thigh and shin together; then `joint_noise` is so too
+    normalise_joints: bool
 
     # the network; None is as released, of wtmr the default of models.wtmr.build
     width: int | None
@@ -148,10 +153,13 @@ class Settings:
                 raise SettingsError("val_fraction is 0; schedule plateau needs a validation part")
             if self.epoch_choice != "last":
                 raise SettingsError(f"val_fraction is 0; epoch_choice {self.epoch_choice} needs a validation part")
-        if self.dataset in OWN and self.model != "wtmr":
+        if self.model == "temporal" and not has_joints(self.dataset):
+            raise SettingsError(f"model is temporal, which takes joints; for {self.dataset} it can be wtmr")
+        if self.dataset in OWN and self.model in RELEASED:
+            able = "wtmr or temporal" if has_joints(self.dataset) else "wtmr"
             raise SettingsError(
                 f"model is {self.model}, which was released for the paper's data sets only; for "
-                f"{self.dataset} it can be wtmr"
+                f"{self.dataset} it can be {able}"
             )
         if self.parts == "official" and self.split == "-":
             raise SettingsError("split is -, which has no train and test; parts official needs one, such as auto")
@@ -176,12 +184,15 @@ class Settings:
         if joints:
             idle = {"augment_per": "joints are augmented by clip"}
         else:
-            idle = {"centre_joints": f"{self.dataset} has no joints"}
+            idle = dict.fromkeys(("centre_joints", "normalise_joints"), f"{self.dataset} has no joints")
         if self.dataset not in PUBLISHED_READERS:
             idle["reader"] = f"both readings of {self.dataset} are the same"
         if self.model != "wtmr":
             idle |= dict.fromkeys(DESCRIBED, f"{self.model} has no such part, only wtmr has")
-            return idle | ({"drop_path": f"{self.model} has no blocks"} if self.model == "released-wmrc" else {})
+            idle |= {"drop_path": f"{self.model} has no blocks"} if self.model in ("released-wmrc", "temporal") else {}
+            if self.model == "temporal":
+                idle |= {"heads": "temporal has no attention", "conv_channels": "width is what its convolutions have"}
+            return idle
         idle |= {} if self.backbone else {"backbone_weights": "there is no backbone for them"}
         if self.depth == 0:
             parts = ("attention", "drop_path", "timesformer_weights")
@@ -291,6 +302,7 @@ LATER: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "augment_evaluation": _by_protocol(True, False),
     "augment_per": _by_protocol("frame", "clip"),
     "spare_sided": _by_protocol(False, True),
+    "normalise_joints": lambda settings: False,
 }
 #: what every network can be built with, and what the described one has beside
 SIZES = ("frames", "width", "depth", "heads", "conv_channels", "dropout", "drop_path")

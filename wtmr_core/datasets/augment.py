@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
-from wtmr_core.skeleton import JOINTS, MIRROR, OUTWARDS, PARENTS, WAIST
+from wtmr_core.skeleton import CHEST, HIPS, JOINTS, L_ANKLE, L_HIP, L_KNEE, MIRROR, OUTWARDS, PARENTS, WAIST
 
 GREY = ((0.485,), (0.229,))
 RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
@@ -141,10 +141,11 @@ def _matrices(*rows: list[Tensor]) -> Tensor:
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
-def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> Tensor:
+def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True, normalised: bool = False) -> Tensor:
     """(b, t, m, j, 3) metres -> the same, centred on the first body's spine in the first frame it is seen.
 
-    Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. With `draw`:
+    Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. `normalised`: as
+    `normalise` has it. With `draw`:
     mirrored, turned about the vertical axis, then about the camera's (tilted), scaled, with noise; and joints
     dropped, each in all frames and bodies of its clip: it is then where the joint is that it hangs on.
     """
@@ -153,6 +154,8 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
         first = seen[:, :, 0, 0, 0].float().argmax(dim=1)  # b
         spine = clips[torch.arange(len(clips), device=clips.device), first, 0, WAIST]  # b 3
         clips = torch.where(seen, clips - rearrange(spine, "b x -> b 1 1 1 x"), clips)
+    if normalised:
+        clips = normalise(clips, seen)
     if draw is None:
         return clips
     b = len(clips)
@@ -174,6 +177,24 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
         stand = _stand_ins(draw.drawn(torch.rand, (b, JOINTS)) < draw.joint_dropout).to(clips.device)
         clips = torch.take_along_dim(clips, rearrange(stand, "b j -> b 1 1 j 1"), dim=3)
     return torch.where(seen, clips, torch.zeros_like(clips))
+
+
+def normalise(clips: Tensor, seen: Tensor) -> Tensor:
+    """(b, t, m, j, 3) -> the same in lengths of a body, from the middle of its way: less the mean of the first body's
+    hips over the frames in which it is `seen` (b, t, m, 1, 1), over the median of its trunk, a thigh and a shin.
+
+    So neither where somebody is nor how large says anything, and pixels serve as metres do. A body without length is
+    only moved.
+    """
+    there = seen[:, :, 0, 0]  # b t 1
+    body = clips[:, :, 0]
+    middle = (body[:, :, HIPS] * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)  # b 3
+    bones = ((CHEST, HIPS), (L_HIP, L_KNEE), (L_KNEE, L_ANKLE))
+    lengths = sum((body[:, :, a] - body[:, :, b]).norm(dim=-1) for a, b in bones)
+    length = lengths.where(there[..., 0], torch.nan).nanmedian(dim=1).values.nan_to_num()  # b
+    length = torch.where(length > 1e-6, length, torch.ones_like(length))
+    moved = (clips - rearrange(middle, "b c -> b 1 1 1 c")) / rearrange(length, "b -> b 1 1 1 1")
+    return torch.where(seen, moved, clips)
 
 
 def _stand_ins(dropped: Tensor) -> Tensor:
