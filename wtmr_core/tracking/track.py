@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,25 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import supervision as sv
 
 from wtmr_core.classifier import Classifier
 from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
-from wtmr_core.tracking import activity, boxes, detectors
+from wtmr_core.tracking import detectors
 from wtmr_core.tracking.context import describe
-from wtmr_core.tracking.episodes import Live, smooth
+from wtmr_core.tracking.episodes import smooth
 from wtmr_core.tracking.keyframes import KeyFrames
 from wtmr_core.tracking.log import LogWriter, Row
 from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.person import BRIDGE, Person
 from wtmr_core.tracking.poses import RATE
+from wtmr_core.tracking.sightings import Followed, Listed
 from wtmr_core.tracking.tracks import Tracker
 from wtmr_core.tracking.zones import Zones
 
 HOME = Path(__file__).with_name("home")  # the network that comes with the package
 DELAY = 0.5  # seconds that a frame waits for people who are known to be people only then
-BRIDGE = 0.5  # seconds between two sightings across which boxes are taken to move evenly
-NEAR = 0.5  # seconds: who was seen so shortly before or after is taken to be where they were
 PLACES = 15  # moments of an episode at which its zone is looked up
 
 
@@ -47,12 +45,157 @@ class Moment:
     people: dict[int, Sighting] = field(default_factory=dict)
 
 
-class Person:
-    """What stays of somebody: where they were, and how probable each activity was."""
+class Tracking:
+    """One pass over a video: `step` takes its frames in order, `finish` gives the rows of the log.
 
-    def __init__(self, classifier: Classifier):
-        self.activity = activity.of(classifier)
-        self.live = Live(classifier.classes)
-        self.seconds, self.boxes = array("d"), array("f")
-        self._steps: list[np.ndarray] = []
-        self._probabilities: list[np.ndarray] = []
+    `tell` hears of an episode that has ended and a fall that has begun while the video runs, as `--follow` prints them.
+    """
+
+    def __init__(
+        self,
+        people: Followed | Listed,
+        classifier: Classifier,
+        log: LogWriter,
+        keyframes: KeyFrames,
+        zones: Zones | None = None,
+        tell: Callable[[dict[str, Any]], None] = lambda event: None,
+    ):
+        self.persons: dict[int, Person] = {}
+        self._people, self._classifier, self._log, self._keyframes = people, classifier, log, keyframes
+        self._zones, self._tell = zones, tell
+        self._moments: deque[Moment] = deque()
+        self._before: Moment | None = None
+        self._now = 0.0
+
+    def step(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self._now = frame.seconds
+        self._moments.append(Moment(frame))
+        self._add(self._people(frame))
+        while self._now - self._moments[0].frame.seconds >= DELAY:
+            self._settle(self._moments.popleft())
+        for number, person in self.persons.items():
+            self._say(number, person.news(self._now))
+
+    def finish(self) -> list[Row]:
+        """The log's final rows: the same as were told while the video ran, but smoothed over all of it."""
+        self._add(self._people.rest())
+        while self._moments:
+            self._settle(self._moments.popleft())
+        for number, person in self.persons.items():
+            self._say(number, person.news())
+        rows = []
+        for number, person in sorted(self.persons.items()):
+            rows += [self._row(number, episode) for episode in self._episodes(person)]
+        self._keyframes.finish(name for row in rows for name in row.keyframes)
+        return rows
+
+    def _add(self, sightings: list[tuple[int, Sighting]]) -> None:
+        waiting = {moment.frame.number: moment for moment in self._moments}
+        for number, sighting in sightings:
+            moment = waiting.get(sighting.frame)
+            person = self.persons.setdefault(number, Person(self._classifier))
+            person.add(sighting, moment and moment.frame.picture)
+            if moment:
+                moment.people[number] = sighting
+            else:  # somebody who was long doubtful
+                self._log.sightings(sighting.frame, sighting.seconds, {number: sighting})
+
+    def _settle(self, moment: Moment) -> None:
+        """Write down a frame whose people are known, and those between it and the one before."""
+        for number, seconds, people in _between(self._before, moment):
+            self._log.sightings(number, seconds, people)
+        self._log.sightings(moment.frame.number, moment.frame.seconds, moment.people)
+        self._keyframes.add(moment.frame.picture[..., ::-1], moment.frame.seconds, moment.people)
+        self._before = moment
+
+    def _episodes(self, person: Person) -> list[Episode]:
+        """What somebody did: by the network, or, of whom it was shown too little, whether they walked or were still."""
+        times, probabilities = person.probabilities()
+        return smooth(times, probabilities, self._classifier.classes) if len(times) else []
+
+    def _row(self, number: int, episode: Episode) -> Row:
+        """An episode with the zone in which most of it was, and what was round the person in its middle."""
+        person = self.persons[number]
+        zones, context = [], ""
+        if self._zones:
+            moments = np.linspace(episode.start, episode.end, PLACES)
+            places = [box for box in map(person.at, moments) if box is not None]
+            zones = [self._zones.at_box(box, episode.activity) for box in places]
+        middle = (episode.start + episode.end) / 2
+        seen = {n: box for n, one in self.persons.items() if (box := one.at(middle)) is not None}
+        if number in seen:
+            _, context = describe(number, episode.activity, seen, self._zones)
+        zone = max(zones, key=zones.count) if zones else ""
+        return Row(number, episode, zone, context, self._keyframes.save(number, episode))
+
+
+def _between(before: Moment | None, moment: Moment) -> Iterator[tuple[int, float, dict[int, Sighting]]]:
+    """The frames between two that were looked at, with the boxes of those who are in both, moving evenly."""
+    if before is None or moment.frame.seconds - before.frame.seconds > BRIDGE:
+        return
+    first, last = before.frame, moment.frame
+    for number in range(first.number + 1, last.number):
+        part = (number - first.number) / (last.number - first.number)
+        seconds = first.seconds + part * (last.seconds - first.seconds)
+        people = {}
+        for person in before.people.keys() & moment.people.keys():
+            a, b = before.people[person], moment.people[person]
+            box, score = (1 - part) * a.box + part * b.box, (1 - part) * a.score + part * b.score
+            people[person] = Sighting(number, seconds, box, score)
+        if people:
+            yield number, seconds, people
+
+
+def track(
+    source: str | Path,
+    folder: str | Path,
+    *,
+    model: str | Path = "home",
+    detector: str = "auto",
+    fps: float | None = None,
+    zones: Path | None = None,
+    listed: Path | None = None,
+    video: bool = False,
+    page: bool = False,
+    blur: bool = True,
+    tell: Callable[[dict[str, Any]], None] = lambda event: None,
+) -> dict[str, Any]:
+    """Write the log of a video into `folder`, and return its summary: `frames`, `seconds`, `people` and `episodes` (how
+    many), `detector`, `fps_processed` and `warnings`.
+
+    Args:
+        source: a video file, a folder of numbered frames, a camera or the address of a stream; see `Stream`.
+        model: `home`, or the folder of a finished run, whose network is shown each person's poses or part of the picture.
+        detector: one of `detectors.NAMES`.
+        fps: of a folder of frames, how many it has a second; of all else, how many are looked at, 10 without it.
+        zones: a file of zones, see `zones.Zones.read`.
+        listed: a MOT text file with the boxes and ids of the people, who are then not searched for.
+        video, page: also write `annotated.mp4`, and `page.html` with a timeline and the key frames.
+        blur: heads, in every picture that is written.
+        tell: is called with each event while the video runs; see `Tracking`.
+
+    What was seen until then is written where the video breaks off, and where the program is interrupted. Raises
+    `ValueError` and `OSError` where nothing can be read, `RunError` for a network that does not serve and for a file that
+    cannot be written, and `NotInstalled` for a detector that is not there.
+    """
+    classifier = Classifier.load(HOME if str(model) == "home" else model)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Remark)
+        with Stream(source, fps=fps, most=RATE) as stream:
+            if video and stream.live:
+                raise ValueError(f"{stream.name} cannot be read twice, as --video does: record it to a file first")
+            size = stream.width, stream.height
+            area = Zones.read(zones).scaled(size) if zones else None
+            people = _people(detector, listed)
+            with LogWriter(
+                folder, video=stream.name, size=size, detector=people.name, model=str(model), fps=stream.rate
+            ) as log:
+                tracking = Tracking(people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell)
+                try:
+                    for frame in stream:
+                        tracking.step(frame)
+                finally:
+                    rows = tracking.finish()
+                    log.warnings += [str(warning.message) for warning in caught if _is_remark(warning.message)]
+                    log.finish(rows, frames=stream.read, seconds=stream.seconds)

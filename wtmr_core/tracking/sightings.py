@@ -1,0 +1,46 @@
+"""The people of one frame after another with their ids: detected and tracked, or listed in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wtmr_core.datasets.stream import Frame
+from wtmr_core.tracking import boxes
+from wtmr_core.tracking.detectors import Detector
+from wtmr_core.tracking.people import Sighting
+from wtmr_core.tracking.tracks import Tracker
+
+
+class Followed:
+    """The people of one frame after another with their ids, as a detector and a tracker have them."""
+
+    def __init__(self, detector: Detector, tracker: Tracker):
+        self._detector, self._tracker = detector, tracker
+
+    def __call__(self, frame: Frame) -> list[tuple[int, Sighting]]:
+        """The sightings that a frame adds, some of them of frames before; see `Tracker.update`."""
+        return self._tracker.update(self._detector(frame.picture), frame.number, frame.seconds)
+
+    def rest(self) -> list[tuple[int, Sighting]]:
+        """Those that nothing but the end of the video confirms."""
+        return self._tracker.close()
+
+
+class Listed:
+    """The people of a MOT text file with the ids that it gives, and joints where a detector of poses sees them."""
+
+    def __init__(self, path: Path, poses: Detector | None):
+        self._people, self._poses = boxes.read_boxes(path), poses
+
+    def __call__(self, frame: Frame) -> list[tuple[int, Sighting]]:
+        """The sightings in a frame."""
+        people = self._people.get(frame.number)
+        if people is None:
+            return []
+        if self._poses:
+            boxes.add_joints(people, self._poses(frame.picture))
+        return boxes.sightings(people, frame.number, frame.seconds)
+
+    def rest(self) -> list[tuple[int, Sighting]]:
+        """None: every sighting was given with its frame."""
+        return []
