@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
+import av
 import cv2
 import hypothesis
 import numpy as np
@@ -55,6 +57,24 @@ def write_video(path: Path, frames: int = 6, shade: int = 0, size: tuple[int, in
     for t in range(frames):
         video.write(np.full((size[1], size[0], 3), min(shade + 20 * t, 255), np.uint8))
     video.release()
+    return path
+
+
+def write_packets(path: Path, packets: list[tuple[int, bytes | np.ndarray]], rate: int = 10) -> Path:
+    """A video of pictures shown at the given milliseconds, each coded as it stands there: bytes are no picture."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mjpeg", rate=rate)
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = 64, 48, "yuvj420p", Fraction(1, 1000)
+        for n, (milliseconds, picture) in enumerate(packets):
+            coded = picture if isinstance(picture, bytes) else cv2.imencode(".jpg", picture)[1].tobytes()
+            packet = av.Packet(coded)
+            packet.stream, packet.pts, packet.dts = (
+                stream,
+                milliseconds,
+                n,
+            )  # decoded in this order
+            packet.time_base, packet.is_keyframe = Fraction(1, 1000), True
+            file.mux(packet)
     return path
 
 

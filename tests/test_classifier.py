@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.conftest import PROJECT, write_frames, write_video
+from tests.conftest import PROJECT, write_frames, write_packets, write_video
 from tests.test_training import WRITE, leave_half, small
 from wtmr_core import Classifier, description, recording, runs, training
 from wtmr_core.datasets.skeleton_file import load
@@ -227,23 +227,9 @@ def test_seconds_of_a_file_are_its_own(tmp_path):
     assert recording.length(tmp_path / "none.avi", form) is None
 
 
-def test_seconds_that_do_not_rise_go_on_at_the_files_rate(tmp_path, monkeypatch):
-    from wtmr_core.datasets import video
-
-    path, told = write_video(tmp_path / "a.avi", frames=5), iter([0.0, 100.0, 100.0, 50.0, 900.0])
-    capture = video.cv2.VideoCapture
-
-    class Stuck:
-        def __init__(self, *arguments):
-            self.capture = capture(*arguments)
-
-        def get(self, what):
-            return next(told) if what == video.cv2.CAP_PROP_POS_MSEC else self.capture.get(what)
-
-        def __getattr__(self, name):
-            return getattr(self.capture, name)
-
-    monkeypatch.setattr(video.cv2, "VideoCapture", Stuck)
+def test_seconds_that_do_not_rise_go_on_at_the_files_rate(tmp_path):
+    grey = np.full((48, 64, 3), 99, np.uint8)
+    path = write_packets(tmp_path / "a.mkv", [(at, grey) for at in (0, 100, 100, 50, 900)])
     np.testing.assert_allclose([at for at, _ in decoded(path)], [0, 0.1, 0.2, 0.3, 0.9])
 
 

@@ -26,7 +26,7 @@ from wtmr_core.locks import locked
 from wtmr_core.processes import cores, worker_count, worker_pool
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before a file is tried again
-_VERSION = 3  # of what the readers make of a file: raise it when that changes
+_VERSION = 4  # of what the readers make of a file: raise it when that changes
 _CHUNK = 4  # clips that go to a process at a time
 
 

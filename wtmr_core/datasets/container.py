@@ -20,7 +20,7 @@ import av
 import cv2
 import numpy as np
 from av.error import ExitError, FFmpegError, InvalidDataError
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from wtmr_core.datasets import faults
 from wtmr_core.datasets.faults import WHOLE, Verdict, complete, remark, small_enough
@@ -47,7 +47,7 @@ class Container:
     """
 
     def __init__(self, source: BinaryIO | str, name: object, **options):
-        self.name = name
+        self.name, self._reformatter = name, VideoReformatter()
         try:
             self._container = av.open(source, **options)
         except FFmpegError as error:
@@ -87,7 +87,7 @@ class Container:
                 continue
             after = max(at + step, 0.0)
             stamp = frame.dts if frame.pts is None else frame.pts
-            told = math.nan if stamp is None else float(stamp * frame.time_base)
+            told = math.nan if stamp is None else float(stamp * self._stream.time_base)
             origin = told - after if origin is None and stamp is not None else origin
             at = told - origin if stamp is not None and told - origin > at else after
             yield at, frame
@@ -113,6 +113,14 @@ class Container:
             remark(Unreadable("broken off", f"{self.name}: {_in_words(error)}"))
             yield None
 
+    def picture(self, frame: av.VideoFrame) -> np.ndarray:
+        """(h, w, 3) BGR uint8 of a frame, turned as its file says that it is shown."""
+        quarters = round(frame.rotation / 90) % 4
+        shown = self._reformatter.reformat(frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1)
+        return (
+            cv2.rotate(shown.to_ndarray(), _TURNS[quarters]) if quarters else np.ascontiguousarray(shown.to_ndarray())
+        )
+
     def close(self) -> None:
         """Let go of the source."""
         self._container.close()
@@ -134,9 +142,10 @@ class VideoFile(Container):
             raise
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        count = 0
-        for count, shown in enumerate(super().__iter__(), 1):  # noqa: B007
-            yield shown
+        count, seconds = 0, 0.0
+        for seconds, frame in super().__iter__():
+            count += 1
+            yield seconds, frame
         if self._file.error:
             raise self._file.error
         if not count:
@@ -145,7 +154,7 @@ class VideoFile(Container):
         detail = f"{self.path}: {count} of {told:.0f} frames"
         if self.path.suffix.lower() in COUNTED:
             complete(count, told - 1, "cut short", "fewer frames than told", detail, self.verdict)
-        elif count < WHOLE * told:
+        elif count < WHOLE * told and seconds < WHOLE * (self.duration or 0):  # not where the rate varies alone
             remark(Unreadable("fewer frames than told", f"{detail}, by its container's estimate"))
 
     def _told(self) -> float:
@@ -167,19 +176,16 @@ def live(source: str, name: str) -> Container:
     """
     if "://" in source:
         options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
-        return Container(source, name, container_options=options, timeout=PATIENCE)
-    if sys.platform not in CAMERAS:
+        how = {"container_options": options}
+    elif sys.platform in CAMERAS:
+        reader, device = CAMERAS[sys.platform]
+        source, how = device.format(source) if source.isdecimal() else source, {"format": reader}
+    else:
         raise Unreadable("cameras are read on Linux and macOS only", "give the address of a stream instead")
-    reader, device = CAMERAS[sys.platform]
-    device = device.format(source) if source.isdecimal() else source
-    return Container(device, name, format=reader, timeout=PATIENCE)
-
-
-def picture(frame: av.VideoFrame) -> np.ndarray:
-    """(h, w, 3) BGR uint8 of a frame, turned as its file says that it is shown."""
-    array = frame.to_ndarray(format="bgr24", interpolation=Interpolation.BICUBIC, threads=1)
-    quarters = round(frame.rotation / 90) % 4
-    return cv2.rotate(array, _TURNS[quarters]) if quarters else array
+    try:
+        return Container(source, name, timeout=PATIENCE, **how)
+    except Unreadable as fault:
+        raise Unreadable("cannot be opened", fault.detail) from fault
 
 
 def _unless_memory(error: FFmpegError) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from wtmr_core.datasets.container import Container, VideoFile, live, picture
+from wtmr_core.datasets.container import Container, VideoFile, live
 from wtmr_core.datasets.faults import remark
 from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.pictures import pictures
@@ -122,7 +122,7 @@ def _of_video(video: Container, fps: float | None) -> Iterator[Frame]:
             turn = number if fps is None else math.floor(seconds * fps + EARLY)
             if turn > taken:
                 taken = turn
-                yield Frame(number, seconds, picture(frame))
+                yield Frame(number, seconds, video.picture(frame))
 
 
 def _fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:

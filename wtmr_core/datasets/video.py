@@ -16,7 +16,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wtmr_core.datasets import container
 from wtmr_core.datasets.container import VideoFile
 from wtmr_core.datasets.faults import Remark, refuse
 from wtmr_core.datasets.filenames import IMAGES, VIDEOS, is_image, is_video, natural, sequence
@@ -151,7 +150,7 @@ def decoded(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     if not path.is_dir():
         with closing(VideoFile(path, refuse)) as file:
             for seconds, frame in file:
-                yield seconds, container.picture(frame)
+                yield seconds, file.picture(frame)
         return
     size = None
     for _, file, frame in pictures(path, refuse):
