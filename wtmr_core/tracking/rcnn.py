@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import wtmr_core.models  # noqa: F401, I001  (first: it makes torchvision importable)
-
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import supervision as sv
 import torch
 
-from torchvision.models import detection
-
+from wtmr_core import models  # noqa: F401  (it makes torchvision importable)
 from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.people import NotInstalled
 
 NETWORKS = (
-    detection.keypointrcnn_resnet50_fpn,
-    detection.fasterrcnn_resnet50_fpn,
-    detection.fasterrcnn_resnet50_fpn_v2,
-    detection.fasterrcnn_mobilenet_v3_large_fpn,
+    "keypointrcnn_resnet50_fpn",
+    "fasterrcnn_resnet50_fpn",
+    "fasterrcnn_resnet50_fpn_v2",
+    "fasterrcnn_mobilenet_v3_large_fpn",
 )
 PERSON = 1  # of COCO's classes
 
@@ -77,22 +73,23 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 
 def _network(state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
     """The network that `state` fits; raises `ValueError` where none does."""
-    for build in NETWORKS:
+    for name in NETWORKS:
         with torch.device("meta"):
-            names = _empty(build).state_dict().keys()
+            names = _empty(name).state_dict().keys()
         if names == state.keys():
-            network = _empty(build)
+            network = _empty(name)
             try:
                 network.load_state_dict(state)
             except RuntimeError as error:
-                raise ValueError(f"{path} is not of {build.__name__} as trained on COCO: {error}") from None
+                raise ValueError(f"{path} is not of {name} as trained on COCO: {error}") from None
             return network
-    known = ", ".join(build.__name__ for build in NETWORKS)
-    raise ValueError(f"{path} holds the weights of none of {known}")
+    raise ValueError(f"{path} holds the weights of none of {', '.join(NETWORKS)}")
 
 
-def _empty(build: Callable[..., torch.nn.Module]) -> torch.nn.Module:
-    return build(weights=None, weights_backbone=None)
+def _empty(name: str) -> torch.nn.Module:
+    from torchvision.models import detection
+
+    return getattr(detection, name)(weights=None, weights_backbone=None)
 
 
 def _compiled() -> None:
