@@ -206,6 +206,14 @@ def table(rows: Iterable[Row]) -> pd.DataFrame:
     return frame.astype({"person": "int64"} | dict.fromkeys(NUMBERS, "float64"))
 
 
+def rows(table: pd.DataFrame) -> list[Row]:
+    """The rows of a log that `table` or `read_log` gave as a table."""
+    return [
+        Row(int(v[0]), Episode(v[1], *map(float, v[2:6])), v[6], v[7], (v[8], v[9], v[10]))
+        for v in table[list(COLUMNS)].itertuples(index=False, name=None)
+    ]
+
+
 def read_log(path: str | Path, needed: Iterable[str] = COLUMNS) -> pd.DataFrame:
     """Read `episodes.csv`, or that of a folder, as a table: numbers for times and score, and for persons where all of
     them are whole numbers; text for the others.
