@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from wtmr_core import files
-from wtmr_core.tracking.log import LogWriter, Row
+from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.page import write_page
 from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.render import VideoWriter
+from wtmr_core.tracking.table import Row
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from wtmr_core import files
 from wtmr_core.tracking import render
-from wtmr_core.tracking.log import Row
 from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.render import VideoWriter, annotated, contact_sheet, save, timeline
+from wtmr_core.tracking.table import Row
 
 
 def decoded(path) -> tuple[list[Fraction], list[np.ndarray], object]:

@@ -12,8 +12,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from wtmr_core import files
-from wtmr_core.tracking.log import COLUMNS, rows
 from wtmr_core.tracking.render import STYLE, timeline
+from wtmr_core.tracking.table import COLUMNS, rows
 
 TEMPLATE = Path(__file__).with_name("page.html")
 

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from wtmr_core import files
-from wtmr_core.tracking.log import Row
 from wtmr_core.tracking.people import Sighting
 from wtmr_core.tracking.summary import UNKNOWN
+from wtmr_core.tracking.table import Row
 
 # of Okabe and Ito, "Color universal design" (2008): told apart whatever one's sight of colours; falling is the red one
 COLOURS = {
@@ -118,7 +118,9 @@ def annotated(
     height = picture.shape[0]
     scene = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # supervision draws on BGR
     scene = sv.BoxAnnotator(thickness=max(1, height // 240), **look).annotate(scene, detections)
-    text = sv.RichLabelAnnotator(font_size=max(10, height // 30), text_color=sv.Color.BLACK, text_padding=3, **look)
+    text = sv.RichLabelAnnotator(
+        font_size=max(10, height // 30), text_color=sv.Color.BLACK, text_padding=3, smart_position=True, **look
+    )
     return cv2.cvtColor(text.annotate(scene, detections, labels), cv2.COLOR_BGR2RGB)
 
 
