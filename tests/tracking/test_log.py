@@ -17,8 +17,9 @@ from jsonschema import Draft202012Validator
 from tests.conftest import PROJECT
 from wtmr_core import files
 from wtmr_core.tracking import log
-from wtmr_core.tracking.log import LogWriter, Row, read_log
+from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.table import COLUMNS, Row, read_log
 
 SITTING = Row(1, Episode("sitting", 0.0, 4.2, 4.0, 0.91), "sofa", "near 2", ("a.jpg", "b.jpg", "c.jpg"))
 WALKING = Row(1, Episode("walking", 4.2, 6.0, 1.8, 0.8))
@@ -52,12 +53,12 @@ def test_a_finished_log_says_the_same_in_csv_parquet_and_json(tmp_path):
         one.warnings.append("the end of the file is broken")
         one.finish(frames=180, seconds=6.0)
     table = read_log(tmp_path)
-    assert list(table.columns) == list(log.COLUMNS)
+    assert list(table.columns) == list(COLUMNS)
     assert table["person"].tolist() == [1, 1, 2]
     assert table.loc[0].tolist() == [1, "sitting", 0, 4.2, 4.0, 0.91, "sofa", "near 2", "a.jpg", "b.jpg", "c.jpg"]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "episodes.parquet"), table)
     value = valid(tmp_path)
-    pd.testing.assert_frame_equal(pd.DataFrame(value["episodes"])[list(log.COLUMNS)], table)
+    pd.testing.assert_frame_equal(pd.DataFrame(value["episodes"])[list(COLUMNS)], table)
     assert value["complete"] is True
     assert value["video"] == {
         "name": "home.mp4", "width": 640, "height": 480, "fps": 30.0, "frames": 180, "seconds": 6.0,
@@ -164,8 +165,9 @@ def test_an_episode_that_cannot_be_is_refused_and_not_written(tmp_path, row):
 KILLED = """
 import sys
 import numpy as np
-from wtmr_core.tracking.log import LogWriter, Row
+from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.table import Row
 
 box = Sighting(0, 0.0, np.array([1.0, 2.0, 3.0, 4.0]), 0.5)
 with LogWriter(sys.argv[1], video="v", size=(6, 4), detector="d", model="m") as one:
@@ -201,8 +203,9 @@ FULL = """
 import resource, signal, sys
 import numpy as np
 from wtmr_core import files
-from wtmr_core.tracking.log import LogWriter, Row
+from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.table import Row
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 box = Sighting(0, 0.0, np.array([1.0, 2.0, 3.0, 4.0]), 0.5)

@@ -5,50 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import pandas as pd
 
 from wtmr_core import files
 from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.summary import summary
+from wtmr_core.tracking.table import COLUMNS, Row, check, read_log, table, values
+
+__all__ = ["LogWriter", "Row", "read_log"]
 
 VERSION = 1  # of log.json
 SCHEMA = Path(__file__).with_name("log.schema.json")
-COLUMNS = (
-    "person",
-    "activity",
-    "start_s",
-    "end_s",
-    "duration_s",
-    "score",
-    "zone",
-    "context",
-    "keyframe_start",
-    "keyframe_middle",
-    "keyframe_best",
-)
-NUMBERS = ("start_s", "end_s", "duration_s", "score")
 TRACK = 64  # bytes of a row of tracks.txt
-
-
-@dataclass(frozen=True)
-class Row:
-    """An episode of a person as the log has it: with the `zone` it was in ("" for none), its `context` (see
-    `context.describe`), and the files of its key frames at start, middle and best, relative to the folder of the log
-    ("" for none)."""
-
-    person: int
-    episode: Episode
-    zone: str = ""
-    context: str = ""
-    keyframes: tuple[str, str, str] = ("", "", "")
 
 
 class LogWriter:
@@ -136,7 +109,7 @@ class LogWriter:
 
     def episode(self, row: Row) -> None:
         """Add an episode that has ended. Raises `ValueError` where it cannot be one."""
-        _check(row)
+        check(row)
         self.rows.append(row)
         self._write_rows()
         _synced(self._tracks)
@@ -152,7 +125,7 @@ class LogWriter:
         if rows is not None:
             rows = list(rows)
             for row in rows:
-                _check(row)
+                check(row)
             self.rows = rows
         self.rows.sort(key=lambda row: (row.person, row.episode.start))
         self._frames = self._frames if frames is None else frames
@@ -173,7 +146,7 @@ class LogWriter:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in self.rows:
-            writer.writerow([f"{v:.3f}" if isinstance(v, float) else v for v in _values(row)])
+            writer.writerow([f"{v:.3f}" if isinstance(v, float) else v for v in values(row)])
         files.write_text(self.folder / "episodes.csv", text.getvalue())
 
     def _write_json(self, complete: bool, seconds: float | None = None) -> None:
@@ -195,76 +168,9 @@ class LogWriter:
             "fps_processed": _rounded((self._processed - 1) / span if span > 0 else None),
             "warnings": self.warnings,
             "people": [{"person": p, **summary(e)} for p, e in _by_person(self.rows).items()],
-            "episodes": [dict(zip(COLUMNS, _values(row), strict=True)) for row in self.rows],
+            "episodes": [dict(zip(COLUMNS, values(row), strict=True)) for row in self.rows],
         }
         files.write_text(self.folder / "log.json", json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def table(rows: Iterable[Row]) -> pd.DataFrame:
-    """The rows of a log as a table with the columns `COLUMNS`."""
-    frame = pd.DataFrame([_values(row) for row in rows], columns=list(COLUMNS))
-    return frame.astype({"person": "int64"} | dict.fromkeys(NUMBERS, "float64"))
-
-
-def read_log(path: str | Path, needed: Iterable[str] = COLUMNS) -> pd.DataFrame:
-    """Read `episodes.csv`, or that of a folder, as a table: numbers for times and score, and for persons where all of
-    them are whole numbers; text for the others.
-
-    Columns other than `needed` may be absent. Raises `ValueError`, naming the line, where the file is no log: a column
-    is absent or named twice, a line is shorter or longer, a time or score is no number, an end lies before its start;
-    `OSError` where it cannot be read.
-    """
-    path = Path(path)
-    path = path / "episodes.csv" if path.is_dir() else path
-    try:
-        reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
-        head, *lines = [(reader.line_num, line) for line in reader if line] or [(1, [])]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8: give the episodes.csv of a log") from error
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-    columns = [name.strip() for name in head[1]]
-    if absent := [name for name in needed if name not in columns]:
-        raise ValueError(f"{path} has no column {absent[0]}: its first line names {', '.join(columns) or 'none'}")
-    if len(set(columns)) < len(columns):
-        raise ValueError(f"{path}, line 1: a column is named twice")
-    rows = [_parsed(dict(zip(columns, _as_long(line, columns, path, n), strict=True)), path, n) for n, line in lines]
-    frame = pd.DataFrame(rows, columns=columns).astype({name: "float64" for name in NUMBERS if name in columns})
-    if "person" in columns and rows and frame["person"].str.fullmatch(r"[0-9]{1,9}").all():
-        frame["person"] = frame["person"].astype("int64")
-    return frame
-
-
-def _as_long(line: list[str], columns: list[str], path: Path, number: int) -> list[str]:
-    if len(line) != len(columns):
-        raise ValueError(f"{path}, line {number} has {len(line)} values, not {len(columns)} as the first line")
-    return line
-
-
-def _parsed(values: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    """The values of a line, numbers as numbers."""
-    for name in NUMBERS:
-        if name not in values:
-            continue
-        try:
-            value = float(values[name])
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise ValueError(f"{path}, line {number}: {name} is {values[name]!r}, not a number")
-        values[name] = value
-    if values.get("end_s", math.inf) < values.get("start_s", -math.inf):
-        raise ValueError(f"{path}, line {number}: it ends at {values['end_s']:g} s, before its start")
-    if not 0 <= values.get("score", 0.0) <= 1:
-        raise ValueError(f"{path}, line {number}: score is {values['score']:g}; it is from 0 to 1")
-    return values
-
-
-def _values(row: Row) -> list[Any]:
-    """In the order of `COLUMNS`."""
-    e = row.episode
-    numbers = [round(float(value), 3) for value in (e.start, e.end, e.duration, e.score)]
-    return [row.person, e.activity, *numbers, row.zone, row.context, *row.keyframes]
 
 
 def _by_person(rows: Iterable[Row]) -> dict[int, list[Episode]]:
@@ -272,17 +178,6 @@ def _by_person(rows: Iterable[Row]) -> dict[int, list[Episode]]:
     for row in sorted(rows, key=lambda row: (row.person, row.episode.start)):
         people.setdefault(row.person, []).append(row.episode)
     return people
-
-
-def _check(row: Row) -> None:
-    e = row.episode
-    text = [e.activity, row.zone, row.context, *row.keyframes]
-    if not all(value.isprintable() for value in text) or not e.activity:
-        raise ValueError(
-            f"person {row.person}: an episode's texts are printable and its activity has a name, not {text}"
-        )
-    if not (np.isfinite([e.start, e.end, e.duration]).all() and e.start <= e.end and 0 <= e.score <= 1):
-        raise ValueError(f"person {row.person}: {e} ends before it starts, or has times or a score that cannot be")
 
 
 def _track(frame: int, person: int, sighting: Sighting) -> bytes:
@@ -294,7 +189,7 @@ def _track(frame: int, person: int, sighting: Sighting) -> bytes:
         start = f"{frame + 1},{person}," + "".join(f"{v:.{decimals}f}," for v in (x1, y1, x2 - x1, y2 - y1))
         digits = TRACK - len(start) - len("0.,1,-1,-1\n")
         if digits > 2:
-            return f"{start}{min(max(sighting.score, 0), 1):.{digits}f},1,-1,-1\n".encode("ascii")
+            return f"{start}{round(min(max(sighting.score, 0), 1), 4):.{digits}f},1,-1,-1\n".encode("ascii")
     raise ValueError(f"frame {frame}: the box of person {person} lies too far outside the picture: {sighting.box}")
 
 

@@ -18,7 +18,7 @@ SEEN = 0.1  # score of a joint that is taken for where it is: lying people have 
 # parts of a body's height, about as in Drillis and Contini, "Body segment parameters" (1966): from the shoulders to the
 # hips, from shoulder to shoulder, from the shoulders to the middle of the head, from ear to ear
 TRUNK, BREADTH, NECK, EARS = 0.29, 0.23, 0.12, 0.09
-RADIUS = 0.11  # of what is blurred round a head, whose half height is .065
+RADIUS = 0.12  # of what is blurred round a head, whose half height is .065
 UPPER = 0.25  # of a box in which the head of someone upright is
 
 HOLD = 1.0  # seconds for which a head stays blurred after its person was seen last

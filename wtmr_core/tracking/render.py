@@ -1,0 +1,235 @@
+"""A log as pictures: the video with people's activities written on it, a timeline, a sheet of key frames."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+import cv2
+import matplotlib as mpl
+import numpy as np
+import supervision as sv
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from wtmr_core import files
+from wtmr_core.tracking.people import Sighting
+from wtmr_core.tracking.summary import UNKNOWN
+from wtmr_core.tracking.table import Row
+
+# of Okabe and Ito, "Color universal design" (2008): told apart whatever one's sight of colours; falling is the red one
+COLOURS = {
+    "walking": "#0072B2",
+    "standing": "#56B4E9",
+    "sitting": "#009E73",
+    "lying": "#CC79A7",
+    "falling": "#D55E00",
+    UNKNOWN: "#BBBBBB",
+}
+OTHERS = ("#E69F00", "#F0E442", "#0072B2", "#56B4E9", "#009E73", "#CC79A7")  # of any other activity
+BOXES = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#FFFFFF")
+HATCHES = ("", "//", "..", "xx")  # a colour given again has another pattern
+
+#: names are text, none of them a formula; the same picture each time
+STYLE = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "wtmr", "font.family": "DejaVu Sans"}
+TICKS = 90_000  # of the clock of a written video, in a second
+SHEET = 48  # key frames on a sheet
+
+
+class VideoWriter:
+    """Writes frames and their times as H.264 in MP4 that a browser plays while it loads.
+
+    The first frame gives the size (an odd side gets a pixel more, as H.264 has it); one of another size is fitted into
+    it. Each frame is shown at its own time, at whatever rate. The file is there once the `with` block is left, whole,
+    with what was written until then. Raises `RunError` where it cannot be written.
+
+    >>> with VideoWriter("annotated.mp4") as video:
+    ...     video.write(annotated(picture, people, {1: "sitting"}), seconds)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
+        self._container: av.container.OutputContainer | None = None
+        self._last = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._container is None:
+            return
+        try:
+            self._container.mux(self._stream.encode())
+            self._container.close()
+            self._part.replace(self.path)
+        except OSError as full:
+            self._part.unlink(missing_ok=True)
+            if error is None:
+                raise _unwritten(self.path, full) from full
+
+    def write(self, picture: np.ndarray, seconds: float) -> None:
+        """Add a frame: `picture` (h, w, 3) uint8 RGB, shown from `seconds` on, which is later than that of the last.
+        Raises `ValueError` where it is not."""
+        ticks = round(seconds * TICKS)
+        if ticks <= self._last:
+            raise ValueError(f"a frame at {seconds:g} s follows one at {self._last / TICKS:g} s: give them in order")
+        try:
+            if self._container is None:
+                self._begin(picture.shape[:2])
+            frame = av.VideoFrame.from_ndarray(_fitted(picture, self._size), format="rgb24")
+            frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
+            self._container.mux(self._stream.encode(frame))
+        except OSError as error:
+            self._container = None  # without its end no part of it plays
+            self._part.unlink(missing_ok=True)
+            raise _unwritten(self.path, error) from error
+        self._last = ticks
+
+    def _begin(self, shape: tuple[int, int]) -> None:
+        self._size = (shape[0] + shape[0] % 2, shape[1] + shape[1] % 2)
+        self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        self._stream = self._container.add_stream("libx264", options={"crf": "23", "preset": "veryfast"})
+        self._stream.height, self._stream.width = self._size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, TICKS)
+        self._stream.codec_context.thread_count = 1
+        self._container.start_encoding()
+
+
+def annotated(
+    picture: np.ndarray, people: Mapping[int, Sighting], activities: Mapping[int, str] | None = None
+) -> np.ndarray:
+    """A copy of `picture` (h, w, 3) uint8 RGB with the box, the id and the current activity of each of its `people`.
+
+    `people` are sightings by id, `activities` names by id. Blur heads first: see `privacy.Anonymizer`.
+    """
+    if not people:
+        return picture.copy()
+    ids = np.array(list(people))
+    boxes = np.array([sighting.box for sighting in people.values()], dtype=float)
+    detections = sv.Detections(xyxy=boxes, tracker_id=ids, class_id=ids)
+    labels = [f"{person} {(activities or {}).get(person, '')}".strip() for person in people]
+    look = {"color": sv.ColorPalette.from_hex(list(BOXES)), "color_lookup": sv.ColorLookup.CLASS}
+    height = picture.shape[0]
+    scene = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # supervision draws on BGR
+    scene = sv.BoxAnnotator(thickness=max(1, height // 240), **look).annotate(scene, detections)
+    text = sv.RichLabelAnnotator(
+        font_size=max(10, height // 30), text_color=sv.Color.BLACK, text_padding=3, smart_position=True, **look
+    )
+    return cv2.cvtColor(text.annotate(scene, detections, labels), cv2.COLOR_BGR2RGB)
+
+
+def timeline(rows: Sequence[Row], seconds: float) -> Figure:
+    """The episodes of a video of `seconds` length: a lane a person, a colour (and, once these are used up, a pattern)
+    an activity, its name in the bar where there is room, and a legend beside it."""
+    people = sorted({row.person for row in rows})
+    looks = _looks(sorted({row.episode.activity for row in rows}))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 1.6 + 0.5 * max(len(people), 1)), layout="constrained")
+        axes = figure.subplots()
+        length = max([seconds, *(row.episode.end for row in rows)])
+        for row in rows:
+            e, lane = row.episode, people.index(row.person)
+            colour, hatch = looks[e.activity]
+            axes.barh(lane, e.end - e.start, 0.7, e.start, color=colour, hatch=hatch, edgecolor="white", linewidth=0.5)
+            if (e.end - e.start) / length > 0.011 * (len(e.activity) + 2):
+                axes.text(
+                    (e.start + e.end) / 2, lane, e.activity, ha="center", va="center", size=8.5, color=_ink(colour)
+                )
+        axes.set_yticks(range(len(people)), [f"person {person}" for person in people])
+        axes.set_ylim(max(len(people), 1) - 0.5, -0.5)
+        axes.set_xlim(0, length or 1)
+        axes.set_xlabel("seconds of the video")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(left=False)
+        if looks:
+            patches = [Patch(facecolor=c, hatch=h, edgecolor="white", label=name) for name, (c, h) in looks.items()]
+            axes.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        else:
+            axes.text(0.5, 0.5, "nobody was seen", transform=axes.transAxes, ha="center", va="center")
+    return figure
+
+
+def contact_sheet(rows: Sequence[Row], folder: str | Path) -> Figure:
+    """The best key frame of each episode, in the order of time, with the person, the activity and its seconds.
+
+    `folder` is that of the log. Of more than 48 episodes with a picture the longest are shown, and the sheet says so.
+    Raises `OSError` where a picture cannot be read.
+    """
+    folder = Path(folder)
+    pictured = [row for row in rows if row.keyframes[2]]
+    shown = sorted(pictured, key=lambda row: -row.episode.duration)[:SHEET]
+    shown.sort(key=lambda row: (row.episode.start, row.person))
+    columns = min(max(len(shown), 1), 6)
+    lines = max(1, -(-len(shown) // columns))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2 * columns, 2.4 * lines + 0.3), layout="constrained")
+        every = figure.subplots(lines, columns, squeeze=False).ravel()
+        for axes, row in itertools.zip_longest(every, shown):
+            axes.set_axis_off()
+            if row is not None:
+                axes.imshow(_read(folder / row.keyframes[2]))
+                e = row.episode
+                axes.set_title(f"person {row.person}, {e.activity}\n{e.start:.1f}–{e.end:.1f} s", size=8)
+        if len(shown) < len(pictured):
+            figure.supxlabel(f"the {len(shown)} longest of {len(pictured)} episodes", size=9)
+        elif not shown:
+            figure.supxlabel("no key frames", size=9)
+    return figure
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as the suffix of `path` says, .png, .jpg, .svg or .pdf, the same bytes each time. Raises
+    `RunError` where it cannot be written."""
+    path = Path(path)
+    kind = path.suffix.removeprefix(".")
+    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with mpl.rc_context(STYLE):
+        files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=150, metadata=dated))
+
+
+def _looks(activities: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a pattern for each of `activities`."""
+    looks = {name: (COLOURS[name], "") if name in COLOURS else None for name in activities}
+    taken = set(looks.values())
+    free = (look for hatch in HATCHES for colour in OTHERS if (look := (colour, hatch)) not in taken)
+    return {name: look or next(free, (COLOURS[UNKNOWN], "++")) for name, look in looks.items()}
+
+
+def _ink(colour: str) -> str:
+    """Black or white, whichever is read on a colour: black above a relative luminance of .18 (WCAG 2)."""
+    part = np.array(mpl.colors.to_rgb(colour))
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "white"
+
+
+def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture (h, w, 3) within `size` (height, width), black round it where the shape is another."""
+    height, width = picture.shape[:2]
+    missing = size[0] - height, size[1] - width
+    if min(missing) < 0 or max(missing) > 1:
+        scale = min(size[0] / height, size[1] / width)
+        shape = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
+        missing = size[0] - picture.shape[0], size[1] - picture.shape[1]
+    if max(missing) == 0:
+        return np.ascontiguousarray(picture)
+    fill = cv2.BORDER_REPLICATE if max(missing) == 1 else cv2.BORDER_CONSTANT
+    top, left = missing[0] // 2, missing[1] // 2
+    return cv2.copyMakeBorder(picture, top, missing[0] - top, left, missing[1] - left, fill)
+
+
+def _read(path: Path) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise OSError(f"{path} is no picture: run the tracking again")
+    return picture
+
+
+def _unwritten(path: Path, error: OSError) -> files.RunError:
+    return files.RunError(f"{path} cannot be written ({error.strerror or error}): see that there is space for it")
