@@ -1,6 +1,6 @@
 """The training set of the `home` model: windows of a person's joints as a pose estimator gives them, by activity.
 
-    python -m wtmr_core.tracking.home OUT [--recordings DIR] [--seed N] [--sequences N]
+    python -m wtmr_core.tracking.training_set OUT [--recordings DIR] [--seed N] [--sequences N]
 
 writes `OUT/<part>/<activity>/<source>_<person>_<number>.skeleton`, a data set of one's own (`dataset=skeletons`), of
 windows of 16 steps at 10 Hz, labelled by what is done at their middle. Its sources:
@@ -245,7 +245,7 @@ def _write_skeleton(file: Path, joints: np.ndarray) -> None:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(prog="python -m wtmr_core.tracking.home", description="write the set of `home`")
+    ask = argparse.ArgumentParser(prog="python -m wtmr_core.tracking.training_set", description="write the set of `home`")
     ask.add_argument("out", type=Path)
     ask.add_argument("--recordings", type=Path, help="the folder that holds utkinect and jhmdb_skeletons")
     ask.add_argument("--seed", type=int, default=0)
