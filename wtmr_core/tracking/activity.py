@@ -19,9 +19,9 @@ from wtmr_core.classifier import Classifier
 from wtmr_core.datasets.video import fit
 from wtmr_core.recording import Recording
 from wtmr_core.tracking.people import Sighting
-from wtmr_core.tracking.poses import FRAMES, GAP, RATE, activities
+from wtmr_core.tracking.poses import FRAMES, GAP, RATE, activities, skeleton
 
-PERIOD = 0.4  # seconds of video between two calls of a network
+PERIOD = 0.2  # seconds of video between two calls of a network
 MARGIN = 0.15  # of a person's box, added on each side of it
 STEPS = 8  # of a window of pictures, between two of which a new one begins
 
@@ -29,8 +29,8 @@ STEPS = 8  # of a window of pictures, between two of which a new one begins
 class Activity(Protocol):
     """What one person does: sightings go in as they come, times (n,) in seconds and probabilities (n, k) come out."""
 
-    def add(self, sighting: Sighting, picture: np.ndarray) -> None:
-        """Take a sighting, later than those before, and the picture (h, w, 3) BGR that it is in."""
+    def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
+        """Take a sighting, later than those before, and the picture (h, w, 3) BGR that it is in, if it is at hand."""
 
     def ready(self, now: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
         """The steps that are certain at the second `now` of the video and were not given before; at last, all."""
@@ -53,7 +53,7 @@ class Poses:
         self._sightings: deque[Sighting] = deque()
         self._given, self._due = -math.inf, -math.inf
 
-    def add(self, sighting: Sighting, picture: np.ndarray) -> None:
+    def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
         """See `Activity.add`; the picture is not looked at."""
         if sighting.joints is not None:
             if not self._sightings:
@@ -93,8 +93,10 @@ class Pictures:
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._next = math.nan
 
-    def add(self, sighting: Sighting, picture: np.ndarray) -> None:
-        """See `Activity.add`."""
+    def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
+        """See `Activity.add`; without a picture there is nothing to add."""
+        if picture is None:
+            return
         if not self._frames:
             self._next = sighting.seconds if math.isnan(self._next) else max(self._next, sighting.seconds)
         self._frames.append((sighting.seconds, fit(crop(picture, sighting.box), self._classifier.form)))
@@ -120,6 +122,35 @@ class Pictures:
         while self._frames and self._frames[0][0] < self._next - half:
             self._frames.popleft()
         return (np.array(times), np.stack(rows)) if times else _nothing(self._classifier)
+
+
+class Stills:
+    """Activities as the paper has them: each sighting by itself, one picture or pose shown as if nothing moved."""
+
+    def __init__(self, classifier: Classifier):
+        self._classifier = classifier
+        self._times: list[float] = []
+        self._clips: list[np.ndarray] = []
+
+    def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
+        """See `Activity.add`."""
+        form = self._classifier.form
+        if form.size and picture is not None:
+            still = fit(crop(picture, sighting.box), form)
+        elif not form.size and sighting.joints is not None:
+            still = skeleton(sighting.joints[:, :2])[None].astype(np.float32)
+        else:
+            return
+        self._times.append(sighting.seconds)
+        self._clips.append(np.repeat(still[None], form.frames, axis=0))
+
+    def ready(self, now: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
+        """See `Activity.ready`."""
+        if not self._times:
+            return _nothing(self._classifier)
+        times, clips = np.array(self._times), np.stack(self._clips)
+        self._times, self._clips = [], []
+        return times, self._classifier.of_clips(clips)
 
 
 def crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from wtmr_core.classifier import Classifier
 from wtmr_core.tracking import activity
-from wtmr_core.tracking.episodes import Live
-from wtmr_core.tracking.people import Sighting
+from wtmr_core.tracking.episodes import Event, Live, smooth
+from wtmr_core.tracking.motion import movement
+from wtmr_core.tracking.people import Episode, Sighting
+from wtmr_core.tracking.poses import GAP, RATE
 
 BRIDGE = 0.5  # seconds between two sightings across which boxes are taken to move evenly
+GONE = 3.0  # seconds after which somebody unseen is taken to have ended what they did
 NEAR = 0.5  # seconds: who was seen so shortly before or after is taken to be where they were
 
 
 class Person:
     """What stays of somebody: where they were, and how probable each activity was."""
 
-    def __init__(self, classifier: Classifier):
-        self.activity = activity.of(classifier)
-        self.live = Live(classifier.classes)
+    def __init__(self, classifier: Classifier, stills: bool = False):
+        self._classes, self._stills = classifier.classes, stills
+        self._activity = activity.Stills(classifier) if stills else activity.of(classifier)
+        self._live = Live(classifier.classes)
         self.seconds, self._boxes = array("d"), array("f")
         self._steps: list[np.ndarray] = []
         self._probabilities: list[np.ndarray] = []
@@ -33,16 +39,31 @@ class Person:
         """Take a sighting, with the picture that it is in where that is still there."""
         self.seconds.append(sighting.seconds)
         self._boxes.extend(sighting.box.tolist())
-        self.activity.add(sighting, picture)
+        self._activity.add(sighting, picture)
 
-    def news(self, now: float = math.inf) -> list:
-        """What is new at the second `now`, at last of everything: the events of `Live`."""
-        steps, probabilities = self.activity.ready(now)
-        if not len(steps):
+    def news(self, now: float = math.inf) -> list[Event]:
+        """What has become certain by the second `now`; without it, all that is left when the video is over."""
+        steps, probabilities = self._activity.ready(now)
+        if len(steps):
+            self._steps.append(steps)
+            self._probabilities.append(probabilities)
+        if self._stills:
             return []
-        self._steps.append(steps)
-        self._probabilities.append(probabilities)
-        return [event for step, row in zip(steps, probabilities, strict=True) for event in self.live.add(step, row)]
+        events = [event for step in zip(steps, probabilities, strict=True) for event in self._live.add(*step)]
+        if now - self.seconds[-1] > GONE:  # at the end of the video, too
+            events += self._live.close()
+        return events
+
+    def episodes(self) -> list[Episode]:
+        """What somebody did, smoothed over the whole video: by the network, or, of whom it was shown less than half of
+        the time, whether they walked or were still, by their boxes."""
+        times, probabilities = self.probabilities()
+        if self._stills:
+            return _runs(times, probabilities, self._classes)
+        known = smooth(times, probabilities, self._classes) if len(times) else []
+        moves = movement([Sighting(0, *seen, 1.0) for seen in zip(self.seconds, self.boxes, strict=True)])
+        told, seen = (sum(episode.duration for episode in episodes) for episodes in (known, moves))
+        return known if known and told >= seen / 2 else moves
 
     @property
     def boxes(self) -> np.ndarray:
@@ -71,3 +92,17 @@ class Person:
             return None
         part = (seconds - times[after - 1]) / (times[after] - times[after - 1])
         return Sighting(0, seconds, (1 - part) * self.boxes[after - 1] + part * self.boxes[after], 1.0)
+
+
+def _runs(times: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[Episode]:
+    """The most probable of `classes` at each of `times` (n,), as long as it stays the same."""
+    best = probabilities.argmax(axis=1) if len(times) else np.zeros(0, int)
+    edges = [0, *(np.flatnonzero((np.diff(best) != 0) | (np.diff(times) > GAP)) + 1), len(times)]
+    ends = np.append(times[1:], times[-1:] + 1 / RATE)
+    episodes = []
+    for first, behind in pairwise(edges):
+        if behind > first:
+            start, end = float(times[first]), float(min(ends[behind - 1], times[behind - 1] + GAP))
+            score = float(probabilities[first:behind].max(axis=1).mean())
+            episodes.append(Episode(classes[best[first]], start, end, end - start, score))
+    return episodes

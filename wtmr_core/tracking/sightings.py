@@ -12,14 +12,21 @@ from wtmr_core.tracking.tracks import Tracker
 
 
 class Followed:
-    """The people of one frame after another with their ids, as a detector and a tracker have them."""
+    """The people of one frame after another with their ids, as a detector and a tracker have them.
 
-    def __init__(self, detector: Detector, tracker: Tracker):
-        self._detector, self._tracker = detector, tracker
+    `poses`: a detector of poses that adds joints to the boxes of one that has none.
+    """
+
+    def __init__(self, detector: Detector, tracker: Tracker, poses: Detector | None = None):
+        self.name = detector.name
+        self._detector, self._tracker, self._poses = detector, tracker, poses
 
     def __call__(self, frame: Frame) -> list[tuple[int, Sighting]]:
         """The sightings that a frame adds, some of them of frames before; see `Tracker.update`."""
-        return self._tracker.update(self._detector(frame.picture), frame.number, frame.seconds)
+        people = self._detector(frame.picture)
+        if self._poses:
+            people = boxes.with_joints(people, self._poses(frame.picture))
+        return self._tracker.update(people, frame.number, frame.seconds)
 
     def rest(self) -> list[tuple[int, Sighting]]:
         """Those that nothing but the end of the video confirms."""
@@ -27,7 +34,9 @@ class Followed:
 
 
 class Listed:
-    """The people of a MOT text file with the ids that it gives, and joints where a detector of poses sees them."""
+    """The people of a MOT text file with the ids that it gives, and joints where a detector of `poses` sees them."""
+
+    name = "boxes"
 
     def __init__(self, path: Path, poses: Detector | None):
         self._people, self._poses = boxes.read_boxes(path), poses
@@ -38,7 +47,7 @@ class Listed:
         if people is None:
             return []
         if self._poses:
-            boxes.add_joints(people, self._poses(frame.picture))
+            people = boxes.with_joints(people, self._poses(frame.picture))
         return boxes.sightings(people, frame.number, frame.seconds)
 
     def rest(self) -> list[tuple[int, Sighting]]:

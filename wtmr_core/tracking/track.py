@@ -7,31 +7,37 @@ a second, from which the log is corrected at the end.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wtmr_core import files
 from wtmr_core.classifier import Classifier
 from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
 from wtmr_core.tracking import detectors
+from wtmr_core.tracking.annotation import annotate
 from wtmr_core.tracking.context import describe
-from wtmr_core.tracking.episodes import smooth
+from wtmr_core.tracking.episodes import Event
 from wtmr_core.tracking.keyframes import KeyFrames
-from wtmr_core.tracking.log import LogWriter, Row
+from wtmr_core.tracking.log import LogWriter
+from wtmr_core.tracking.page import write_page
 from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.person import BRIDGE, Person
 from wtmr_core.tracking.poses import RATE
+from wtmr_core.tracking.render import contact_sheet, save, timeline
 from wtmr_core.tracking.sightings import Followed, Listed
+from wtmr_core.tracking.table import Row, described
 from wtmr_core.tracking.tracks import Tracker
 from wtmr_core.tracking.zones import Zones
 
+VIDEO = "annotated.mp4"
 HOME = Path(__file__).with_name("home")  # the network that comes with the package
 DELAY = 0.5  # seconds that a frame waits for people who are known to be people only then
 PLACES = 15  # moments of an episode at which its zone is looked up
@@ -48,7 +54,10 @@ class Moment:
 class Tracking:
     """One pass over a video: `step` takes its frames in order, `finish` gives the rows of the log.
 
-    `tell` hears of an episode that has ended and a fall that has begun while the video runs, as `--follow` prints them.
+    `tell` hears of each episode that has ended and each fall that has begun, while the video runs: a dictionary with the
+    `event`, the `person`, what the log has of it, `at_s`, the second of the video that was read when it was told, and
+    `delay_s`, how long after the end of the episode or the start of the fall that is. `stills`: as the paper does, one
+    picture names what is done in it, and nothing is smoothed.
     """
 
     def __init__(
@@ -59,10 +68,11 @@ class Tracking:
         keyframes: KeyFrames,
         zones: Zones | None = None,
         tell: Callable[[dict[str, Any]], None] = lambda event: None,
+        stills: bool = False,
     ):
         self.persons: dict[int, Person] = {}
-        self._people, self._classifier, self._log, self._keyframes = people, classifier, log, keyframes
-        self._zones, self._tell = zones, tell
+        self._people, self._log, self._keyframes, self._zones, self._tell = people, log, keyframes, zones, tell
+        self._person = partial(Person, classifier, stills=stills)
         self._moments: deque[Moment] = deque()
         self._before: Moment | None = None
         self._now = 0.0
@@ -86,15 +96,28 @@ class Tracking:
             self._say(number, person.news())
         rows = []
         for number, person in sorted(self.persons.items()):
-            rows += [self._row(number, episode) for episode in self._episodes(person)]
+            rows += [self._row(number, episode) for episode in person.episodes()]
         self._keyframes.finish(name for row in rows for name in row.keyframes)
         return rows
+
+    def _say(self, number: int, events: list[Event]) -> None:
+        """Tell of what is new of a person, and write down an episode that has ended."""
+        for event in events:
+            if event.episode:
+                row = self._row(number, event.episode)
+                self._log.episode(row)
+                told, since = {"event": "episode", **described(row)}, event.episode.end
+            else:
+                told, since = {"event": "fall", "person": number, "start_s": round(event.fall, 3)}, event.fall
+            self._tell(told | {"at_s": round(self._now, 3), "delay_s": round(self._now - since, 3)})
 
     def _add(self, sightings: list[tuple[int, Sighting]]) -> None:
         waiting = {moment.frame.number: moment for moment in self._moments}
         for number, sighting in sightings:
             moment = waiting.get(sighting.frame)
-            person = self.persons.setdefault(number, Person(self._classifier))
+            if number not in self.persons:
+                self.persons[number] = self._person()
+            person = self.persons[number]
             person.add(sighting, moment and moment.frame.picture)
             if moment:
                 moment.people[number] = sighting
@@ -108,11 +131,6 @@ class Tracking:
         self._log.sightings(moment.frame.number, moment.frame.seconds, moment.people)
         self._keyframes.add(moment.frame.picture[..., ::-1], moment.frame.seconds, moment.people)
         self._before = moment
-
-    def _episodes(self, person: Person) -> list[Episode]:
-        """What somebody did: by the network, or, of whom it was shown too little, whether they walked or were still."""
-        times, probabilities = person.probabilities()
-        return smooth(times, probabilities, self._classifier.classes) if len(times) else []
 
     def _row(self, number: int, episode: Episode) -> Row:
         """An episode with the zone in which most of it was, and what was round the person in its middle."""
@@ -180,22 +198,46 @@ def track(
     cannot be written, and `NotInstalled` for a detector that is not there.
     """
     classifier = Classifier.load(HOME if str(model) == "home" else model)
-    with warnings.catch_warnings(record=True) as caught:
+    published = detector == "published"
+    with warnings.catch_warnings(record=True) as caught, Stream(source, fps=fps, most=RATE) as stream:
         warnings.simplefilter("always", Remark)
-        with Stream(source, fps=fps, most=RATE) as stream:
-            if video and stream.live:
-                raise ValueError(f"{stream.name} cannot be read twice, as --video does: record it to a file first")
-            size = stream.width, stream.height
-            area = Zones.read(zones).scaled(size) if zones else None
-            people = _people(detector, listed)
-            with LogWriter(
-                folder, video=stream.name, size=size, detector=people.name, model=str(model), fps=stream.rate
-            ) as log:
-                tracking = Tracking(people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell)
-                try:
-                    for frame in stream:
-                        tracking.step(frame)
-                finally:
-                    rows = tracking.finish()
-                    log.warnings += [str(warning.message) for warning in caught if _is_remark(warning.message)]
-                    log.finish(rows, frames=stream.read, seconds=stream.seconds)
+        if video and stream.live:
+            raise ValueError(f"{stream.name} cannot be shown twice, which annotating it takes: record it to a file first")
+        size = stream.width, stream.height
+        area = Zones.read(zones).scaled(size) if zones else None
+        people = _people(detector, listed, poses=not classifier.form.size)
+        about = {"video": stream.name, "size": size, "detector": people.name, "model": str(model), "fps": stream.rate}
+        with LogWriter(folder, **about) as log:
+            tracking = Tracking(people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell, stills=published)
+            try:
+                for frame in stream:
+                    tracking.step(frame)
+            finally:  # interrupted, it is the log up to then
+                rows = tracking.finish()
+                log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
+                log.finish(rows, frames=stream.read, seconds=stream.seconds)
+    if video:
+        annotate(source, Path(folder) / VIDEO, tracking.persons, rows, fps=fps, blur=blur)
+    if page:
+        save(timeline(rows, stream.seconds), Path(folder) / "timeline.png")
+        save(contact_sheet(rows, folder), Path(folder) / "contact_sheet.png")
+        write_page(folder, VIDEO if video else "")
+    summary = files.read_json(Path(folder) / "log.json")
+    return {
+        "frames": stream.read,
+        "seconds": round(stream.seconds, 3),
+        "people": len(tracking.persons),
+        "episodes": len(rows),
+        "detector": people.name,
+        "fps_processed": summary["fps_processed"],
+        "warnings": summary["warnings"],
+    }
+
+
+def _people(detector: str, listed: Path | None, *, poses: bool) -> Followed | Listed:
+    """Who gives the people: a file, or a detector and the tracker that goes with it."""
+    if listed:
+        return Listed(listed, detectors.poses() if poses else None)
+    if detector == "published":
+        return Followed(detectors.load(detector), Tracker("published"), detectors.poses() if poses else None)
+    return Followed(detectors.load(detector), Tracker())
