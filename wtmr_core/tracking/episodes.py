@@ -10,105 +10,18 @@ Axes: n step, k class, s state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from wtmr_core import literals
 from wtmr_core.tracking.people import Episode
+from wtmr_core.tracking.rules import STEP, Rules
 
-RULES = Path(__file__).with_name("home.yaml")
 UNKNOWN = "unknown"
-STEP = 0.1  # seconds, of the steps that `stay` is meant for
-LEAST = 0.35  # the mean probability below which an episode is unknown
+LEAST = 0.25  # the mean probability below which an episode is unknown
 GAP, BRIDGE = 0.5, 3.0  # seconds unseen: that do not count as duration; that end an episode
 FLOOR = 0.01  # of a probability: a single step rules out nothing
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How activities follow each other: the states of a hidden Markov model, and what each costs.
-
-    `stay` is the probability that a step is of the activity of the one before, `dwell` the steps that every activity
-    lasts at least. `follows` has for each activity those that may follow it, all where it is not given. `fallen` (see
-    `home.yaml`) adds a state that is left only by rising. States are the classes, each `dwell` times in a row, and that
-    one.
-    """
-
-    classes: tuple[str, ...]
-    stay: float = 0.95
-    dwell: int = 4
-    follows: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    fallen: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, classes: Sequence[str], file: Path = RULES) -> Rules:
-        """The rules in `file` where it tells what follows each of `classes` and of no others; else the plain ones, by
-        which any activity may follow any other."""
-        read = literals.read(file.read_text(encoding="utf-8"))
-        if set(read["follows"]) != set(classes):
-            return cls(tuple(classes))
-        dwell = max(1, round(read["dwell"] / STEP))
-        return cls(tuple(classes), read["stay"], dwell, read["follows"], read.get("fallen") or {})
-
-    @property
-    def names(self) -> list[str]:
-        """What an episode in each state, without the repetitions for dwelling, is called."""
-        return [*self.classes, *([self.fallen["as"]] if self.fallen else [])]
-
-    @cached_property
-    def falls(self) -> np.ndarray:
-        """(s,) the states that are a fall."""
-        return np.repeat([name == self.fallen.get("by") for name in self.names], self.dwell)
-
-    def seen(self, probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities (n, k) of the classes -> of the states without repetitions (n, s/dwell)."""
-        if not self.fallen:
-            return probabilities
-        lies = probabilities[:, self.classes.index(self.fallen["as"])]
-        seems = probabilities[:, [self.classes.index(name) for name in self.fallen["seems"]]].max(axis=1)
-        return np.column_stack([probabilities, np.maximum(lies, self.fallen["doubt"] * seems)])
-
-    @cached_property
-    def costs(self) -> np.ndarray:
-        """(s, s) the logarithm of the weight of going from one state to another at the next step."""
-        count, names = self.dwell, self.names
-        leave = (1 - self.stay) / max(1, len(self.classes) - 1)
-        weights = np.zeros((count * len(names), count * len(names)))
-        for here, name in enumerate(names):
-            after_fall = here == len(self.classes)
-            for dwelt in range(count - 1):
-                weights[here * count + dwelt, here * count + dwelt + 1] = 1
-            last = here * count + count - 1
-            weights[last, last] = self.stay
-            following = self.fallen["follows"] if after_fall else self.follows.get(name, self.classes)
-            for other in following:
-                if other != name or after_fall:
-                    weights[last, self.classes.index(other) * count] = leave
-            if self.fallen and name == self.fallen["by"]:
-                weights[last, len(self.classes) * count] = leave
-        with np.errstate(divide="ignore"):
-            return np.log(weights)
-
-    @cached_property
-    def gap_costs(self) -> np.ndarray:
-        """(s, s) the same over a gap, in which anything may have happened: another activity costs what leaving does."""
-        leave = (1 - self.stay) / max(1, len(self.classes) - 1)
-        activity = np.repeat(np.arange(len(self.names)), self.dwell)
-        return np.log(np.where(activity[:, None] == activity, self.stay, leave)) + self.beginning
-
-    @cached_property
-    def beginning(self) -> np.ndarray:
-        """(s,) the logarithm of the weight of each state at the first step: what is done may have begun before."""
-        start = np.zeros(len(self.names) * self.dwell)
-        if self.fallen:
-            start[-self.dwell :] = -np.inf
-            start[self.falls & (np.arange(len(start)) % self.dwell > 0)] = -np.inf
-        return start
 
 
 def smooth(
@@ -117,7 +30,7 @@ def smooth(
     """The episodes of a person, from probabilities (n, k) of `classes` at rising `times` (n,) in seconds.
 
     They follow each other without overlap and cover each step, which lasts until the next one, or in front of a gap
-    (more than `GAP` seconds) as long as most do. A gap is no part of an episode's duration, and a longer one than
+    (more than `GAP` seconds) and at the end `STEP`. A gap is no part of an episode's duration, and a longer one than
     `BRIDGE` ends it. An episode with a mean probability below `least` is `UNKNOWN`. `rules` are by default those of the
     classes (`Rules.of`). Raises `ValueError` for times that do not rise, and for probabilities of another shape.
     """
@@ -127,8 +40,9 @@ def smooth(
     if not len(times):
         return []
     seen = rules.seen(probabilities)
-    states = _most_probable(times, seen, rules)
-    return _episodes(times, states // rules.dwell, seen, rules, least)
+    states = _most_probable(times, seen, rules) // rules.dwell
+    runs = _extended([], times, np.append(times[1:], np.nan), states, seen)
+    return [run.episode(rules, least) for run in runs]
 
 
 def _check(times: np.ndarray, probabilities: np.ndarray, rules: Rules) -> None:
@@ -168,16 +82,151 @@ def _most_probable(times: np.ndarray, seen: np.ndarray, rules: Rules) -> np.ndar
     return states
 
 
-def _episodes(times: np.ndarray, states: np.ndarray, seen: np.ndarray, rules: Rules, least: float) -> list[Episode]:
-    """Runs of one state without a gap that ends them, as episodes."""
-    steps = np.diff(times)
-    usual = float(np.median(steps[steps <= GAP])) if (steps <= GAP).any() else STEP
-    lasts = np.append(np.where(steps > GAP, usual, steps), usual)
-    cuts = np.flatnonzero((np.diff(states) != 0) | (steps > BRIDGE)) + 1
-    episodes = []
-    for run in np.split(np.arange(len(times)), cuts):
-        score = float(np.average(seen[run, states[run[0]]], weights=lasts[run]))
-        activity = rules.names[states[run[0]]] if score >= least else UNKNOWN
-        start, end = float(times[run[0]]), float(times[run[-1]] + lasts[run[-1]])
-        episodes.append(Episode(activity, start, end, float(lasts[run].sum()), score))
-    return episodes
+@dataclass
+class _Run:
+    """Steps in one state, one after another, that become an episode."""
+
+    state: int
+    start: float
+    end: float = 0.0
+    duration: float = 0.0
+    weight: float = 0.0  # probability times seconds
+
+    def add(self, seconds: float, lasts: float, probability: float) -> None:
+        self.end, self.duration = seconds + lasts, self.duration + lasts
+        self.weight += lasts * probability
+
+    def episode(self, rules: Rules, least: float) -> Episode:
+        score = self.weight / self.duration
+        activity = rules.names[self.state] if score >= least else UNKNOWN
+        return Episode(activity, self.start, self.end, self.duration, score)
+
+
+def _extended(
+    runs: list[_Run], times: np.ndarray, after: np.ndarray, states: np.ndarray, seen: np.ndarray
+) -> list[_Run]:
+    """Runs of one state without a gap that ends them, longer by the steps at `times` (n,) in `states` (n,), each of
+    which is followed by one `after` (n,), NaN where none is."""
+    for seconds, following, state, row in zip(times.tolist(), after.tolist(), states.tolist(), seen, strict=True):
+        if not runs or runs[-1].state != state or seconds - runs[-1].end > BRIDGE:
+            runs.append(_Run(state, seconds))
+        lasts = following - seconds
+        runs[-1].add(seconds, lasts if lasts <= GAP else STEP, float(row[state]))
+    return runs
+
+
+# -- while it runs
+
+
+@dataclass(frozen=True)
+class Event:
+    """What `Live` tells as soon as it is sure: an `episode` that has ended, or a fall that began at `fall` seconds.
+    `seconds` is the time of the step at which it was told."""
+
+    seconds: float
+    episode: Episode | None = None
+    fall: float | None = None
+
+
+class Live:
+    """Episodes while a recording runs: what is done at a step is settled `lag` seconds after it, and a fall is told once
+    `alert` seconds of it have been seen (fixed-lag smoothing).
+
+    A network's windows reach half their length beyond a step, so that all is told so much later still: with windows of
+    1.6 s an episode is told 1.8 s after its end, a fall 1.3 s after its start where it is clear at once. What was told
+    is not taken back; `smooth` over the whole recording may say otherwise.
+
+        live = Live(classifier.classes)
+        for seconds, probabilities in steps:  # (k,) each
+            for event in live.add(seconds, probabilities): ...
+        rest = live.close()
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        rules: Rules | None = None,
+        *,
+        lag: float = 1.0,
+        alert: float = 0.5,
+        least: float = LEAST,
+    ):
+        self.rules, self.least = rules or Rules.of(classes), least
+        self.lag, self.alert = max(1, round(lag / STEP)), max(1, round(alert / STEP))
+        self._reset()
+
+    def _reset(self) -> None:
+        # of the steps that are not settled: when, (s/dwell,) probabilities, (s,) where the best path to each state comes from
+        self._times: list[float] = []
+        self._seen: list[np.ndarray] = []
+        self._before: list[np.ndarray] = []
+        self._score: np.ndarray | None = None
+        self._runs: list[_Run] = []
+        self._alerted = False
+
+    def add(self, seconds: float, probabilities: np.ndarray) -> list[Event]:
+        """What is told after the step at `seconds`, later than the last, with probabilities (k,).
+
+        Raises `ValueError` as `smooth`.
+        """
+        row, last = np.asarray(probabilities, float)[None], self._times[-1:]
+        _check(np.array([*last, seconds]), np.repeat(row, len(last) + 1, axis=0), self.rules)
+        events = self.close() if last and seconds - last[0] > BRIDGE else []
+        seen = self.rules.seen(row)
+        emission = _emissions(seen, self.rules)[0]
+        if self._score is None:
+            self._score, before = self.rules.beginning + emission, np.arange(len(emission))
+        else:
+            costs = self.rules.gap_costs if seconds - self._times[-1] > GAP else self.rules.costs
+            self._score, before = _forward(self._score, emission, costs)
+            self._score -= self._score.max()
+        self._times.append(float(seconds))
+        self._seen.append(seen[0])
+        self._before.append(before)
+        path = self._path()
+        events += self._fall(seconds, path)
+        return events + self._settled(seconds, path[: max(0, len(path) - self.lag)])
+
+    def close(self) -> list[Event]:
+        """The episodes that had not ended: the recording is over, or the person gone."""
+        if not self._times:
+            return []
+        seconds, path = self._times[-1], self._path()
+        self._settle(path)
+        events = [Event(seconds, run.episode(self.rules, self.least)) for run in self._runs]
+        self._reset()
+        return events
+
+    def _path(self) -> np.ndarray:
+        """The states of the steps that are not settled on the path that is the most probable now."""
+        states = [int(self._score.argmax())]
+        for before in self._before[:0:-1]:
+            states.append(int(before[states[-1]]))
+        return np.array(states[::-1])
+
+    def _fall(self, seconds: float, path: np.ndarray) -> list[Event]:
+        """The fall that has begun, once: not again before the path holds neither a fall nor somebody fallen."""
+        falling = self.rules.falls[path]
+        if not falling.any():
+            self._alerted &= bool(path[-1] // self.rules.dwell == len(self.rules.classes))
+            return []
+        first = int(falling.argmax())
+        if self._alerted or len(path) - first < self.alert:
+            return []
+        self._alerted = True
+        return [Event(seconds, fall=self._times[first])]
+
+    def _settled(self, seconds: float, path: np.ndarray) -> list[Event]:
+        """The episodes that ended with the steps which are now settled."""
+        self._settle(path)
+        ended, self._runs = self._runs[:-1], self._runs[-1:]
+        return [Event(seconds, run.episode(self.rules, self.least)) for run in ended]
+
+    def _settle(self, path: np.ndarray) -> None:
+        count = len(path)
+        if not count:
+            return
+        times = np.array(self._times[: count + 1])
+        after = np.append(times[1:], [np.nan] * (count + 1 - len(times)))
+        _extended(self._runs, times[:count], after, path // self.rules.dwell, np.stack(self._seen[:count]))
+        self._times, self._seen, self._before = self._times[count:], self._seen[count:], self._before[count:]
