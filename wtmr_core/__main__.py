@@ -60,6 +60,36 @@ def main(arguments: list[str] | None = None) -> int:
     predict.add_argument("--csv", type=Path, metavar="FILE", help="write a row a window there")
     predict.set_defaults(run=predict_all)
 
+    track = commands.add_parser("track", help="the log of a video: who did what, when, for how long, where")
+    track.add_argument("video", metavar="VIDEO", help="a video, a folder of numbered frames, a camera (0) or a stream")
+    track.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the log is written")
+    track.add_argument("--model", default="home", help="home, which comes with the package, or a finished run's folder")
+    track.add_argument(
+        "--detector", default="auto", choices=("auto", "movenet", "hog", "haar", "motion", "torchvision", "published")
+    )
+    track.add_argument(
+        "--fps", type=float, help="frames a second: of a folder, what it has; else what is looked at (10)"
+    )
+    track.add_argument("--zones", type=Path, metavar="FILE", help="named parts of the picture; see wtmr zones")
+    track.add_argument("--boxes", type=Path, metavar="MOT.txt", help="take people and ids from there, detect none")
+    track.add_argument("--video", dest="annotate", action="store_true", help="also write annotated.mp4")
+    track.add_argument("--page", action="store_true", help="also write page.html, a timeline and a contact sheet")
+    track.add_argument("--no-blur", dest="blur", action="store_false", help="leave heads as they are in what is saved")
+    track.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    track.add_argument("--follow", action="store_true", help="print a JSON line an event while it runs")
+    track.set_defaults(run=track_video)
+
+    zones = commands.add_parser("zones", help="a picture and a template to write the zones of a camera in")
+    zones.add_argument("video", metavar="VIDEO")
+    zones.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where zones.png and zones.yaml go")
+    zones.set_defaults(run=zones_template)
+
+    score = commands.add_parser("score", help="a log against the truth")
+    score.add_argument("log", type=Path, help="the folder of a log, its episodes.csv, or a folder of logs")
+    score.add_argument("truth", type=Path, help="an episodes.csv of what was done")
+    score.add_argument("--json", action="store_true", help="print one JSON object")
+    score.set_defaults(run=score_log)
+
     export = commands.add_parser("export", help="write the network of a finished run for other programs")
     export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
     export.add_argument("--onnx", type=Path, required=True, metavar="FILE")
@@ -171,6 +201,49 @@ def predict_all(options: argparse.Namespace) -> int:
     classifier = Classifier.load(options.run_folder, options.device)
     given = {key: getattr(options, key) for key in ("fps", "seconds", "stride", "csv")}
     return predictions.show(classifier, options.videos, as_json=options.json, **given)
+
+
+def track_video(options: argparse.Namespace) -> int:
+    """`wtmr track`: 0, or 1 where nothing of the video can be read."""
+    from wtmr_core.tracking.track import Unwatchable, track
+
+    def tell(event: dict) -> None:
+        if options.follow:
+            print(json.dumps(event, ensure_ascii=False), flush=True)
+
+    given = {key: getattr(options, key) for key in ("model", "detector", "fps", "zones", "boxes", "page", "blur")}
+    try:
+        summary = track(options.video, options.out, **given, annotate=options.annotate, tell=tell)
+    except Unwatchable as error:
+        print(f"wtmr: {error}", file=sys.stderr)
+        return 1
+    for warning in summary["warnings"]:
+        print(f"wtmr: {warning}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(summary, ensure_ascii=False))
+    elif not options.follow:
+        print((options.out / "episodes.csv").read_text(encoding="utf-8"), end="")
+    return 0
+
+
+def zones_template(options: argparse.Namespace) -> int:
+    """`wtmr zones`."""
+    from wtmr_core.datasets.stream import Stream
+    from wtmr_core.tracking.zones import write_template
+
+    with Stream(options.video, fps=1 if Path(options.video).is_dir() else None) as stream:
+        picture = next(iter(stream)).picture[..., ::-1]
+    print(*write_template(picture, options.out, stream.name), sep="\n")
+    return 0
+
+
+def score_log(options: argparse.Namespace) -> int:
+    """`wtmr score`."""
+    from wtmr_core.tracking.score import score
+
+    result = score(options.log, options.truth)
+    print(json.dumps(result.described(), indent=2, ensure_ascii=False) if options.json else result.text())
+    return 0
 
 
 def export_onnx(options: argparse.Namespace) -> int:

@@ -43,7 +43,11 @@ def test_the_path_is_the_best_of_all_paths():
     p = rng.dirichlet([1, 1, 1], 6)
     weigh = lambda path: p[range(6), path].prod() * np.prod([0.8 if a == b else 0.1 for a, b in zip(path, path[1:])])  # noqa: B905, E731
     best = max(np.ndindex(*[3] * 6), key=weigh)
-    found = [PLAIN.index(e.activity) for e in smooth(steps(6), p, PLAIN, rules, least=0) for _ in range(round(e.duration / STEP))]
+    found = [
+        PLAIN.index(e.activity)
+        for e in smooth(steps(6), p, PLAIN, rules, least=0)
+        for _ in range(round(e.duration / STEP))
+    ]
     assert found == list(best)
 
 
@@ -71,7 +75,11 @@ def test_a_fall_is_remembered_until_the_person_rises():
 def test_picking_something_up_is_no_fall():
     p = rows(("standing", 10), ("bending", 12), ("standing", 10))
     p[10:13, HOME.index("falling")] = 0.5
-    assert [e.activity for e in smooth(steps(32), p / p.sum(1, keepdims=True), HOME)] == ["standing", "bending", "standing"]
+    assert [e.activity for e in smooth(steps(32), p / p.sum(1, keepdims=True), HOME)] == [
+        "standing",
+        "bending",
+        "standing",
+    ]
 
 
 def test_unknown_rather_than_a_guess():
@@ -92,7 +100,11 @@ def test_nothing_seen_nothing_said():
 
 @pytest.mark.parametrize(
     ("times", "shape", "words"),
-    [([0, 1], (2, 2), "a column a class"), ([0, 0], (2, 3), "times must rise"), ([0, np.nan], (2, 3), "times must rise")],
+    [
+        ([0, 1], (2, 2), "a column a class"),
+        ([0, 0], (2, 3), "times must rise"),
+        ([0, np.nan], (2, 3), "times must rise"),
+    ],
 )
 def test_what_does_not_fit_is_refused(times, shape, words):
     with pytest.raises(ValueError, match=words):

@@ -43,8 +43,11 @@ class Stream:
     the address of a stream (rtsp://…, http://…). Nothing is looked for on the network but such an address.
 
     `fps` of a folder is how many frames it has a second: it must be given. What the numbers of its frames leave out
-    counts, in `number` and `seconds`. `fps` of all else is how many frames a second are taken at most, the first of
-    each 1/`fps` seconds by their times, whatever their rate; of a video that has fewer, all.
+    counts, in `number` and `seconds`. `most` frames a second are taken, the first of each 1/`most` seconds by their
+    times, whatever their rate; of a video that has fewer, all, and so without it. `fps` of all but a folder is the same.
+
+    `read` counts the frames read so far, those that are not taken too, and `seconds` is when the last of them is shown.
+    `live`: whether it is a camera or the address of a stream, which cannot be read again.
 
     `height` and `width` are those of every picture: of the first one, as it is shown. Later ones of another size are
     fitted into it, with black bars. `rate` is the frames a second, and `duration` the seconds, that the source tells,
@@ -55,20 +58,23 @@ class Stream:
     lets a file not be read.
     """
 
-    def __init__(self, source: str | Path | int, *, fps: float | None = None):
+    def __init__(self, source: str | Path | int, *, fps: float | None = None, most: float | None = None):
         self.name = re.sub(r"//[^/@]*@", "//", str(source))  # without a password
-        if fps is not None and not (math.isfinite(fps) and fps > 0):
-            raise ValueError(f"fps is {fps!r}; it must be a number above 0")
+        for name, rate in (("fps", fps), ("most", most)):
+            if rate is not None and not (math.isfinite(rate) and rate > 0):
+                raise ValueError(f"{name} is {rate!r}; it must be a number above 0")
+        self.read, self.seconds, self.live, self._turn = 0, 0.0, False, -1
         try:
             if Path(source_text := str(source)).is_dir():
                 if fps is None:
                     raise ValueError(f"{source}: a folder of frames tells no times; give how many it has a second, fps")
                 self.rate, self.duration = fps, None
-                self._frames = _of_folder(Path(source_text), fps)
+                self._frames = self._of_folder(Path(source_text), fps, most)
             else:
-                video = live(source_text, self.name) if _is_live(source_text) else VideoFile(Path(source_text), remark)
+                self.live = _is_live(source_text)
+                video = live(source_text, self.name) if self.live else VideoFile(Path(source_text), remark)
                 self.rate, self.duration = video.rate, video.duration
-                self._frames = _of_video(video, fps)
+                self._frames = self._of_video(video, fps or most)
             self._first = next(self._frames, None)
         except Unreadable as fault:
             raise ValueError(fault.sentence(self.name)) from fault
@@ -86,6 +92,24 @@ class Stream:
                 what = f"{width}×{height} from {frame.seconds:.2f} s on, fitted into {self.width}×{self.height}"
                 remark(Unreadable("frames of mixed size", f"{self.name}: {what}"))
             yield frame._replace(picture=_fitted(frame.picture, self.height, self.width))
+
+    def _of_folder(self, path: Path, fps: float, most: float | None) -> Iterator[Frame]:
+        for place, _, frame in pictures(path, remark):
+            if self._takes(place / fps, most):
+                yield Frame(place, place / fps, frame)
+
+    def _of_video(self, video: Container, most: float | None) -> Iterator[Frame]:
+        with closing(video):
+            for number, (seconds, frame) in enumerate(video):
+                if self._takes(seconds, most):
+                    yield Frame(number, seconds, video.picture(frame))
+
+    def _takes(self, seconds: float, most: float | None) -> bool:
+        """Count a frame that was read, and say whether it is one of those that are taken."""
+        self.read, self.seconds = self.read + 1, seconds
+        turn = self.read if most is None else math.floor(seconds * most + EARLY)
+        taken, self._turn = turn > self._turn, max(turn, self._turn)
+        return taken
 
     def _next(self) -> Frame | None:
         try:
@@ -108,21 +132,6 @@ class Stream:
 def _is_live(source: str) -> bool:
     path = Path(source)
     return "://" in source or path.is_char_device() or (source.isdecimal() and not path.exists())
-
-
-def _of_folder(path: Path, fps: float) -> Iterator[Frame]:
-    for place, _, frame in pictures(path, remark):
-        yield Frame(place, place / fps, frame)
-
-
-def _of_video(video: Container, fps: float | None) -> Iterator[Frame]:
-    taken = -1
-    with closing(video):
-        for number, (seconds, frame) in enumerate(video):
-            turn = number if fps is None else math.floor(seconds * fps + EARLY)
-            if turn > taken:
-                taken = turn
-                yield Frame(number, seconds, video.picture(frame))
 
 
 def _fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from wtmr_core.tracking.render import VideoWriter, annotated
 from wtmr_core.tracking.table import Row
 
 
-def annotate(
+def write_annotated(
     source: str | Path,
     path: Path,
     persons: Mapping[int, Person],

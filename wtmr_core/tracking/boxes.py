@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import supervision as sv
 from numpy.typing import ArrayLike
+from scipy.optimize import linear_sum_assignment
 
 from wtmr_core.tracking.people import COCO, Sighting
 
 JOINTS = "joints"  # the key in `sv.Detections.data`
+SAME = 0.3  # of two boxes together, that both cover: then they are of one person
 FRAMES = 100_000_000  # a file's largest frame number: 38 days at 30 a second
 
 
@@ -49,7 +51,25 @@ def sightings(people: sv.Detections, frame: int, seconds: float) -> list[tuple[i
     """Each of `people`, found in `frame` (from 0) at `seconds`, as a sighting beside its `tracker_id`."""
     joints = people.data.get(JOINTS, [None] * len(people))
     rows = zip(people.tracker_id, people.xyxy, people.confidence, joints, strict=True)
-    return [(int(n), Sighting(frame, seconds, box, float(score), body)) for n, box, score, body in rows]
+    return [
+        (int(n), Sighting(frame, seconds, box, float(score), None if body is None or np.isnan(body).any() else body))
+        for n, box, score, body in rows
+    ]
+
+
+def with_joints(people: sv.Detections, poses: sv.Detections) -> sv.Detections:
+    """`people` with the joints of those of `poses` whose boxes are theirs (`SAME` of both overlap), NaN for others.
+
+    Each pose goes to one box, so that all together overlap most.
+    """
+    joints = np.full((len(people), len(COCO), 3), np.nan, np.float32)
+    if len(people) and len(poses):
+        overlap = sv.box_iou_batch(people.xyxy, poses.xyxy)
+        rows, columns = linear_sum_assignment(overlap, maximize=True)
+        same = overlap[rows, columns] >= SAME
+        joints[rows[same]] = poses.data[JOINTS][columns[same]]
+    people.data[JOINTS] = joints
+    return people
 
 
 def read_boxes(path: Path) -> dict[int, sv.Detections]:

@@ -19,9 +19,10 @@ from wtmr_core.tracking.people import NotInstalled
 
 
 class Detector(Protocol):
-    """What finds people in a picture."""
+    """What finds people in a picture. `joints`: whether it also tells where their joints are."""
 
     name: str
+    joints: bool
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
         """The people in a picture (h, w, 3) BGR uint8, as the head of `boxes.py` describes them."""
@@ -34,7 +35,7 @@ class Hog:
     a person. The window has a margin on every side (the people it learnt from filled 96 of 128 rows), which is cut off.
     """
 
-    name = "hog"
+    name, joints = "hog", False
     MARGIN = np.array([0.08, 0.20])  # of the window's width and height, both sides together
 
     def __init__(self, side: int = 1152):
@@ -60,7 +61,7 @@ class Haar:
     them. `parts` leaves some out; `smallest` is the least share of the picture's height that a person takes.
     """
 
-    name = "haar"
+    name, joints = "haar", False
     #: part -> its cascade, and left, top, right, bottom of the body in widths and heights of the cascade's window;
     #: that of the full body is right for pedestrians, those of the others are medians beside MoveNet's boxes at home
     PARTS = {  # noqa: RUF012
@@ -92,7 +93,7 @@ class Haar:
 class Published:
     """The paper's detector: the full-body cascade on each frame, its boxes as they come and in their order."""
 
-    name = "published"
+    name, joints = "published", False
 
     def __init__(self):
         self._cascade = _cascade("fullbody")
@@ -112,7 +113,7 @@ class Motion:
     of the picture's height that a person takes.
     """
 
-    name = "motion"
+    name, joints = "motion", False
 
     def __init__(self, memory: int = 300, smallest: float = 0.1):
         self.smallest = smallest
@@ -158,6 +159,14 @@ def load(name: str = "auto", **options) -> Detector:
     if name not in detectors:
         raise ValueError(f"there is no detector called {name!r}: take one of {', '.join(NAMES)}")
     return detectors[name](**options)
+
+
+def poses() -> Detector | None:
+    """The detector that gives joints beside boxes; None where it is not installed."""
+    try:
+        return MoveNet()
+    except NotInstalled:
+        return None
 
 
 def without_margin(windows: np.ndarray, margin: np.ndarray) -> np.ndarray:

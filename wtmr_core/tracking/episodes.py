@@ -25,7 +25,11 @@ FLOOR = 0.01  # of a probability: a single step rules out nothing
 
 
 def smooth(
-    times: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], rules: Rules | None = None, least: float = LEAST
+    times: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    rules: Rules | None = None,
+    least: float = LEAST,
 ) -> list[Episode]:
     """The episodes of a person, from probabilities (n, k) of `classes` at rising `times` (n,) in seconds.
 

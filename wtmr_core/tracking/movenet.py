@@ -35,7 +35,7 @@ class MoveNet:
     that package or ai-edge-litert is absent or differs, `ValueError` for a `side` that cannot be.
     """
 
-    name = "movenet"
+    name, joints = "movenet", True
 
     def __init__(self, side: int | None = None, threads: int = 1, least: float = 0.1):
         try:

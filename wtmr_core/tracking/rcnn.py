@@ -31,7 +31,7 @@ class TorchVision:
     torchvision lacks its compiled operators, as PyPI's does beside a torch for the CPU only.
     """
 
-    name = "torchvision"
+    name, joints = "torchvision", True  # of Faster R-CNN none: they are then taken as not seen
 
     def __init__(self, weights: Path | str, device: str = "cpu", least: float = 0.1):
         state = _state(Path(weights))

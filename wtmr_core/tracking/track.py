@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from wtmr_core import files
+from wtmr_core import errors, files
 from wtmr_core.classifier import Classifier
 from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
 from wtmr_core.tracking import detectors
-from wtmr_core.tracking.annotation import annotate
+from wtmr_core.tracking.annotation import write_annotated
 from wtmr_core.tracking.context import describe
 from wtmr_core.tracking.episodes import Event
 from wtmr_core.tracking.keyframes import KeyFrames
@@ -49,6 +49,10 @@ class Moment:
 
     frame: Frame
     people: dict[int, Sighting] = field(default_factory=dict)
+
+
+class Unwatchable(ValueError):
+    """A video of which nothing can be read; the message says why."""
 
 
 class Tracking:
@@ -173,8 +177,8 @@ def track(
     detector: str = "auto",
     fps: float | None = None,
     zones: Path | None = None,
-    listed: Path | None = None,
-    video: bool = False,
+    boxes: Path | None = None,
+    annotate: bool = False,
     page: bool = False,
     blur: bool = True,
     tell: Callable[[dict[str, Any]], None] = lambda event: None,
@@ -188,27 +192,31 @@ def track(
         detector: one of `detectors.NAMES`.
         fps: of a folder of frames, how many it has a second; of all else, how many are looked at, 10 without it.
         zones: a file of zones, see `zones.Zones.read`.
-        listed: a MOT text file with the boxes and ids of the people, who are then not searched for.
-        video, page: also write `annotated.mp4`, and `page.html` with a timeline and the key frames.
+        boxes: a MOT text file with the boxes and ids of the people, who are then not searched for.
+        annotate, page: also write `annotated.mp4`, and `page.html` with a timeline and the key frames.
         blur: heads, in every picture that is written.
         tell: is called with each event while the video runs; see `Tracking`.
 
     What was seen until then is written where the video breaks off, and where the program is interrupted. Raises
-    `ValueError` and `OSError` where nothing can be read, `RunError` for a network that does not serve and for a file that
+    `Unwatchable` where nothing can be read, `ValueError` for zones and boxes that do not serve, `RunError` for a network that does not serve and for a file that
     cannot be written, and `NotInstalled` for a detector that is not there.
     """
     classifier = Classifier.load(HOME if str(model) == "home" else model)
     published = detector == "published"
-    with warnings.catch_warnings(record=True) as caught, Stream(source, fps=fps, most=RATE) as stream:
+    with warnings.catch_warnings(record=True) as caught, _opened(source, fps) as stream:
         warnings.simplefilter("always", Remark)
-        if video and stream.live:
-            raise ValueError(f"{stream.name} cannot be shown twice, which annotating it takes: record it to a file first")
+        if annotate and stream.live:
+            raise ValueError(
+                f"{stream.name} cannot be shown twice, which annotating it takes: record it to a file first"
+            )
         size = stream.width, stream.height
         area = Zones.read(zones).scaled(size) if zones else None
-        people = _people(detector, listed, poses=not classifier.form.size)
+        people = _people(detector, boxes, joints=not classifier.form.size)
         about = {"video": stream.name, "size": size, "detector": people.name, "model": str(model), "fps": stream.rate}
         with LogWriter(folder, **about) as log:
-            tracking = Tracking(people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell, stills=published)
+            tracking = Tracking(
+                people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell, stills=published
+            )
             try:
                 for frame in stream:
                     tracking.step(frame)
@@ -216,12 +224,12 @@ def track(
                 rows = tracking.finish()
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
                 log.finish(rows, frames=stream.read, seconds=stream.seconds)
-    if video:
-        annotate(source, Path(folder) / VIDEO, tracking.persons, rows, fps=fps, blur=blur)
+    if annotate:
+        write_annotated(source, Path(folder) / VIDEO, tracking.persons, rows, fps=fps, blur=blur)
     if page:
         save(timeline(rows, stream.seconds), Path(folder) / "timeline.png")
         save(contact_sheet(rows, folder), Path(folder) / "contact_sheet.png")
-        write_page(folder, VIDEO if video else "")
+        write_page(folder, VIDEO if annotate else "")
     summary = files.read_json(Path(folder) / "log.json")
     return {
         "frames": stream.read,
@@ -234,10 +242,18 @@ def track(
     }
 
 
-def _people(detector: str, listed: Path | None, *, poses: bool) -> Followed | Listed:
-    """Who gives the people: a file, or a detector and the tracker that goes with it."""
+def _opened(source: str | Path, fps: float | None) -> Stream:
+    try:
+        return Stream(source, fps=fps, most=RATE)
+    except (ValueError, OSError) as error:
+        raise Unwatchable(errors.sentence(error, "wtmr track")) from error
+
+
+def _people(name: str, listed: Path | None, *, joints: bool) -> Followed | Listed:
+    """What gives the people: a file, or a detector and the tracker that goes with it; where `joints` are needed and the
+    detector has none, beside a detector of poses."""
     if listed:
-        return Listed(listed, detectors.poses() if poses else None)
-    if detector == "published":
-        return Followed(detectors.load(detector), Tracker("published"), detectors.poses() if poses else None)
-    return Followed(detectors.load(detector), Tracker())
+        return Listed(listed, detectors.poses() if joints else None)
+    detector = detectors.load(name)
+    poses = detectors.poses() if joints and not detector.joints else None
+    return Followed(detector, Tracker("published") if name == "published" else Tracker(), poses)

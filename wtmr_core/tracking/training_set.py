@@ -33,7 +33,7 @@ from wtmr_core.miniature import body
 from wtmr_core.miniature.camera import Camera
 from wtmr_core.skeleton import HEAD, L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, MIRROR
 from wtmr_core.tracking import motions, scripts
-from wtmr_core.tracking.poses import FRAMES, RATE, skeleton, windows
+from wtmr_core.tracking.poses import RATE, skeleton, windows
 
 TEST_SHARE = 5  # one synthetic person in so many is of the test part
 VIEWS = 2  # cameras that see a sequence
@@ -123,7 +123,7 @@ def films(folder: Path) -> Iterator[Sequence]:
         flat = joints.reshape(len(joints), -1)
         joints = np.stack([np.interp(even, times, column) for column in flat.T], 1).reshape(len(even), -1, 2)
         share = np.linspace(0, 1, len(even))
-        named = (action in _FILMED) | ((0.35 < share) & (share < 0.65))
+        named = (action in _FILMED) | ((share > 0.35) & (share < 0.65))
         yield Sequence(f"film_{file.stem}", int(file.stem[9:12]) == 3, joints, np.where(named, activity, ""))
 
 
@@ -245,7 +245,9 @@ def _write_skeleton(file: Path, joints: np.ndarray) -> None:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(prog="python -m wtmr_core.tracking.training_set", description="write the set of `home`")
+    ask = argparse.ArgumentParser(
+        prog="python -m wtmr_core.tracking.training_set", description="write the set of `home`"
+    )
     ask.add_argument("out", type=Path)
     ask.add_argument("--recordings", type=Path, help="the folder that holds utkinect and jhmdb_skeletons")
     ask.add_argument("--seed", type=int, default=0)
