@@ -17,7 +17,7 @@ from wtmr_core.datasets.faults import remark
 from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.pictures import pictures
 
-EARLY = 0.25  # of 1/fps: a frame that comes so early is taken as if in time; rounded times are early by a little
+EARLY = 0.25  # of 1/fps: times are rounded, and a frame that comes this much early is taken as if in time
 
 
 class Frame(NamedTuple):
@@ -51,22 +51,23 @@ class Stream:
     None where it does not; they may be wrong and nothing here relies on them.
 
     What is broken is left out, and said with a `Remark` when it is come to; where a source breaks off the stream ends.
-    Raises `ValueError` at once where nothing can be read and where `fps` cannot be, and `OSError` where the system
-    lets a file not be read.
+    Raises, at once, `ValueError` where nothing can be read and where `fps` cannot be, and `OSError` where the system
+    does not let a file be read.
     """
 
     def __init__(self, source: str | Path | int, *, fps: float | None = None):
-        self.name = re.sub(r"//[^/@]*@", "//", str(source))  # without a password
+        source = str(source)
+        self.name = re.sub(r"//[^/@]*@", "//", source)  # without a password
         if fps is not None and not (math.isfinite(fps) and fps > 0):
             raise ValueError(f"fps is {fps!r}; it must be a number above 0")
         try:
-            if Path(source_text := str(source)).is_dir():
+            if Path(source).is_dir():
                 if fps is None:
                     raise ValueError(f"{source}: a folder of frames tells no times; give how many it has a second, fps")
                 self.rate, self.duration = fps, None
-                self._frames = _of_folder(Path(source_text), fps)
+                self._frames = _of_folder(Path(source), fps)
             else:
-                video = live(source_text, self.name) if _is_live(source_text) else VideoFile(Path(source_text), remark)
+                video = live(source, self.name) if _is_live(source) else VideoFile(Path(source), remark)
                 self.rate, self.duration = video.rate, video.duration
                 self._frames = _of_video(video, fps)
             self._first = next(self._frames, None)
