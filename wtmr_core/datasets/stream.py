@@ -50,7 +50,7 @@ class Stream:
     fitted into it, with black bars. `rate` is the frames a second, and `duration` the seconds, that the source tells,
     None where it does not; they may be wrong and nothing here relies on them.
 
-    What is broken is left out, and said with a `Remark` when it is come to; where a source breaks off the stream ends.
+    What is broken is left out and said with a `Remark`, at the end at the latest; where a source breaks off it ends.
     Raises, at once, `ValueError` where nothing can be read and where `fps` cannot be, and `OSError` where the system
     does not let a file be read.
     """
