@@ -127,6 +127,7 @@ def environment(device: str, precision: str, processes: int = 1) -> dict[str, An
         "accelerate",
         "scikit-learn",
         "pandas",
+        "av",
     )
     versions = {}
     for name in packages:

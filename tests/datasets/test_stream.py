@@ -161,11 +161,11 @@ def test_one_picture_is_held_at_a_time(tmp_path):
     path = write_packets(tmp_path / "a.mkv", [(100 * n, grey(n % 250, 480, 640)) for n in range(200)])
     tracemalloc.start()
     with Stream(path) as video:
-        held = []
+        pictures = []
         for frame in video:
-            held.append(weakref.ref(frame.picture))
-            assert sum(picture() is not None for picture in held) <= 2
-    assert len(held) == 200
+            pictures.append(weakref.ref(frame.picture))
+            assert sum(picture() is not None for picture in pictures) <= 2
+    assert len(pictures) == 200
     assert tracemalloc.get_traced_memory()[1] < 5 * 480 * 640 * 3
     tracemalloc.stop()
 
@@ -187,7 +187,8 @@ def test_a_file_that_is_cut_is_read_up_to_there(tmp_path):
     path = write_video(tmp_path / "a.avi", 12)
     whole, silence = read(path)
     assert not silence
-    path.write_bytes(b"00dc".join(path.read_bytes().split(b"00dc")[:8]))  # seven chunks of pictures are left
+    head, chunks = path.read_bytes().split(b"movi", 1)
+    path.write_bytes(head + b"movi" + b"00dc".join(chunks.split(b"00dc")[:8]))  # seven of them
     frames, remarks = read(path)
     assert len(frames) == 7
     for frame, before in zip(frames, whole, strict=False):
@@ -229,6 +230,16 @@ def test_one_frame_is_a_video(tmp_path):
         frames, remarks = read(path)
         assert [(frame.number, frame.seconds) for frame in frames] == [(0, 0.0)]
         assert not remarks
+
+
+def test_a_title_that_is_no_utf8(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as file:
+        file.metadata["title"] = "Cafe"
+        track = file.add_stream("mpeg4", rate=10)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        file.mux([*track.encode(av.VideoFrame.from_ndarray(grey(9), "bgr24")), *track.encode(None)])
+    (tmp_path / "a.mkv").write_bytes((tmp_path / "a.mkv").read_bytes().replace(b"Cafe", b"Caf\xe9"))
+    assert len(read(tmp_path / "a.mkv")[0]) == 1
 
 
 def no_rate(path):

@@ -31,6 +31,8 @@ COUNTED = {".avi", ".divx"} | MOVIES
 USUAL_RATE = 25  # frames a second of a source that tells neither times nor a rate
 PATIENCE = 10.0  # seconds that a camera or stream has to open, and for each frame
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}  # what reads them, their names
+#: for a file: times are not made up, which would order them wrongly, and it opens no other file, nor the network
+OPTIONS = {"fflags": "-genpts", "protocol_whitelist": "none"}
 
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # by quarters
 
@@ -49,9 +51,8 @@ class Container:
     def __init__(self, source: BinaryIO | str, name: object, **options):
         self.name, self._reformatter = name, VideoReformatter()
         try:
-            self._container = av.open(source, **options)
-        except FFmpegError as error:
-            _unless_memory(error)
+            self._container = av.open(source, metadata_errors="replace", **options)
+        except FFmpegError as error:  # also for want of memory: damaged files tell absurd sizes
             detail = str(name) if isinstance(error, InvalidDataError) else f"{name}: {_in_words(error)}"
             raise Unreadable("no frame decodes", detail) from error
         try:
@@ -86,10 +87,12 @@ class Container:
                 damaged += 1
                 continue
             after = max(at + step, 0.0)
-            stamp = frame.dts if frame.pts is None else frame.pts
-            told = math.nan if stamp is None else float(stamp * self._stream.time_base)
-            origin = told - after if origin is None and stamp is not None else origin
-            at = told - origin if stamp is not None and told - origin > at else after
+            stamp = frame.dts if frame.pts is None else frame.pts  # an .avi tells when frames are decoded alone
+            if stamp is not None:
+                told = float(stamp * self._stream.time_base)
+                origin = told - after if origin is None else origin
+                after = told - origin if told - origin > at else after
+            at = after
             yield at, frame
         if damaged:
             what = f"{damaged} of its packets cannot be read, the first of them after {since:.2f} s"
@@ -101,7 +104,6 @@ class Container:
             try:
                 yield from self._stream.decode(packet)
             except FFmpegError as error:
-                _unless_memory(error)
                 yield error
 
     def _packets(self) -> Iterator[av.Packet | None]:
@@ -109,7 +111,6 @@ class Container:
         try:
             yield from self._container.demux(self._stream)
         except FFmpegError as error:
-            _unless_memory(error)
             remark(Unreadable("broken off", f"{self.name}: {_in_words(error)}"))
             yield None
 
@@ -134,9 +135,7 @@ class VideoFile(Container):
         self._file = _File(path.open("rb"))
         try:
             self._size = _whole_riff(self._file.file, path, verdict)
-            # without genpts: it makes up times, in the wrong order where frames were reordered
-            options = {"fflags": "-genpts", "protocol_whitelist": "none"}  # a file opens no other one, nor the network
-            super().__init__(self._file, path, container_options=options)
+            super().__init__(self._file, path, container_options=OPTIONS)
         except BaseException:
             self._file.file.close()
             raise
@@ -186,12 +185,6 @@ def live(source: str, name: str) -> Container:
         return Container(source, name, timeout=PATIENCE, **how)
     except Unreadable as fault:
         raise Unreadable("cannot be opened", fault.detail) from fault
-
-
-def _unless_memory(error: FFmpegError) -> None:
-    """Raise the error where memory is short, which is no fault of the source."""
-    if isinstance(error, MemoryError):
-        raise error
 
 
 def _in_words(error: FFmpegError) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-#: the suffixes, in lower case, of what OpenCV (FFmpeg) reads as videos and as pictures
+#: the suffixes, in lower case, of what FFmpeg reads as videos and OpenCV as pictures
 VIDEOS = frozenset({
     ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265",
     ".hevc", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mp4v",

@@ -17,6 +17,8 @@ from wtmr_core.datasets.faults import Verdict, complete, refuse, remark, small_e
 from wtmr_core.datasets.filenames import missing, numbered
 from wtmr_core.datasets.index import Unreadable
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a broken file is counted, not shouted about
+
 PNG = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("BMP", "DIB", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP")  # as Pillow calls them
 

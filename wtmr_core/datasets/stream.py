@@ -17,7 +17,7 @@ from wtmr_core.datasets.faults import remark
 from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.pictures import pictures
 
-EARLY = 0.25  # of 1/fps: a frame that comes so early is taken as if in time; rounded times are early by a little
+EARLY = 0.25  # of 1/fps: times are rounded, and a frame that comes this much early is taken as if in time
 
 
 class Frame(NamedTuple):
@@ -44,7 +44,7 @@ class Stream:
 
     `fps` of a folder is how many frames it has a second: it must be given. What the numbers of its frames leave out
     counts, in `number` and `seconds`. `most` frames a second are taken, the first of each 1/`most` seconds by their
-    times, whatever their rate; of a video that has fewer, all, and so without it. `fps` of all but a folder is the same.
+    times, whatever their rate; of a video that has fewer, and without it, all. `fps` of all but a folder is the same.
 
     `read` counts the frames read so far, those that are not taken too, and `seconds` is when the last of them is shown.
     `live`: whether it is a camera or the address of a stream, which cannot be read again.
@@ -53,26 +53,27 @@ class Stream:
     fitted into it, with black bars. `rate` is the frames a second, and `duration` the seconds, that the source tells,
     None where it does not; they may be wrong and nothing here relies on them.
 
-    What is broken is left out, and said with a `Remark` when it is come to; where a source breaks off the stream ends.
-    Raises `ValueError` at once where nothing can be read and where `fps` cannot be, and `OSError` where the system
-    lets a file not be read.
+    What is broken is left out and said with a `Remark`, at the end at the latest; where a source breaks off it ends.
+    Raises, at once, `ValueError` where nothing can be read and where `fps` cannot be, and `OSError` where the system
+    does not let a file be read.
     """
 
     def __init__(self, source: str | Path | int, *, fps: float | None = None, most: float | None = None):
-        self.name = re.sub(r"//[^/@]*@", "//", str(source))  # without a password
+        source = str(source)
+        self.name = re.sub(r"//[^/@]*@", "//", source)  # without a password
         for name, rate in (("fps", fps), ("most", most)):
             if rate is not None and not (math.isfinite(rate) and rate > 0):
                 raise ValueError(f"{name} is {rate!r}; it must be a number above 0")
         self.read, self.seconds, self.live, self._turn = 0, 0.0, False, -1
         try:
-            if Path(source_text := str(source)).is_dir():
+            if Path(source).is_dir():
                 if fps is None:
                     raise ValueError(f"{source}: a folder of frames tells no times; give how many it has a second, fps")
                 self.rate, self.duration = fps, None
-                self._frames = self._of_folder(Path(source_text), fps, most)
+                self._frames = self._of_folder(Path(source), fps, most)
             else:
-                self.live = _is_live(source_text)
-                video = live(source_text, self.name) if self.live else VideoFile(Path(source_text), remark)
+                self.live = _is_live(source)
+                video = live(source, self.name) if self.live else VideoFile(Path(source), remark)
                 self.rate, self.duration = video.rate, video.duration
                 self._frames = self._of_video(video, fps or most)
             self._first = next(self._frames, None)

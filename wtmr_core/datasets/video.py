@@ -40,8 +40,6 @@ __all__ = [
     "uniform",
 ]
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
 KEPT_BYTES = 64_000_000  # of fitted frames; of longer recordings the chosen ones are read in a second pass
 
 
