@@ -32,18 +32,19 @@ def detections(
     `scores` (n,); `joints` (n, 17, 3), which may lie outside: half of somebody at the edge has joints there.
     """
     boxes, scores = np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores, np.float32).reshape(-1)
-    data = {} if joints is None else {JOINTS: np.asarray(joints, np.float32).reshape(-1, len(COCO), 3)}
-    people = sv.Detections(xyxy=boxes, confidence=scores, class_id=np.zeros(len(boxes), int), data=data)
-    people.xyxy = sv.clip_boxes(boxes, size[::-1])
-    low, high = people.xyxy[:, :2], people.xyxy[:, 2:]
-    people = people[(high > low).all(axis=1) & np.isfinite(scores)]
-    return people[np.argsort(-people.confidence, kind="stable")]
+    boxes = sv.clip_boxes(boxes, size[::-1])
+    rows = np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1) & np.isfinite(scores))
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    data = {} if joints is None else {JOINTS: np.asarray(joints, np.float32).reshape(-1, len(COCO), 3)[rows]}
+    return sv.Detections(xyxy=boxes[rows], confidence=scores[rows], class_id=np.zeros(len(rows), int), data=data)
 
 
 def check(people: sv.Detections, frame: int) -> None:
-    """Raises `ValueError` for a box of `people` that is not of numbers or has no area."""
+    """Raises `ValueError` where `people` have no scores, and for a box of theirs that has no area."""
+    if people.confidence is None:
+        raise ValueError(f"frame {frame}: boxes without scores; give each a confidence, 1 where nothing is known of it")
     for n, (x1, y1, x2, y2) in enumerate(people.xyxy):
-        if not (math.isfinite(x1 + y1 + x2 + y2) and x1 < x2 and y1 < y2):
+        if not (x1 < x2 and y1 < y2):
             raise ValueError(f"frame {frame}, box {n}: ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) is no box: take it out")
 
 

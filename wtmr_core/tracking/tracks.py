@@ -8,7 +8,7 @@ error of the detector; what became of the first sightings until then; and tracks
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import supervision as sv
@@ -110,7 +110,7 @@ class Tracker:
             )
         elapsed, self._seconds = min(seconds - self._seconds, self._forget), seconds
         if self.kind == "published":
-            people.tracker_id = np.arange(len(people)) + 1
+            people = replace(people, tracker_id=np.arange(len(people)) + 1)
             return boxes.sightings(people, frame, seconds)
         self._nearness.after(elapsed)
         people = self._tracker.update(people[people.confidence >= self.keep], timestamp=seconds)
