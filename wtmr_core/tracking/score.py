@@ -197,7 +197,8 @@ def compare(true: Course, logged: Sequence[Course], seconds: float) -> Counts:
     counts.logged, counts.true = len(told), len(true.segments)
     counts.hits = {overlap: hits(told, true.segments, overlap) for overlap in OVERLAPS}
     if told or true.segments:
-        counts.edits = [edit([s.activity for s in told], [s.activity for s in true.segments])]
+        order = sorted(true.segments, key=lambda span: span.start)
+        counts.edits = [edit([s.activity for s in told], [s.activity for s in order])]
     _count_falls(counts, true, [s.start for course in logged for s in course.spans if s.activity == "falling"])
     return counts
 
