@@ -20,11 +20,8 @@ def way(speeds, fps=10.0, height=100.0, noise=0.0, start=0.0) -> list[Sighting]:
     return [Sighting(t, start + t / fps, box, 0.9) for t, box in enumerate(boxes)]
 
 
-def told(episodes):
+def brief(episodes):
     return [(e.activity, round(e.start, 1), round(e.end, 1)) for e in episodes]
-
-
-STAY_GO_STAY = [0.0] * 100 + [1.0] * 100 + [0.0] * 100
 
 
 def test_the_speed_of_a_steady_way_is_in_body_heights_a_second():
@@ -55,7 +52,7 @@ def test_a_way_begins_and_ends_within_a_second_at_any_size_and_rate(fps, height,
 
 def test_a_gap_parts_two_episodes_and_is_in_the_duration_of_neither():
     sightings = way([0.0] * 50) + way([0.0] * 50, start=20.0)
-    assert told(movement(sightings)) == [("still", 0, 5), ("still", 20, 25)]
+    assert brief(movement(sightings)) == [("still", 0, 5), ("still", 20, 25)]
 
 
 def test_one_sighting_and_none():
