@@ -85,7 +85,7 @@ def test_all_candidates_together_stay_within_their_bound(tmp_path, monkeypatch):
     one = KeyFrames(tmp_path)
     for person in range(200):  # tracks of somebody who is gone at once
         one.add(frame(person), float(person), {person: sighting(person)})
-    assert sum(len(c.jpeg) for held in one._candidates.values() for c in held) <= 20_000
+    assert sum(len(c.jpeg) for pictures in one._candidates.values() for c in pictures) <= 20_000
     assert 199 in one._candidates
     assert 0 not in one._candidates
 

@@ -75,6 +75,15 @@ def test_the_final_rows_take_the_place_of_those_written_on_the_way(tmp_path):
     assert read_log(tmp_path)["activity"].tolist() == ["sitting"]
 
 
+def test_a_finished_log_takes_nothing_more(tmp_path):
+    with writer(tmp_path) as one:
+        one.finish()
+        for more in (lambda: one.sightings(0, 0.0, {1: sighting()}), lambda: one.episode(SITTING), one.finish):
+            with pytest.raises(ValueError, match="is finished"):
+                more()
+    assert valid(tmp_path)["complete"] is True
+
+
 def test_nobody_seen_is_an_empty_log(tmp_path):
     with writer(tmp_path, fps=None) as one:
         one.sightings(0, 0.0, {})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.path import Path
 
-from wtmr_core.tracking.zones import ZoneError, Zones, write_template
+from wtmr_core.tracking.zones import ZoneError, Zones, emptied, write_template
 
 BED = [[10, 10], [50, 10], [50, 40], [10, 40]]
 L_SHAPE = [[0, 0], [60, 0], [60, 20], [20, 20], [20, 60], [0, 60]]
@@ -152,3 +152,10 @@ def test_the_template_reads_once_a_zone_is_drawn_and_its_picture_shows_the_grid(
     assert cv2.imread(str(image)).shape[1] > 960
     with pytest.raises(ZoneError, match="is there already"):
         write_template(picture, tmp_path / "new")
+
+
+def test_who_moves_is_gone_from_an_emptied_picture():
+    pictures = [np.full((20, 50, 3), 70, np.uint8) for _ in range(5)]
+    for t, picture in enumerate(pictures):
+        picture[5:15, 10 * t : 10 * t + 10] = 200
+    np.testing.assert_array_equal(emptied(pictures), np.full((20, 50, 3), 70))

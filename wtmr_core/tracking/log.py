@@ -95,6 +95,7 @@ class LogWriter:
         Rows are 64 bytes long, for which the score has as many digits as it takes: a write that a signal or a full disk
         cuts short ends at the border of a page or a block, which is the end of a row too.
         """
+        self._check_open()
         rows = b"".join(_track(frame, person, sighting) for person, sighting in people.items())
         self._times = [*self._times[:1], seconds]
         self._frames, self._processed = frame + 1, self._processed + 1
@@ -109,6 +110,7 @@ class LogWriter:
 
     def episode(self, row: Row) -> None:
         """Add an episode that has ended. Raises `ValueError` where it cannot be one."""
+        self._check_open()
         check(row)
         self.rows.append(row)
         self._write_rows()
@@ -122,6 +124,7 @@ class LogWriter:
         `rows`, where given, take the place of those written so far: what smoothing over the whole video corrected.
         `frames` and `seconds` are those of the whole video, without them up to the last frame processed.
         """
+        self._check_open()
         if rows is not None:
             rows = list(rows)
             for row in rows:
@@ -134,6 +137,10 @@ class LogWriter:
         files.write(parquet, lambda path: table(self.rows).to_parquet(path, engine="pyarrow", index=False))
         self._write_json(complete=True, seconds=seconds)
         self._close()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise ValueError(f"the log in {self.folder} is finished: begin another")
 
     def _close(self) -> None:
         if self._open:

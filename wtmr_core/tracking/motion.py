@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def _episodes(times: np.ndarray, speeds: np.ndarray) -> list[Episode]:
             float(ends[b] - times[a]),
             float(np.mean((speeds[a:b] > middle) == walking[a])),
         )
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
     ]
 
 
@@ -80,7 +81,7 @@ def _settled(times: np.ndarray, walking: np.ndarray) -> np.ndarray:
     walking = walking.copy()
     while True:
         edges = [0, *(np.flatnonzero(np.diff(walking)) + 1), len(times)]
-        lengths = [times[min(b, len(times) - 1)] - times[a] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        lengths = [times[min(b, len(times) - 1)] - times[a] for a, b in pairwise(edges)]
         shortest = int(np.argmin(lengths))
         if len(lengths) == 1 or lengths[shortest] >= DWELL:
             return walking

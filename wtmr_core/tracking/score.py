@@ -183,21 +183,22 @@ def compare(true: Course, logged: Sequence[Course], seconds: float) -> Counts:
     counts = Counts()
     truths = _steps(true.spans, seconds)
     speakers = [_steps(course.spans, seconds) for course in logged]
-    said = [_first(labels) if true_ones else None for true_ones, *labels in zip(truths, *speakers, strict=True)]
-    for labels, label in zip(truths, said, strict=True):
-        coarse = {COARSE[name] for name in labels if name in COARSE}
-        counts.steps += bool(labels)
-        counts.right += label in labels
+    answers = [_first(labels) if known else None for known, *labels in zip(truths, *speakers, strict=True)]
+    for known, answer in zip(truths, answers, strict=True):
+        coarse = {COARSE[name] for name in known if name in COARSE}
+        counts.steps += bool(known)
+        counts.right += answer in known
         counts.coarse_steps += bool(coarse)
-        counts.coarse_right += bool(coarse) and COARSE.get(PART_OF.get(label, label)) in coarse
-    for activity in {name for labels in truths for name in labels} | set(said) - {None}:
-        durations = sum(activity in labels for labels in truths) / RATE, said.count(activity) / RATE
+        counts.coarse_right += bool(coarse) and COARSE.get(PART_OF.get(answer, answer)) in coarse
+    for activity in {name for known in truths for name in known} | set(answers) - {None}:
+        durations = sum(activity in known for known in truths) / RATE, answers.count(activity) / RATE
         counts.seconds[activity] = [durations]
-    told = [span for span in logged[0].segments if _is_told(span, true)] if logged else []
-    counts.logged, counts.true = len(told), len(true.segments)
-    counts.hits = {overlap: hits(told, true.segments, overlap) for overlap in OVERLAPS}
-    if told or true.segments:
-        counts.edits = [edit([s.activity for s in told], [s.activity for s in true.segments])]
+    counted = [span for span in logged[0].segments if _is_known(span, true)] if logged else []
+    counts.logged, counts.true = len(counted), len(true.segments)
+    counts.hits = {overlap: hits(counted, true.segments, overlap) for overlap in OVERLAPS}
+    if counted or true.segments:
+        order = sorted(true.segments, key=lambda span: span.start)
+        counts.edits = [edit([s.activity for s in counted], [s.activity for s in order])]
     _count_falls(counts, true, [s.start for course in logged for s in course.spans if s.activity == "falling"])
     return counts
 
@@ -259,7 +260,7 @@ def _first(people: Sequence[Sequence[str]]) -> str | None:
     return next((labels[0] for labels in people if labels), None)
 
 
-def _is_told(span: Span, true: Course) -> bool:
+def _is_known(span: Span, true: Course) -> bool:
     """Whether the truth says anything about the middle of a logged segment."""
     middle = [span.start + (k + 0.5) / 10 * (span.end - span.start) for k in range(3, 7)]
     return any(other.start <= t < other.end for other in true.spans for t in middle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -118,9 +119,16 @@ class Zones:
         return self.at(np.clip(point, 0, self.size))
 
 
+def emptied(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """The median (h, w, 3) of some `pictures` of a still camera, taken far from each other in time: who moved is gone
+    from it, so that zones can be drawn on it and nobody is seen."""
+    return np.median(np.stack(pictures), axis=0).astype(np.uint8)
+
+
 def write_template(picture: np.ndarray, folder: str | Path, video: str = "the video") -> tuple[Path, Path]:
     """Write what zones are drawn with: `zones.png`, a `picture` (h, w, 3) RGB of the camera under a grid whose lines
-    bear their pixels, and `zones.yaml`, to be filled in. Returns both files. A picture without people serves best.
+    bear their pixels, and `zones.yaml`, to be filled in. Returns both files. Take a picture without
+    people: see `emptied`.
 
     Raises `ZoneError` where there is a `zones.yaml` already (work of somebody), `RunError` where one cannot be written.
     """
