@@ -24,7 +24,7 @@ import yaml
 
 from wtmr_core import skeleton
 from wtmr_core.miniature import body
-from wtmr_core.miniature.acts import Script, act
+from wtmr_core.miniature.acts import ACTIVITIES, Script, act
 from wtmr_core.miniature.body import Person
 from wtmr_core.miniature.camera import Box, Camera, Room, draw_room, show_room
 from wtmr_core.miniature.drawing import Figure, draw, shown
@@ -35,8 +35,6 @@ SECONDS = 60.0
 SEEN = 0.3  # the part of a person that must be in view to count as seen
 _HALL = 1.8  # metres: how far the eye sees through the door
 _BED = 0.46  # metres above the floor
-#: how people fall, and which way they look before, in radians: away from the furniture
-FALLS = {"supine": -1.0, "on the side": 0.1}
 _HALF = (3.4, 2.6)  # metres from the middle of the room to its walls
 
 # Pictures show people mirrored, as Kinect's do: who is drawn with a right hand seems to have a left one. COCO's joints
@@ -104,9 +102,20 @@ def draw_home(rng: np.random.Generator) -> Home:
         "bed": (box((-2.4, -0.4), (0.0, 0.28), (0.8, 1.75), wood), box((-2.35, -0.45), (0.28, _BED), (0.8, 1.7), linen),
                 box((-2.47, -2.4), (0.0, 0.8), (0.75, 1.77), wood)),
         "sofa": (box((0.6, 2.1), (0.0, 0.38), (0.75, 1.4), cover), box((0.6, 2.1), (0.0, 0.68), (1.4, 1.55), cover)),
-        "table": (box((-0.6, 0.3), (0.70, 0.75), (2.05, 2.55), wood), box((-0.6, -0.53), (0.0, 0.7), (2.05, 2.55), wood),
+        "table": (box((-0.6, 0.3), (0.7, 0.75), (2.05, 2.55), wood), box((-0.6, -0.53), (0.0, 0.7), (2.05, 2.55), wood),
                   box((0.23, 0.3), (0.0, 0.7), (2.05, 2.55), wood)),
     })  # fmt: skip
+
+
+def draw_people(room: Room, rng: np.random.Generator) -> list[Person]:
+    """Draw three people whose clothes stand out from the floor and the walls, all of about average speed."""
+    people, around = [], 0.85 * np.stack([room.floor, *room.walls])
+    while len(people) < 3:
+        person = replace(body.draw_person(rng), tempo=rng.uniform(0.9, 1.1), vigour=rng.uniform(0.85, 1.05))
+        clothes = np.array([person.top, person.trousers], float)
+        if np.linalg.norm(clothes[:, None] - around, axis=-1).min() > 70:
+            people.append(person)
+    return people
 
 
 def scripts(people: list[Person], side: int, rng: np.random.Generator) -> list[Script]:
@@ -122,14 +131,16 @@ def scripts(people: list[Person], side: int, rng: np.random.Generator) -> list[S
     rests.walk(*at((-0.1, 0.5), (-0.1, 1.7))).stand(1.0, 0.3 * side)
 
     falls = Script(second, hall, math.pi / 2 * side).stay(pause(5)).walk(door, inside, corner)
-    falls.walk(*at((0.2, 0.0), (1.7, 0.35))).sit(pause(8), 0.0).rise().walk(*at((0.7, -0.8), (-1.0, -0.9), (0.6, -0.4)))
-    pose, heading = list(FALLS.items())[rng.integers(len(FALLS))]
+    falls.walk(*at((0.2, 0.0), (1.0, 0.35))).sit(pause(8), 0.0).rise().walk(*at((0.7, -0.8), (-0.4, -1.0), (0.6, -0.4)))
+    # away from the furniture
+    aside = "on the left" if side > 0 else "on the right"
+    pose, heading = [("supine", -1.0), (aside, 0.1)][rng.integers(2)]
     falls.stand(pause(2), heading * side).fall(pause(8), pose)
-    falls.stand(pause(2), 0.0).walk(*at((1.7, 0.35))).sit(1.0, 0.0)
+    falls.stand(pause(2), 0.0).walk(*at((1.0, 0.35))).sit(1.0, 0.0)
 
-    leaves = Script(third, *at((1.0, 0.35)), pose="seated", activity="sitting").stay(pause(9)).rise()
-    leaves.walk(*at((0.7, -0.9), (-0.6, -0.9))).pick_up().walk(*at((0.2, 0.6)), corner, inside, door)
-    leaves.walk(hall).stay(pause(8)).walk(door, inside, corner, *at((0.95, 0.2)))
+    leaves = Script(third, *at((1.75, 0.35)), pose="seated", activity="sitting").stay(pause(9)).rise()
+    leaves.walk(*at((1.0, -0.9), (-0.1, -0.9))).pick_up().walk(*at((0.2, 0.6)), corner, inside, door)
+    leaves.walk(hall).stay(pause(8)).walk(door, inside, corner, *at((0.5, 0.3), (1.6, 0.1)))
     leaves.stand(pause(4), 1.0 * side).pick_up().stand(1.0, 0.0)
     return [rests, falls, leaves]
 
@@ -138,12 +149,11 @@ def write(root: Path, seed: int, seconds: float, workers: int | None) -> None:
     """Write the set's files into the folder `root`; one process does it, whatever `workers` is."""
     rng = generator(seed, "home")
     home, times = draw_home(rng), np.arange(round(seconds * FPS)) / FPS
-    people = [
-        replace(body.draw_person(rng), tempo=rng.uniform(0.9, 1.1), vigour=rng.uniform(0.85, 1.05)) for _ in range(3)
-    ]
+    people = draw_people(home.room, rng)
     parts = scripts(people, home.side, rng)
     for script in parts:
-        script.stay(max(seconds - script.seconds, 0.0))
+        if script.seconds < seconds:
+            script.stay(seconds - script.seconds)
     joints = np.stack([act(s.person, s.acts, times, rng) for s in parts], 1)  # (t, m, 26, 3)
     figures = [Figure(person, joints[:, m], home.camera) for m, person in enumerate(people)]
     room = home.show()
@@ -171,41 +181,27 @@ def write(root: Path, seed: int, seconds: float, workers: int | None) -> None:
     )
 
 
-def episodes(person: int, script: Script, seen: np.ndarray) -> Iterator[tuple[int, str, str, str]]:
-    """Rows of episodes.csv from who is seen when (t,): acts of the same activity are one where nothing lies between.
+def episodes(person: int, script: Script, seen: np.ndarray) -> list[tuple[int, str, str, str]]:
+    """Rows of episodes.csv from when a person is seen (t,): acts of the same activity that touch are one.
 
     An episode begins and ends with what is seen of it: who walks out of the door walks until the wall hides them, and
-    the wait behind it is nobody's. Whoever passes behind a sofa goes on walking.
+    the wait behind it is nobody's. Whoever is hidden for no more than a second goes on with what they do.
     """
-    start, open_row = 0.0, None
-    known = _bridged(seen, FPS)
+    doing = np.full(len(seen), -1)
+    start = 0.0
     for part in script.acts[1:]:
-        first, last = (min(round(s * FPS), len(seen)) for s in (start, start + part.seconds))
+        doing[round(start * FPS) : round((start + part.seconds) * FPS)] = ACTIVITIES.index(part.activity)
         start += part.seconds
-        frames = first + np.flatnonzero(known[first:last])
-        if not len(frames):
-            continue
-        if open_row and open_row[0] == part.activity and frames[0] == open_row[2]:
-            open_row[2] = int(frames[-1]) + 1
-            continue
-        if open_row:
-            yield _row(person, *open_row)
-        open_row = [part.activity, int(frames[0]), int(frames[-1]) + 1]
-    if open_row:
-        yield _row(person, *open_row)
-
-
-def _bridged(seen: np.ndarray, gap: int) -> np.ndarray:
-    """The same (t,) with gaps of up to `gap` frames between two that are seen filled."""
-    frames = np.flatnonzero(seen)
-    filled = seen.copy()
-    for last, following in pairwise(frames):
-        filled[last:following] |= following - last <= gap + 1
-    return filled
-
-
-def _row(person: int, activity: str, first: int, last: int) -> tuple[int, str, str, str]:
-    return person, activity, f"{first / FPS:.3f}", f"{last / FPS:.3f}"
+    known = seen.copy()
+    for last, following in pairwise(np.flatnonzero(seen)):
+        known[last:following] |= following - last <= FPS + 1
+    doing[~known] = -1
+    edges = [0, *np.flatnonzero(np.diff(doing)) + 1, len(doing)]
+    return [
+        (person, ACTIVITIES[doing[first]], f"{first / FPS:.3f}", f"{last / FPS:.3f}")
+        for first, last in pairwise(edges)
+        if doing[first] >= 0
+    ]
 
 
 def coco(joints: np.ndarray, person: Person, camera: Camera) -> np.ndarray:

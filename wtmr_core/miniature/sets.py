@@ -36,7 +36,8 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
 
     `make_hmdb51`, `make_ntu60` and `make_svideoqa` do the same and take a size and a number of processes, by
     default one for each core that may be used; the two small sets are done before a second process has started, so they
-    take one. `make_home` takes a length. A script that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
+    take one. A script that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
+    `make_home` takes a length.
     """
     makers = {"hmdb51": make_hmdb51, "ntu60": make_ntu60, "svideoqa": make_svideoqa, "home": make_home}
     if dataset not in makers:
