@@ -1,1 +1,1 @@
-"""Three small synthetic data sets in the real sets' formats: one moving body, drawn and sensed."""
+"""Small synthetic data sets in the real sets' formats, and a home: one moving body, drawn and sensed."""

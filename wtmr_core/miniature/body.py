@@ -136,7 +136,7 @@ def draw_person(rng: np.random.Generator) -> Person:
     )
 
 
-def _ease(u: np.ndarray, start: float, end: float) -> np.ndarray:
+def ease(u: np.ndarray, start: float, end: float) -> np.ndarray:
     """From 0 to 1 between start and end, smoothly."""
     x = np.clip((u - start) / (end - start), 0, 1)
     return x * x * (3 - 2 * x)
@@ -170,7 +170,7 @@ def _stand(a, u, s, person, rng):
 
 
 def _sit(a, u, s, person, rng):
-    down = _ease(u, 0.15, 0.75) * rng.uniform(0.9, 1.0)
+    down = ease(u, 0.15, 0.75) * rng.uniform(0.9, 1.0)
     a[:, [L_HIP, R_HIP], PITCH] = 1.5 * down[:, None]
     a[:, [L_KNEE, R_KNEE], PITCH] = -1.5 * down[:, None]
     _lean(a, 0.7 * person.vigour * np.sin(np.pi * down) + 0.1 * down)
@@ -187,7 +187,7 @@ def _seated(a, u, s, person, rng):
 
 
 def _pick(a, u, s, person, rng):
-    down = (_ease(u, 0.1, 0.45) - _ease(u, 0.55, 0.95)) * rng.uniform(0.75, 1.05)
+    down = (ease(u, 0.1, 0.45) - ease(u, 0.55, 0.95)) * rng.uniform(0.75, 1.05)
     knees = rng.uniform(0.2, 1.2)  # some bend the back, some the knees
     a[:, [L_HIP, R_HIP], PITCH] = 0.9 * knees * down[:, None]
     a[:, [L_KNEE, R_KNEE], PITCH] = -1.2 * knees * down[:, None]
@@ -197,7 +197,7 @@ def _pick(a, u, s, person, rng):
 
 
 def _fall(a, u, s, person, rng):
-    down = _ease(u, 0.15, 0.7) ** 1.5 * rng.uniform(1.35, 1.55)
+    down = ease(u, 0.15, 0.7) ** 1.5 * rng.uniform(1.35, 1.55)
     where = rng.uniform(-np.pi, np.pi)  # 0 falls forward, ±π backward
     buckle = np.sin(np.pi * np.clip(down / 1.5, 0, 1)) + rng.uniform(0, 0.5) * (down / 1.5)
     a[:, HIPS, PITCH] = -down * np.cos(where)
@@ -210,7 +210,7 @@ def _fall(a, u, s, person, rng):
 
 
 def _drink(a, u, s, person, rng):
-    up = (_ease(u, 0.05, 0.35) - _ease(u, 0.7, 1.0)) * rng.uniform(0.8, 1.0)
+    up = (ease(u, 0.05, 0.35) - ease(u, 0.7, 1.0)) * rng.uniform(0.8, 1.0)
     a[:, SHOULDER[person.hand], PITCH] = 0.75 * up
     a[:, SHOULDER[person.hand], YAW] = 0.45 * person.hand * up
     a[:, ELBOW[person.hand], PITCH] = 2.15 * up
@@ -218,7 +218,7 @@ def _drink(a, u, s, person, rng):
 
 
 def _clap(a, u, s, person, rng):
-    up = _ease(u, -0.15, 0.15) - _ease(u, 0.9, 1.15)
+    up = ease(u, -0.15, 0.15) - ease(u, 0.9, 1.15)
     beat = np.cos(2 * np.pi * (rng.uniform(1.4, 2.4) * person.tempo * s + rng.random()))
     pitch, size = rng.uniform(0.3, 0.85), rng.uniform(0.1, 0.26)
     for side in (-1, 1):
@@ -228,7 +228,7 @@ def _clap(a, u, s, person, rng):
 
 
 def _wave(a, u, s, person, rng):
-    up = _ease(u, -0.1, 0.2) - _ease(u, 0.85, 1.15)
+    up = ease(u, -0.1, 0.2) - ease(u, 0.85, 1.15)
     side = person.hand if rng.random() < 0.8 else -person.hand
     beat = np.sin(2 * np.pi * (rng.uniform(0.9, 1.9) * person.tempo * s + rng.random()))
     a[:, SHOULDER[side], ROLL] = side * rng.uniform(0.5, 1.9) * up
@@ -238,7 +238,7 @@ def _wave(a, u, s, person, rng):
 
 
 def _shake_hands(a, u, s, person, rng):
-    out = _ease(u, 0.05, 0.3) - _ease(u, 0.75, 1.0)
+    out = ease(u, 0.05, 0.3) - ease(u, 0.75, 1.0)
     beat = np.sin(2 * np.pi * (1.8 * s + rng.random()))
     a[:, R_SHOULDER, PITCH] = (0.7 + 0.08 * beat) * out
     a[:, R_SHOULDER, YAW] = 0.15 * out
@@ -267,7 +267,7 @@ def _look(a, u, s, person, rng):
 
 
 def _turn(a, u, s, person, rng):
-    a[:, HIPS, YAW] = rng.choice([-1, 1]) * rng.uniform(1.2, 3.6) * _ease(u, 0.0, 1.0)
+    a[:, HIPS, YAW] = rng.choice([-1, 1]) * rng.uniform(1.2, 3.6) * ease(u, 0.0, 1.0)
     step = np.sin(2 * np.pi * (1.2 * s + rng.random()))
     for side in (-1, 1):
         a[:, HIP[side], PITCH] = 0.25 * np.clip(side * step, 0, 1)
@@ -338,6 +338,26 @@ def perform(
         heading += share * facing
         speed += share * (step.action in MOVING) * walking_speed(person)
 
+    seconds = np.diff(times, prepend=times[:1])
+    towards = np.stack([-np.sin(heading), -np.cos(heading)], 1)  # (t, 2)
+    path = np.asarray(position) + np.cumsum((speed * seconds)[:, None] * towards, 0)
+    return embody(person, angles, heading, path, times, rng, sway)
+
+
+def embody(
+    person: Person,
+    angles: np.ndarray,
+    heading: np.ndarray,
+    path: np.ndarray,
+    times: np.ndarray,
+    rng: np.random.Generator,
+    sway: float = 1.0,
+) -> np.ndarray:
+    """Joints (t, 26, 3) in metres of somebody whose feet follow a path on the floor and whose lowest part touches it.
+
+    `angles` (t, 26, 3) in radians are changed in place: a person's own bearing and a slight sway are added.
+    `heading` (t,) in radians, `path` (t, 2) as x and z in metres, `times` (t,) in seconds.
+    """
     # nobody stands like a statue or holds the arms like the next person
     hertz, phase = rng.uniform(0.1, 0.9, (2, 1, 26, 3)), rng.uniform(0, 2 * np.pi, (2, 1, 26, 3))
     angles += 0.022 * sway * np.sin(2 * np.pi * hertz * times[:, None, None] + phase).sum(0)
@@ -352,9 +372,6 @@ def perform(
         angles[:, ankle, PITCH] = np.clip(-angles[:, [HIPS, hip, knee], PITCH].sum(1), -0.6, 0.6)
     angles[:, HIPS, YAW] += heading
 
-    seconds = np.diff(times, prepend=times[:1])
-    towards = np.stack([-np.sin(heading), -np.cos(heading)], 1)  # (t, 2)
-    path = np.asarray(position) + np.cumsum((speed * seconds)[:, None] * towards, 0)
     joints = forward(person, angles)
     joints[..., [0, 2]] += (path - joints[:, [L_ANKLE, R_ANKLE]].mean(1)[:, [0, 2]])[:, None]
     flesh = GIRTH * person.stature * person.build

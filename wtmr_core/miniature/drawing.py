@@ -44,6 +44,7 @@ _POINTS = np.array([point for _, *ends in _PARTS for point, _ in ends])
 _RADII = np.array([radius for _, *ends in _PARTS for _, radius in ends])
 _BOUNDS = np.cumsum([0] + [len(ends) for _, *ends in _PARTS])
 _CIRCLE = np.stack([np.cos(np.arange(14) * np.pi / 7), np.sin(np.arange(14) * np.pi / 7)], -1)
+PLAY = 0.18  # metres: limbs are drawn at their mean depth
 _LIGHT = np.array([-0.28, -0.30])  # where the lit side of every limb lies, in radii
 
 
@@ -100,24 +101,45 @@ def _corners(joints: np.ndarray) -> np.ndarray:
     return middle[:, None] + 0.1 * ahead[:, None] + signs @ edges
 
 
-def draw(picture: np.ndarray, depth: np.ndarray, figures: list[Figure], frame: int) -> np.ndarray:
-    """The room's picture (h, w, 3) and depth (h, w) with the figures at one frame: a new picture."""
+def draw(picture: np.ndarray, depth: np.ndarray, figures: list[Figure], frame: int, ghosts: bool = True) -> np.ndarray:
+    """The room's picture (h, w, 3) and depth (h, w) with the figures at one frame: a new picture.
+
+    With `ghosts` the soft edge of what is hidden shows through, as the older sets have it.
+    """
     shadow = np.zeros(depth.shape, np.uint8)
     for figure in figures:
         cv2.fillConvexPoly(shadow, cv2.convexHull(figure.shadow[frame]), 90, cv2.LINE_AA, 4)
     shadow = cv2.GaussianBlur(shadow, (0, 0), 3)
     empty = cv2.multiply(picture, cv2.merge([255 - shadow] * 3), scale=1 / 255)
     full, front = empty.copy(), np.zeros_like(depth)
-    parts = [(figure.nearness[frame, i], figure, i) for figure in figures for i in range(len(figure.parts))]
-    for nearness, figure, i in sorted(parts, key=lambda part: -part[0]):
-        outline = cv2.convexHull(figure.around[frame, figure.parts[i]].reshape(-1, 2))
+    for nearness, _, figure, i, outline in _outlines(figures, frame):
         inner = cv2.convexHull(figure.lit[frame, figure.parts[i]].reshape(-1, 2))
         cv2.fillConvexPoly(full, outline, figure.colours[i] * 0.72, cv2.LINE_AA, 4)
         cv2.fillConvexPoly(full, inner, np.minimum(figure.colours[i] * 1.05, 255), cv2.LINE_AA, 4)
         cv2.fillConvexPoly(front, outline, float(nearness), cv2.LINE_8, 4)
-    hidden = depth < front - 0.18  # limbs are drawn at their mean depth: leave some play
+    if not ghosts:
+        front = cv2.dilate(front, np.ones((3, 3), np.uint8))
+    hidden = depth < front - PLAY
     full[hidden] = empty[hidden]
     return full
+
+
+def shown(depth: np.ndarray, figures: list[Figure], frame: int) -> np.ndarray:
+    """Whom every pixel of that picture shows: (h, w) uint8, 0 nobody, else 1 + the figure's place in the list."""
+    whom, front = np.zeros(depth.shape, np.uint8), np.zeros_like(depth)
+    for nearness, m, _, _, outline in _outlines(figures, frame):
+        cv2.fillConvexPoly(whom, outline, m + 1, cv2.LINE_8, 4)
+        cv2.fillConvexPoly(front, outline, float(nearness), cv2.LINE_8, 4)
+    return np.where(depth < front - PLAY, 0, whom)
+
+
+def _outlines(figures: list[Figure], frame: int) -> Iterator[tuple[float, int, Figure, int, np.ndarray]]:
+    """Nearness, figure and part, from the farthest, and the outline of every part in sixteenths of a pixel."""
+    parts = [
+        (figure.nearness[frame, i], m, figure, i) for m, figure in enumerate(figures) for i in range(len(figure.parts))
+    ]
+    for nearness, m, figure, i in sorted(parts, key=lambda part: -part[0]):
+        yield nearness, m, figure, i, cv2.convexHull(figure.around[frame, figure.parts[i]].reshape(-1, 2))
 
 
 @dataclass(frozen=True)

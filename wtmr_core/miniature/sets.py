@@ -1,11 +1,11 @@
-"""Miniature HMDB51, NTU RGB+D 60 and SVideoQA, made on first use in the real sets' on-disk formats.
+"""Miniature HMDB51, NTU RGB+D 60, SVideoQA and a home, made on first use in the real sets' on-disk formats.
 
-All three show the people of `body`, and whatever reads the real sets reads these. People, clothes, rooms,
+All show the people of `body`, and whatever reads the real sets reads these. People, clothes, rooms,
 viewpoints, speeds and noise vary, and actions are often seen in part, so that classes overlap.
 The same seed gives the same bytes, whatever the number of processes: every clip has a generator of its own,
 seeded with its name. A set appears whole or not at all. What is true of the recordings is beside them in
 `truth/`: `boxes.csv` (clip, frame from 0, person, x, y, w, h in pixels, the visible part) and `episodes.csv`
-(clip, person, action, start and end in seconds).
+(clip, person, action, start and end in seconds). The home is one video; `home` says what lies beside it.
 """
 
 import json
@@ -15,19 +15,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wtmr_core.locks import locked
-from wtmr_core.miniature import hmdb51, ntu60, svideoqa
+from wtmr_core.miniature import hmdb51, home, ntu60, svideoqa
+from wtmr_core.miniature.recording import FPS
 
 #: the names of what lies at the top of each set
 OWN = {
     "hmdb51": re.compile("|".join((*hmdb51.CLASSES, "testTrainMulti_7030_splits", "truth", "mini.json"))),
     "ntu60": re.compile(r"nturgb\+d_skeletons|NTU_RGBD_samples_with_missing_skeletons\.txt|truth|mini\.json"),
     "svideoqa": re.compile(r"videosequence-[0-9]+|truth|mini\.json"),
+    "home": re.compile(r"home\.mp4|zones\.yaml|truth|mini\.json"),
 }
 VERSION = 5  # raise it when any byte of any set changes: older sets are then made again
 
 
 def make(dataset: str, root: Path, seed: int = 0) -> Path:
-    """Make the miniature of hmdb51, ntu60 or svideoqa in the folder `root`, unless it is there.
+    """Make the miniature of hmdb51, ntu60, svideoqa or home in the folder `root`, unless it is there.
 
     Raises `ValueError` for another data set and `FileExistsError` where `root` holds files that are not a
     miniature: nothing of anybody's is ever overwritten.
@@ -35,8 +37,9 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
     `make_hmdb51`, `make_ntu60` and `make_svideoqa` do the same and take a size and a number of processes, by
     default one for each core that may be used; the two small sets are done before a second process has started, so they
     take one. A script that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
+    `make_home` takes a length.
     """
-    makers = {"hmdb51": make_hmdb51, "ntu60": make_ntu60, "svideoqa": make_svideoqa}
+    makers = {"hmdb51": make_hmdb51, "ntu60": make_ntu60, "svideoqa": make_svideoqa, "home": make_home}
     if dataset not in makers:
         raise ValueError(f"there is no miniature of {dataset!r}; there are {', '.join(makers)}")
     return makers[dataset](root, seed)
@@ -64,7 +67,17 @@ def make_svideoqa(root: Path, seed: int = 0, sequences: int = 240, workers: int 
     return _make("svideoqa", svideoqa.write, Path(root), seed, sequences, workers)
 
 
-def _make(dataset: str, write: Callable, root: Path, seed: int, size: int, workers: int | None) -> Path:
+def make_home(root: Path, seed: int = 0, seconds: float = home.SECONDS) -> Path:
+    """`home.mp4` (640×480, 15 fps) of three people in a room, `zones.yaml`, and what is true of them in `truth/`.
+
+    Shorter than `home.SECONDS` it breaks off; longer, people stay as they are at the end.
+    """
+    if not 1 / FPS <= seconds <= 3600:
+        raise ValueError(f"seconds is {seconds}; one frame ({1 / FPS:.3f} s) to an hour can be had")
+    return _make("home", home.write, Path(root), seed, seconds, 1)
+
+
+def _make(dataset: str, write: Callable, root: Path, seed: int, size: float, workers: int | None) -> Path:
     if seed < 0:
         raise ValueError(f"seed is {seed}; it must be 0 or more")
     mark = {"dataset": dataset, "version": VERSION, "seed": seed, "size": size}

@@ -1,0 +1,181 @@
+"""What somebody does one thing after another: key poses, the way from one to the next, where it takes them.
+
+The actions of `body` are clips of one action; here a person goes on for minutes, in and out of beds and chairs.
+
+Axes: t frame, j joint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from wtmr_core.miniature import body
+from wtmr_core.miniature.body import PITCH, ROLL, Person
+from wtmr_core.skeleton import (
+    HIPS,
+    L_ELBOW,
+    L_HIP,
+    L_KNEE,
+    L_SHOULDER,
+    NECK,
+    R_ELBOW,
+    R_HIP,
+    R_KNEE,
+    R_SHOULDER,
+    WAIST,
+)
+
+ACTIVITIES = (
+    "walking",
+    "standing",
+    "sitting down",
+    "sitting",
+    "standing up",
+    "bending",
+    "lying",
+    "falling",
+)
+
+_MOVES = {
+    "trunk": ([HIPS], PITCH),
+    "side": ([HIPS], ROLL),
+    "waist": ([WAIST], PITCH),
+    "neck": ([NECK], PITCH),
+    "thighs": ([L_HIP, R_HIP], PITCH),
+    "knees": ([L_KNEE, R_KNEE], PITCH),
+    "arms": ([L_SHOULDER, R_SHOULDER], PITCH),
+    "elbows": ([L_ELBOW, R_ELBOW], PITCH),
+}
+#: how far each part is turned from standing straight, in radians; what swings forward is positive, as in `body`
+POSES = {
+    "upright": {},
+    "bent": {"trunk": -0.75, "waist": -0.5, "thighs": 1.35, "knees": -0.7, "arms": 1.1},
+    "seated": {"waist": -0.1, "thighs": 1.45, "knees": -1.45, "arms": 0.5, "elbows": 0.6},
+    "reclined": {"trunk": 0.75, "thighs": 0.7, "knees": -1.4, "arms": -0.4, "elbows": 0.5},
+    "supine": {"trunk": 1.5, "neck": -0.2, "thighs": 0.1, "knees": -0.2, "elbows": 0.4},
+    "in bed": {"trunk": 1.5, "side": 0.2, "waist": -0.2, "neck": -0.3, "thighs": 0.1, "knees": -0.3, "elbows": 0.3},
+    "prone": {"trunk": -1.55, "side": 0.3, "thighs": 0.1, "knees": -0.3, "arms": 2.5, "elbows": 0.6},
+    "on the left": {"trunk": -0.2, "side": 1.5, "thighs": 0.5, "knees": -0.8, "arms": 0.7, "elbows": 0.5},
+    "on the right": {"trunk": -0.2, "side": -1.5, "thighs": 0.5, "knees": -0.8, "arms": 0.7, "elbows": 0.5},
+    "kneeling": {"trunk": -0.4, "thighs": 1.1, "knees": -2.0, "arms": 0.9},
+}
+TURN = 0.8  # seconds
+
+
+@dataclass(frozen=True)
+class Act:
+    """Seconds of an activity and how it ends: the pose, where the feet are (x, y, z) in metres, the heading."""
+
+    activity: str
+    seconds: float
+    pose: str
+    feet: tuple[float, float, float]
+    heading: float  # radians; 0 faces −z
+
+
+class Script:
+    """The acts of a person, each beginning where the last one ended; `seconds` is their length.
+
+    >>> script = Script(person, (0.0, 1.0), pose="seated", activity="sitting").stay(10).rise().walk(2.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        person: Person,
+        spot: tuple[float, float],
+        heading: float = 0.0,
+        pose: str = "upright",
+        activity: str = "standing",
+    ) -> None:
+        x, z = spot
+        self.person = person
+        self.acts = [Act(activity, 0.0, pose, (x, 0.0, z), heading)]
+
+    @property
+    def seconds(self) -> float:
+        return sum(act.seconds for act in self.acts)
+
+    def do(self, activity: str, seconds: float, **end: object) -> Script:
+        """Add an act; `end` is what it changes of pose, feet and heading."""
+        self.acts.append(replace(self.acts[-1], activity=activity, seconds=seconds, **end))
+        return self
+
+    def stay(self, seconds: float) -> Script:
+        """Go on as before."""
+        return self.do(self.acts[-1].activity, seconds)
+
+    def walk(self, *spots: tuple[float, float]) -> Script:
+        for x, z in spots:
+            from_x, _, from_z = self.acts[-1].feet
+            way = math.hypot(x - from_x, z - from_z)
+            heading = math.atan2(from_x - x, from_z - z)
+            self.do("walking", way / body.walking_speed(self.person), feet=(x, 0.0, z), heading=heading)
+        return self
+
+    def stand(self, seconds: float, heading: float) -> Script:
+        return self.do("standing", seconds, heading=heading)
+
+    def sit(self, seconds: float, heading: float) -> Script:
+        """Turn to a heading, with the seat behind, and sit down on it."""
+        return self.stand(TURN, heading).do("sitting down", 1.6, pose="seated").do("sitting", seconds)
+
+    def rise(self) -> Script:
+        return self.do("standing up", 1.6, pose="upright")
+
+    def pick_up(self) -> Script:
+        return self.do("bending", 1.2, pose="bent").stay(0.8).do("bending", 1.2, pose="upright")
+
+    def lie(self, seconds: float, feet: tuple[float, float, float], heading: float) -> Script:
+        """From sitting on a bed: lie back, and up again."""
+        edge = self.acts[-1]
+        self.do("sitting", 1.0, pose="reclined")
+        self.do("lying", 1.3, pose="in bed", feet=feet, heading=heading).stay(seconds)
+        self.do("lying", 1.3, pose="reclined", feet=edge.feet, heading=edge.heading)
+        return self.do("sitting", 1.0, pose="seated")
+
+    def fall(self, seconds: float, pose: str) -> Script:
+        """Fall, lie, and get up by way of the knees."""
+        self.do("falling", 1.3, pose=pose).do("lying", seconds)
+        return self.do("standing up", 1.8, pose="kneeling").do("standing up", 1.6, pose="upright")
+
+
+def act(person: Person, acts: Sequence[Act], times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Joints (t, 26, 3) in metres, the floor at y = 0, of a person who does acts one after another from time 0.
+
+    `times` (t,) are seconds; before the first act and after the last the person stays as then.
+    """
+    first, start = acts[0], acts[0].seconds
+    angles = np.zeros((len(times), 26, 3)) + _angles(first.pose)
+    feet, heading = np.zeros((len(times), 3)) + first.feet, np.full(len(times), first.heading)
+    for before, after in pairwise(acts):
+        seconds, end = times - start, after.seconds
+        walks = after.activity == "walking"
+        # a fall gathers speed
+        change = body.ease(seconds, 0, end) ** (1.6 if after.activity == "falling" else 1.0)
+        angles += change[:, None, None] * (_angles(after.pose) - _angles(before.pose))
+        feet += (np.clip(seconds / end, 0, 1) if walks else change)[:, None] * np.subtract(after.feet, before.feet)
+        turn = (after.heading - before.heading + math.pi) % math.tau - math.pi
+        heading += turn * body.ease(seconds, 0, min(TURN, end))
+        if walks:
+            stride = np.zeros_like(angles)
+            body.ACTIONS["walk"](stride, seconds / end, seconds, person, rng)
+            share = np.clip(seconds / 0.4 + 0.5, 0, 1) - np.clip((seconds - end) / 0.4 + 0.5, 0, 1)
+            angles += share[:, None, None] * stride
+        start += end
+    joints = body.embody(person, angles, heading, feet[:, [0, 2]], times, rng)
+    joints[..., 1] += feet[:, 1:2]
+    return joints
+
+
+def _angles(pose: str) -> np.ndarray:
+    """The angles (26, 3) of a pose, in radians."""
+    angles = np.zeros((26, 3))
+    for part, angle in POSES[pose].items():
+        joints, axis = _MOVES[part]
+        angles[joints, axis] = angle
+    return angles
