@@ -41,7 +41,7 @@ def test_frames_become_a_log_with_pictures_a_video_and_a_page(tmp_path):
 
         running = list(EPISODES)
         for frame, seconds, picture, people in frames():
-            log.sightings(frame, seconds, people)
+            log.processed(frame, seconds, people)
             keyframes.add(picture, seconds, people)
             surroundings.see(seconds, {person: sighting.box for person, sighting in people.items()})
             anonymizer.see(seconds, people)

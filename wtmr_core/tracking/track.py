@@ -126,13 +126,13 @@ class Tracking:
             if moment:
                 moment.people[number] = sighting
             else:  # somebody who was long doubtful
-                self._log.sightings(sighting.frame, sighting.seconds, {number: sighting})
+                self._log.sightings(sighting.frame, {number: sighting})
 
     def _settle(self, moment: Moment) -> None:
         """Write down a frame whose people are known, and those between it and the one before."""
-        for number, seconds, people in _between(self._before, moment):
-            self._log.sightings(number, seconds, people)
-        self._log.sightings(moment.frame.number, moment.frame.seconds, moment.people)
+        for number, people in _between(self._before, moment):
+            self._log.sightings(number, people)
+        self._log.processed(moment.frame.number, moment.frame.seconds, moment.people)
         self._keyframes.add(moment.frame.picture[..., ::-1], moment.frame.seconds, moment.people)
         self._before = moment
 
@@ -152,7 +152,7 @@ class Tracking:
         return Row(number, episode, zone, context, self._keyframes.save(number, episode))
 
 
-def _between(before: Moment | None, moment: Moment) -> Iterator[tuple[int, float, dict[int, Sighting]]]:
+def _between(before: Moment | None, moment: Moment) -> Iterator[tuple[int, dict[int, Sighting]]]:
     """The frames between two that were looked at, with the boxes of those who are in both, moving evenly."""
     if before is None or moment.frame.seconds - before.frame.seconds > BRIDGE:
         return
@@ -166,7 +166,7 @@ def _between(before: Moment | None, moment: Moment) -> Iterator[tuple[int, float
             box, score = (1 - part) * a.box + part * b.box, (1 - part) * a.score + part * b.score
             people[person] = Sighting(number, seconds, box, score)
         if people:
-            yield number, seconds, people
+            yield number, people
 
 
 def track(
@@ -217,13 +217,15 @@ def track(
             tracking = Tracking(
                 people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell, stills=published
             )
+            complete = False
             try:
                 for frame in stream:
                     tracking.step(frame)
+                complete = True
             finally:  # interrupted, it is the log up to then
                 rows = tracking.finish()
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
-                log.finish(rows, frames=stream.read, seconds=stream.seconds)
+                log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
     if annotate:
         write_annotated(source, Path(folder) / VIDEO, tracking.persons, rows, fps=fps, blur=blur)
     if page:
