@@ -47,7 +47,7 @@ def valid(folder) -> dict:
 def test_a_finished_log_says_the_same_in_csv_parquet_and_json(tmp_path):
     with writer(tmp_path) as one:
         for t in range(11):
-            one.sightings(t, t / 10, {1: sighting(frame=t)})
+            one.processed(t, t / 10, {1: sighting(frame=t)})
         for row in (FALLING, SITTING, WALKING):
             one.episode(row)
         one.warnings.append("the end of the file is broken")
@@ -78,7 +78,7 @@ def test_the_final_rows_take_the_place_of_those_written_on_the_way(tmp_path):
 def test_a_finished_log_takes_nothing_more(tmp_path):
     with writer(tmp_path) as one:
         one.finish()
-        for more in (lambda: one.sightings(0, 0.0, {1: sighting()}), lambda: one.episode(SITTING), one.finish):
+        for more in (lambda: one.processed(0, 0.0, {1: sighting()}), lambda: one.episode(SITTING), one.finish):
             with pytest.raises(ValueError, match="is finished"):
                 more()
     assert valid(tmp_path)["complete"] is True
@@ -86,7 +86,7 @@ def test_a_finished_log_takes_nothing_more(tmp_path):
 
 def test_nobody_seen_is_an_empty_log(tmp_path):
     with writer(tmp_path, fps=None) as one:
-        one.sightings(0, 0.0, {})
+        one.processed(0, 0.0, {})
         one.finish(frames=1, seconds=0.0)
     assert read_log(tmp_path).empty
     assert valid(tmp_path)["people"] == []
@@ -97,8 +97,8 @@ def test_nobody_seen_is_an_empty_log(tmp_path):
 def test_a_log_left_by_an_error_is_whole_and_says_it_is_not_complete(tmp_path):
     def stopped():
         with writer(tmp_path) as one:
-            one.sightings(0, 0.0, {1: sighting()})
-            one.sightings(5, 0.5, {})
+            one.processed(0, 0.0, {1: sighting()})
+            one.processed(5, 0.5, {})
             one.episode(SITTING)
             raise KeyboardInterrupt
 
@@ -112,7 +112,7 @@ def test_a_log_left_by_an_error_is_whole_and_says_it_is_not_complete(tmp_path):
 
 def test_a_log_begun_again_holds_nothing_of_the_one_before(tmp_path):
     with writer(tmp_path) as one:
-        one.sightings(0, 0.0, {1: sighting()})
+        one.processed(0, 0.0, {1: sighting()})
         one.episode(SITTING)
         one.finish()
     writer(tmp_path)
@@ -124,7 +124,7 @@ def test_a_log_begun_again_holds_nothing_of_the_one_before(tmp_path):
 
 def test_tracks_are_mot_rows(tmp_path):
     with writer(tmp_path) as one:
-        one.sightings(0, 0.0, {7: sighting(), 2: sighting((-3, 0, 12345.6, 99999), 1.0)})
+        one.processed(0, 0.0, {7: sighting(), 2: sighting((-3, 0, 12345.6, 99999), 1.0)})
     rows = np.loadtxt(tmp_path / "tracks.txt", delimiter=",")
     np.testing.assert_array_equal(rows[0], [1, 7, 10, 20, 40.5, 100, 0.5, 1, -1, -1])
     np.testing.assert_allclose(rows[1], [1, 2, -3, 0, 12348.6, 99999, 1, 1, -1, -1])
@@ -148,7 +148,7 @@ def test_every_row_of_a_track_is_64_bytes_long_and_exact_to_a_pixel(frame, perso
 @pytest.mark.parametrize("box", [(0, 0, np.nan, 5), (0, 0, np.inf, 5), (0, 0, 1e40, 5)])
 def test_a_box_that_cannot_be_is_refused(tmp_path, box):
     with writer(tmp_path) as one, pytest.raises(ValueError, match="person 1"):
-        one.sightings(0, 0.0, {1: sighting(box)})
+        one.processed(0, 0.0, {1: sighting(box)})
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ row = log._track(0, 1, Sighting(0, 0.0, np.array([1.0, 2.0, 3.0, 4.0]), 0.5))
 log._track = lambda *_: row  # most of the time goes into writing then
 with log.LogWriter(sys.argv[1], video="v", size=(6, 4), detector="d", model="m") as one:
     for t in range(10**9):
-        one.sightings(t, t / 10, dict.fromkeys(range(50_000)))
+        one.processed(t, t / 10, dict.fromkeys(range(50_000)))
         if t % 20 == 0:
             one.episode(log.Row(1, Episode("sitting" * 9, t, t + 1, 1, 0.5)))
             print(t, flush=True)
@@ -222,7 +222,7 @@ try:
     with LogWriter(sys.argv[1], video="v", size=(6, 4), detector="d", model="m") as one:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
         for t in range(200):
-            one.sightings(t, t / 10, {1: box, 2: box, 3: box} if sys.argv[2] == "tracks" else {})
+            one.processed(t, t / 10, {1: box, 2: box, 3: box} if sys.argv[2] == "tracks" else {})
             one.episode(Row(1, Episode("sitting", t, t + 1, 1, 0.5)))
 except files.RunError as error:
     print(error)

@@ -37,7 +37,7 @@ def folder(tmp_path):
     cv2.imwrite(str(tmp_path / FILE), np.full((30, 20, 3), 80, np.uint8))
     with LogWriter(tmp_path, video="<b>&.mp4", size=(64, 48), detector="movenet", model="home", fps=10) as log:
         for t in range(21):
-            log.sightings(t, t / 10, {1: Sighting(t, t / 10, np.array([1.0, 2, 3, 4]), 0.5)})
+            log.processed(t, t / 10, {1: Sighting(t, t / 10, np.array([1.0, 2, 3, 4]), 0.5)})
         log.warnings.append("the <end> is broken")
         log.episode(Row(1, Episode("sitting", 0, 1, 1, 0.9), "sofa", "near 2", ("", FILE, FILE)))
         log.episode(Row(1, Episode('"><script>alert(1)</script>', 1, 2, 1, 0.9)))

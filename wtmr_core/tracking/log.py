@@ -28,7 +28,7 @@ class LogWriter:
     """Writes the log of a video into a folder, which is made where there is none.
 
     `episodes.csv` grows by a row with each `episode`: a longer file takes the place of the last, so whoever reads it
-    at any moment, after a kill or on a full disk, has whole rows. `tracks.txt` grows with each call of `sightings`.
+    at any moment, after a kill or on a full disk, has whole rows. `tracks.txt` grows with each call of `processed` and `sightings`.
     `finish` puts the final rows in the place of those written so far and adds `episodes.parquet` and `log.json`; a
     `with` block left before it leaves `"complete": false` in `log.json` and all that was known.
 
@@ -37,7 +37,7 @@ class LogWriter:
     `warnings`. Raises `RunError`, naming the file, where one cannot be written.
 
     >>> with LogWriter(folder, video="home.mp4", size=(640, 480), detector="movenet", model="home") as log:
-    ...     log.sightings(0, 0.0, {1: sighting})
+    ...     log.processed(0, 0.0, {1: sighting})
     ...     log.episode(Row(1, Episode("sitting", 0.0, 4.2, 4.2, 0.91), zone="sofa"))
     ...     log.finish(frames=126, seconds=4.2)
     """
@@ -88,8 +88,14 @@ class LogWriter:
         finally:
             self._close()
 
-    def sightings(self, frame: int, seconds: float, people: Mapping[int, Sighting]) -> None:
-        """Add the `people` (id -> sighting, none where nobody is seen) of a processed frame to `tracks.txt`.
+    def processed(self, frame: int, seconds: float, people: Mapping[int, Sighting]) -> None:
+        """Count a frame that was looked at, and add its `people`; see `sightings`."""
+        self._times = [*self._times[:1], seconds]
+        self._frames, self._processed = frame + 1, self._processed + 1
+        self.sightings(frame, people)
+
+    def sightings(self, frame: int, people: Mapping[int, Sighting]) -> None:
+        """Add the `people` (id -> sighting, none where nobody is seen) of a frame to `tracks.txt`.
 
         A row is `frame,id,x,y,w,h,score,1,-1,-1`, the text form of MOT: frames from 1, boxes in pixels of the video.
         Rows are 64 bytes long, for which the score has as many digits as it takes: a write that a signal or a full disk
@@ -97,8 +103,6 @@ class LogWriter:
         """
         self._check_open()
         rows = b"".join(_track(frame, person, sighting) for person, sighting in people.items())
-        self._times = [*self._times[:1], seconds]
-        self._frames, self._processed = frame + 1, self._processed + 1
         path = self.folder / "tracks.txt"
         while rows:
             try:
@@ -117,9 +121,14 @@ class LogWriter:
         _synced(self._tracks)
 
     def finish(
-        self, rows: Iterable[Row] | None = None, *, frames: int | None = None, seconds: float | None = None
+        self,
+        rows: Iterable[Row] | None = None,
+        *,
+        frames: int | None = None,
+        seconds: float | None = None,
+        complete: bool = True,
     ) -> None:
-        """Close the log of a video that was read to its end.
+        """Close the log of a video that was read to its end or, not `complete`, until it was interrupted.
 
         `rows`, where given, take the place of those written so far: what smoothing over the whole video corrected.
         `frames` and `seconds` are those of the whole video, without them up to the last frame processed.
@@ -135,7 +144,7 @@ class LogWriter:
         self._write_rows()
         parquet = self.folder / "episodes.parquet"
         files.write(parquet, lambda path: table(self.rows).to_parquet(path, engine="pyarrow", index=False))
-        self._write_json(complete=True, seconds=seconds)
+        self._write_json(complete=complete, seconds=seconds)
         self._close()
 
     def _check_open(self) -> None:

@@ -119,6 +119,11 @@ def values(row: Row) -> list[Any]:
     return [row.person, e.activity, *numbers, row.zone, row.context, *row.keyframes]
 
 
+def described(row: Row) -> dict[str, Any]:
+    """A row as JSON has it, by the names of `COLUMNS`."""
+    return dict(zip(COLUMNS, values(row), strict=True))
+
+
 def check(row: Row) -> None:
     """Raise `ValueError` for an episode that cannot be one."""
     e = row.episode
