@@ -2,8 +2,7 @@
 
 import pytest
 
-from wtmr_core.tracking.context import Surroundings, describe, distance, near
-from wtmr_core.tracking.people import Episode
+from wtmr_core.tracking.context import describe, distance, near
 from wtmr_core.tracking.zones import Zones
 
 STANDING = [100, 100, 140, 200]  # 100 tall
@@ -56,33 +55,3 @@ def test_the_context_names_people_things_and_the_floor():
 )
 def test_the_floor_is_where_somebody_lies_outside_the_zones_of_rest(activity, box, zones, expected):
     assert describe(1, activity, {1: box}, zones) == expected
-
-
-def test_an_episode_is_where_its_person_was_most_and_with_whom_half_the_time():
-    surroundings = Surroundings(ZONES)
-    for t in range(100):
-        boxes = {1: [100 if t < 30 else 400, 200, 140 if t < 30 else 440, 300]}
-        if t >= 60:
-            boxes[2] = [450, 200, 490, 300]
-        if t >= 90:
-            boxes[3] = [350, 200, 390, 300]
-        surroundings.see(t / 10, boxes, [("cup", [430, 240, 435, 250])])
-    assert surroundings.during(1, Episode("sitting", 0, 10, 10, 0.9)) == ("bed", "with cup")
-    assert surroundings.during(1, Episode("sitting", 2, 9.9, 7.9, 0.9)) == ("bed", "near 2; with cup")
-    assert surroundings.during(1, Episode("standing", 0, 2.8, 2.8, 0.9)) == ("hall", "")
-    assert surroundings.during(1, Episode("lying", 0, 2.8, 2.8, 0.9)) == ("hall", "on the floor")
-
-
-def test_an_episode_between_two_moments_has_the_nearest_and_one_never_seen_none():
-    surroundings = Surroundings(ZONES)
-    surroundings.see(1.0, {1: STANDING})
-    assert surroundings.during(1, Episode("falling", 1.2, 1.4, 0.2, 0.9)) == ("hall", "")
-    assert surroundings.during(1, Episode("lying", 3.0, 4.0, 1.0, 0.9)) == ("", "")
-    assert surroundings.during(2, Episode("standing", 0.0, 4.0, 1.0, 0.9)) == ("", "")
-
-
-def test_two_moments_a_second_are_kept_at_most():
-    surroundings = Surroundings()
-    for t in range(1000):
-        surroundings.see(t / 100, {1: STANDING})
-    assert len(surroundings._moments[1]) == 20

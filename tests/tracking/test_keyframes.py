@@ -112,6 +112,14 @@ def test_people_at_and_beyond_the_edge_have_a_picture_too(tmp_path):
         assert cv2.imread(str(tmp_path / name)) is not None
 
 
+def test_pictures_of_an_earlier_log_are_deleted_and_no_others(tmp_path):
+    one = fed(tmp_path, 2)
+    one.save(1, Episode("sitting", 0, 2, 2, 0.9))
+    (tmp_path / "keyframes" / "holiday.jpg").write_bytes(b"")
+    KeyFrames(tmp_path)
+    assert [path.name for path in (tmp_path / "keyframes").iterdir()] == ["holiday.jpg"]
+
+
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
     one = fed(tmp_path, 2)
     (tmp_path / "keyframes").write_text("")

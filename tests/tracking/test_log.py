@@ -174,16 +174,16 @@ def test_an_episode_that_cannot_be_is_refused_and_not_written(tmp_path, row):
 KILLED = """
 import sys
 import numpy as np
-from wtmr_core.tracking.log import LogWriter
+from wtmr_core.tracking import log
 from wtmr_core.tracking.people import Episode, Sighting
-from wtmr_core.tracking.table import Row
 
-box = Sighting(0, 0.0, np.array([1.0, 2.0, 3.0, 4.0]), 0.5)
-with LogWriter(sys.argv[1], video="v", size=(6, 4), detector="d", model="m") as one:
+row = log._track(0, 1, Sighting(0, 0.0, np.array([1.0, 2.0, 3.0, 4.0]), 0.5))
+log._track = lambda *_: row  # most of the time goes into writing then
+with log.LogWriter(sys.argv[1], video="v", size=(6, 4), detector="d", model="m") as one:
     for t in range(10**9):
-        one.processed(t, t / 10, dict.fromkeys(range(200), box))
+        one.processed(t, t / 10, dict.fromkeys(range(50_000)))
         if t % 20 == 0:
-            one.episode(Row(1, Episode("sitting" * 9, t, t + 1, 1, 0.5)))
+            one.episode(log.Row(1, Episode("sitting" * 9, t, t + 1, 1, 0.5)))
             print(t, flush=True)
 """
 
@@ -193,7 +193,7 @@ def test_a_kill_at_any_moment_leaves_whole_rows(tmp_path, wait):
     program = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, cwd=PROJECT, env=os.environ
     )
-    for _ in range(3):
+    for _ in range(2):
         assert program.stdout.readline()
     time.sleep(wait)
     program.send_signal(signal.SIGKILL)
@@ -201,7 +201,7 @@ def test_a_kill_at_any_moment_leaves_whole_rows(tmp_path, wait):
     program.stdout.close()
     text = (tmp_path / "episodes.csv").read_text()
     assert text.endswith("\n")
-    assert len(read_log(tmp_path)) >= 3
+    assert len(read_log(tmp_path)) >= 2
     assert valid(tmp_path)["complete"] is False
     tracks = (tmp_path / "tracks.txt").read_bytes()
     assert len(tracks) % log.TRACK == 0

@@ -6,7 +6,7 @@ import av
 import cv2
 import numpy as np
 
-from wtmr_core.tracking.context import Surroundings
+from wtmr_core.tracking.context import describe
 from wtmr_core.tracking.keyframes import KeyFrames
 from wtmr_core.tracking.log import LogWriter, Row, read_log
 from wtmr_core.tracking.page import write_page
@@ -30,20 +30,21 @@ def frames():
 
 def test_frames_become_a_log_with_pictures_a_video_and_a_page(tmp_path):
     zones = Zones.of({"size": [320, 240], "zones": {"bed": [[250, 0], [320, 0], [320, 240], [250, 240]]}})
-    keyframes, surroundings, anonymizer = KeyFrames(tmp_path), Surroundings(zones), Anonymizer()
+    keyframes, anonymizer = KeyFrames(tmp_path), Anonymizer()
     with (
         LogWriter(tmp_path, video="fall.mp4", size=(320, 240), detector="movenet", model="home", fps=10) as log,
         VideoWriter(tmp_path / "annotated.mp4") as video,
     ):
 
         def row(episode: Episode) -> Row:
-            return Row(1, episode, *surroundings.during(1, episode), keyframes.save(1, episode))
+            middle = round((episode.start + episode.end) / 2 * 10)
+            boxes = {person: sighting.box for person, sighting in list(frames())[middle][3].items()}
+            return Row(1, episode, *describe(1, episode.activity, boxes, zones), keyframes.save(1, episode))
 
         running = list(EPISODES)
         for frame, seconds, picture, people in frames():
             log.processed(frame, seconds, people)
             keyframes.add(picture, seconds, people)
-            surroundings.see(seconds, {person: sighting.box for person, sighting in people.items()})
             anonymizer.see(seconds, people)
             video.write(annotated(anonymizer.blur(picture), people, {1: running[0].activity}), seconds)
             if running[0].end <= seconds:

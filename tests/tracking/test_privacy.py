@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtmr_core.tracking.people import COCO, Sighting
-from wtmr_core.tracking.privacy import Anonymizer, blurred, heads, widened
+from wtmr_core.tracking.privacy import Anonymizer, blurred, head, widened
 
 #: somebody upright, 200 px tall, from head to foot at x = 100 and y = 20–220, seen from the front
 BODY = {
@@ -27,8 +27,8 @@ def joints(*unseen: str, turn: bool = False) -> np.ndarray:
     return points
 
 
-def covers(boxes: np.ndarray, region) -> bool:
-    return any(b[0] <= region[0] and b[1] <= region[1] and b[2] >= region[2] and b[3] >= region[3] for b in boxes)
+def covers(box: np.ndarray, region) -> bool:
+    return box[0] <= region[0] and box[1] <= region[1] and box[2] >= region[2] and box[3] >= region[3]
 
 
 FACE = ("nose", "left eye", "right eye", "left ear", "right ear")
@@ -47,25 +47,21 @@ FACE = ("nose", "left eye", "right eye", "left ear", "right ear")
     ],
 )
 def test_the_head_is_covered_whichever_joints_are_seen_and_the_body_is_not(unseen):
-    boxes = heads(BOX, joints(*unseen))
-    assert covers(boxes, HEAD)
-    assert boxes[:, 3].max() < 85  # the middle of the trunk
+    box = head(BOX, joints(*unseen))
+    assert covers(box, HEAD)
+    assert box[3] < 88  # above the middle of the trunk
 
 
-def test_the_head_of_somebody_lying_is_where_the_joints_say_or_else_at_either_end():
-    box = BOX[[1, 0, 3, 2]]
-    head = (HEAD[1], HEAD[0], HEAD[3], HEAD[2])
-    for unseen in ((), FACE):
-        boxes = heads(box, joints(*unseen, turn=True))
-        assert covers(boxes, head)
-        assert boxes[:, 2].max() < 85
-    boxes = heads(box)
-    assert covers(boxes, head)
-    assert covers(boxes, (196, 90, 220, 110))
+@pytest.mark.parametrize("unseen", [(), FACE])
+def test_the_head_of_somebody_lying_is_where_the_joints_say(unseen):
+    box = head(BOX[[1, 0, 3, 2]], joints(*unseen, turn=True))
+    assert covers(box, (HEAD[1], HEAD[0], HEAD[3], HEAD[2]))
+    assert box[2] < 88
 
 
-def test_without_joints_the_upper_part_of_a_box_is_the_head():
-    np.testing.assert_allclose(heads([10, 100, 50, 200]), [[10, 97, 50, 125]])
+def test_without_joints_it_is_the_upper_third_of_a_tall_box_and_all_of_a_wide_one():
+    np.testing.assert_allclose(head([10, 100, 50, 190]), [10, 97, 50, 130])
+    np.testing.assert_allclose(head([10, 100, 210, 160]), [10, 98, 210, 160])
 
 
 def test_nothing_of_a_blurred_region_can_be_made_out_and_nothing_else_changes():
@@ -107,7 +103,17 @@ def test_a_picture_is_copied_even_where_nobody_is():
 
 
 def test_boxes_widen_about_their_middle():
-    np.testing.assert_allclose(widened(np.array([[10.0, 20, 30, 60]]), 0.5), [[5, 10, 35, 70]])
+    np.testing.assert_allclose(widened(np.array([10.0, 20, 30, 60]), 0.5), [5, 10, 35, 70])
+
+
+def test_heads_that_are_known_already_are_blurred_where_they_are():
+    picture = np.random.default_rng(1).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    anonymizer = Anonymizer()
+    anonymizer.see_heads(0.0, {1: [10, 20, 30, 40], 2: [40, 0, 60, 10]})
+    changed = (anonymizer.blur(picture) != picture).any(-1)
+    assert changed[20:40, 10:30].mean() > 0.9
+    assert changed[0:10, 40:50].mean() > 0.9
+    assert changed.sum() <= 20 * 20 + 10 * 10
 
 
 def test_a_head_stays_blurred_for_a_second_after_it_was_seen_last():

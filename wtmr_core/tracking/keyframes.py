@@ -41,7 +41,8 @@ class KeyFrames:
     flat. Called again with episodes whose bounds were corrected, `save` takes the nearest of what is there, within a
     second; `finish` deletes the pictures that no episode of the final log names.
 
-    Heads are blurred, those of everybody in the picture, unless `anonymous` is False.
+    Heads are blurred, those of everybody in the picture, unless `anonymous` is False. Pictures of an earlier log in
+    the folder are deleted.
     """
 
     def __init__(self, folder: str | Path, *, anonymous: bool = True) -> None:
@@ -50,6 +51,8 @@ class KeyFrames:
         self._taken: dict[int, float] = {}  # when somebody became a candidate last
         self._candidates: dict[int, list[Candidate]] = {}
         self._files: dict[int, list[Candidate]] = {}
+        for picture in (self.folder / FOLDER).glob("person-*s.jpg"):
+            picture.unlink()
 
     def add(
         self,

@@ -30,7 +30,8 @@ zones:
   # bed: [[40, 200], [300, 200], [340, 330], [20, 330]]
   # sofa: [[400, 220], [600, 220], [600, 330], [400, 330]]
   # kitchen: [[350, 20], [470, 20], [470, 200], [350, 200]]
-# Who lies elsewhere is logged as on the floor. Without this line: in zones whose names start with {rest}.
+# Who lies outside these is logged as on the floor. Without the line these are zones whose names begin with
+# {rest}.
 # rest: [bed, sofa]
 """
 
