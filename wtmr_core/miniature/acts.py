@@ -58,7 +58,7 @@ POSES = {
     "seated": {"waist": -0.1, "thighs": 1.45, "knees": -1.45, "arms": 0.5, "elbows": 0.6},
     "reclined": {"trunk": 0.75, "thighs": 0.7, "knees": -1.4, "arms": -0.4, "elbows": 0.5},
     "supine": {"trunk": 1.5, "neck": -0.2, "thighs": 0.1, "knees": -0.2, "elbows": 0.4},
-    "in bed": {"trunk": 1.5, "side": 0.2, "waist": -0.2, "neck": -0.3, "thighs": 0.1, "knees": -0.3, "elbows": 0.3},
+    "in bed": {"trunk": 1.56, "side": 0.2, "waist": -0.25, "neck": -0.3, "thighs": 0.15, "knees": -0.3, "elbows": 0.3},
     "prone": {"trunk": -1.55, "side": 0.3, "thighs": 0.1, "knees": -0.3, "arms": 2.5, "elbows": 0.6},
     "on the left": {"trunk": -0.2, "side": 1.5, "thighs": 0.5, "knees": -0.8, "arms": 0.7, "elbows": 0.5},
     "on the right": {"trunk": -0.2, "side": -1.5, "thighs": 0.5, "knees": -0.8, "arms": 0.7, "elbows": 0.5},

@@ -140,7 +140,7 @@ def scripts(people: list[Person], side: int, rng: np.random.Generator) -> list[S
 
     leaves = Script(third, *at((1.75, 0.35)), pose="seated", activity="sitting").stay(pause(9)).rise()
     leaves.walk(*at((1.0, -0.9), (-0.1, -0.9))).pick_up().walk(*at((0.2, 0.6)), corner, inside, door)
-    leaves.walk(hall).stay(pause(8)).walk(door, inside, corner, *at((0.5, 0.3), (1.6, 0.1)))
+    leaves.walk(hall).stand(pause(8), 0.0).walk(door, inside, corner, *at((0.5, 0.3), (1.6, 0.1)))
     leaves.stand(pause(4), 1.0 * side).pick_up().stand(1.0, 0.0)
     return [rests, falls, leaves]
 
