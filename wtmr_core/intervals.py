@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from wtmr_core.metrics import METRICS, TOP, judge, measure
+from wtmr_core.metrics import METRICS, TOP, measure, outcomes
 
 EXACT = 12  # groups of which every flip of signs is tried, 4096 in all
 
@@ -70,12 +70,12 @@ def bootstrap(
     """
     if metric not in METRICS:
         raise ValueError(f"metric is {metric!r}; give one of {', '.join(METRICS)}")
-    runs = judge(labels, logits, several=True)
+    runs = outcomes(labels, logits, seeds=True)
     group, sizes = _grouped(groups, len(runs[0].label))
     rng = np.random.default_rng(seed)
     weights, picks = _drawn(rng, draws, len(sizes)), _drawn(rng, draws, len(runs))
     if metric in TOP:
-        drawn = _shares(_sums([run.before < TOP[metric] for run in runs], group), sizes, weights, picks)
+        drawn = _shares(_sums([run.rank < TOP[metric] for run in runs], group), sizes, weights, picks)
     else:
         values = [[measure(metric, run, each[group]) for run in runs] for each in weights]
         drawn = (np.array(values) * picks).sum(axis=1) / len(runs)
@@ -105,11 +105,11 @@ def compare(
     Source: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses; the one observed: Phipson and
     Smyth 2010, Permutation P-values Should Never Be Zero.
     """
-    models = [judge(labels, first, "first", several=True), judge(labels, second, "second", several=True)]
+    models = [outcomes(labels, first, "first", seeds=True), outcomes(labels, second, "second", seeds=True)]
     k, other = (runs[0].classes for runs in models)
     if k != other:
         raise ValueError(f"first has {k} classes and second {other}; compare models of the same classes")
-    rights = [np.array([run.before == 0 for run in runs]) for runs in models]  # (s, b) each
+    rights = [np.array([run.rank == 0 for run in runs]) for runs in models]  # (s, b) each
     group, sizes = _grouped(groups, rights[0].shape[1])
     one, two = (_sums(right, group) for right in rights)
     gaps = len(two) * one.sum(axis=0) - len(one) * two.sum(axis=0)  # whole numbers, so that a tie is exactly 0

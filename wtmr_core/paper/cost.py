@@ -12,8 +12,8 @@ from __future__ import annotations
 import platform
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+import timeit
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.benchmark.utils.timer import timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
@@ -200,21 +201,14 @@ def time_forward(
     if batch is not None:
         inputs = inputs[torch.arange(batch) % len(inputs)]  # (batch, …)
     model, inputs = model.to(device), inputs.to(device)
-    wait, memory = synchronizer(device), PeakMemory(device)
-    dtype = PRECISIONS[precision]
+    memory, dtype = PeakMemory(device), PRECISIONS[precision]
     autocast = torch.autocast(device.type, dtype) if dtype else nullcontext()
-
-    seconds = []
-    with _evaluating(model), torch.inference_mode(), autocast:
+    # torch's timer waits for the accelerator; its `Timer` would add passes of its own, minutes each at full size
+    clock = timeit.Timer(lambda: model(inputs), timer=timer)
+    with _evaluating(model), torch.inference_mode(), autocast, torch.accelerator.device_index(device.index):
         for _ in range(warmup):
             model(inputs)
-        for _ in range(repeats):
-            wait()
-            start = time.perf_counter()
-            model(inputs)
-            wait()
-            seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds)
+        median = statistics.median(clock.repeat(repeats, number=1))
     return Timing(
         median_s=median,
         clips_per_second=len(inputs) / median,
@@ -239,30 +233,21 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             layer.training = training
 
 
-def synchronizer(device: torch.device) -> Callable[[], None]:
-    """What waits until `device` has done all it was given: kernels are only queued when a call returns."""
-    if device.type == "cuda":
-        return lambda: torch.cuda.synchronize(device)
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
-
-
 class PeakMemory:
-    """The most memory in use since this was made, in the sense that `time_forward` describes."""
+    """The peak memory in use since this object was created, measured as `time_forward` describes."""
 
     def __init__(self, device: torch.device):
         self.device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        self.before = self._largest_resident()
+        self.start = self._largest_resident()
 
     def peak_mb(self) -> float | None:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 1e6
-        if self.device.type != "cpu" or self.before is None:
+        if self.device.type != "cpu" or self.start is None:
             return None
-        return (self._largest_resident() - self.before) / 1e6
+        return (self._largest_resident() - self.start) / 1e6
 
     @staticmethod
     def _largest_resident() -> int | None:
