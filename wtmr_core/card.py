@@ -82,13 +82,13 @@ def _input(taken: Mapping[str, Any]) -> str:
         frames += f", of which the network sees {taken['frames']}{views}"
     if taken["modality"] == "joints":
         bodies = "one body" if taken["bodies"] == 1 else f"up to {taken['bodies']} bodies"
-        what = f"Joints: {frames}; {taken['layout']} of {bodies}, in {taken['unit']}s, {taken['origin']}."
+        kind = f"Joints: {frames}; {taken['layout']} of {bodies}, in {taken['unit']}s, {taken['origin']}."
     else:
         colour = "grey" if taken["channels"] == 1 else "RGB"
-        what = f"Pictures: {frames}; {taken['size']}×{taken['size']} pixels, {colour}, {taken['fit']}."
+        kind = f"Pictures: {frames}; {taken['size']}×{taken['size']} pixels, {colour}, {taken['fit']}."
     if taken["seconds"] is None:
-        return f"{what} The recordings had no times: all of a recording is one window, unless you give `seconds`."
-    return f"{what} A window spans {taken['seconds']:g} s, the median length of the training recordings."
+        return f"{kind} The recordings had no times: all of a recording is one window, unless you give `seconds`."
+    return f"{kind} A window spans {taken['seconds']:g} s, the median length of the training recordings."
 
 
 def _data(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:

@@ -122,21 +122,23 @@ class Classifier:
         length is not known, and of windows without a body, which are left out. Raises `ValueError` for what is not of
         the run's kind, and where no window is left; see `recording.of_array`.
         """
-        probabilities, _, windows = self._judged(frames_or_joints, fps=fps, times=times, seconds=seconds, stride=stride)
+        probabilities, _, windows = self._classify(
+            frames_or_joints, fps=fps, times=times, seconds=seconds, stride=stride
+        )
         starts, ends = (np.array([getattr(w, name) for w in windows]) for name in ("start", "end"))
         return Prediction(probabilities, starts, ends, self.classes)
 
-    def __call__(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
+    def __call__(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
         """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
-        return self._judged(frames_or_joints, **how)[0]
+        return self._classify(frames_or_joints, **options)[0]
 
-    def features(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
+    def features(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
         """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
-        return self._judged(frames_or_joints, **how)[1]
+        return self._classify(frames_or_joints, **options)[1]
 
-    def _judged(
+    def _classify(
         self,
-        given: ArrayLike | Recording,
+        source: ArrayLike | Recording,
         *,
         fps: float | None = None,
         times: ArrayLike | None = None,
@@ -144,26 +146,26 @@ class Classifier:
         stride: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[Window]]:
         """Probabilities (windows, k), features (windows, d), and the windows."""
-        if not isinstance(given, Recording):
-            given = recording.of_array(given, self.form, fps=fps, times=times)
+        if not isinstance(source, Recording):
+            source = recording.of_array(source, self.form, fps=fps, times=times)
         seconds = self.seconds if seconds is None else seconds
-        windows = given.windows(seconds, stride)
-        self._remark(given, seconds)
+        windows = source.windows(seconds, stride)
+        self._remark(source, seconds)
         kept, probabilities, features = [], [], []
-        pairs = self._clips(given, windows)
-        while some := list(islice(pairs, BATCH)):
-            kept += [window for window, _ in some]
-            clips = torch.from_numpy(np.stack([clip for _, clip in some])).to(self.device)
-            for results, means in zip((probabilities, features), self._through(clips), strict=True):
+        pairs = self._clips(source, windows)
+        while batch := list(islice(pairs, BATCH)):
+            kept += [window for window, _ in batch]
+            clips = torch.from_numpy(np.stack([clip for _, clip in batch])).to(self.device)
+            for results, means in zip((probabilities, features), self._forward(clips), strict=True):
                 results.append(means.cpu().numpy())
         return np.concatenate(probabilities), np.concatenate(features), kept
 
-    def _clips(self, given: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
+    def _clips(self, source: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
         """Each window that makes a clip, and the clip; raises `ValueError` where none does."""
         fault, count = None, 0
         for window in windows:
             try:
-                clip = given.clip(window, self.form)
+                clip = source.clip(window, self.form)
             except Unreadable as error:
                 fault, count = error, count + 1
             else:
@@ -174,7 +176,7 @@ class Classifier:
             warnings.warn(Remark("windows left out", f"{count} of {len(windows)}: {fault.reason}"), stacklevel=2)
 
     @torch.inference_mode()
-    def _through(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (b, k) and features (b, d) of clips, the means over views."""
         probabilities, features = [], []
         for view in range(self.settings.views):
@@ -183,16 +185,16 @@ class Classifier:
             features.append(self._features.float())
         return torch.stack(probabilities).mean(dim=0), torch.stack(features).mean(dim=0)
 
-    def _keep(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         # one network has its head on every frame, and the mean of logits is the logit of the mean
-        self._features = given[0].mean(dim=1) if given[0].ndim == 3 else given[0]
+        self._features = inputs[0].mean(dim=1) if inputs[0].ndim == 3 else inputs[0]
 
-    def _remark(self, given: Recording, seconds: float | None) -> None:
-        if given.times is None:
+    def _remark(self, source: Recording, seconds: float | None) -> None:
+        if source.times is None:
             remark = Remark("one window", "the recording has no times, so all of it is one")
         elif seconds is None:
             remark = Remark("one window", "the run does not know how long its recordings were; give seconds")
-        elif (lasts := given.end - given.times[0]) < SHORT * seconds:
+        elif (lasts := source.end - source.times[0]) < SHORT * seconds:
             remark = Remark("short", f"it lasts {lasts:.2f} s, the recordings trained on about {seconds:.2f} s")
         else:
             return

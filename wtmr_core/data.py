@@ -82,10 +82,10 @@ class Batches(Dataset):
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a batch of `whole` clips that one process works on: those from `first` up to `behind`."""
+    """The part of a batch of `whole` clips that one process works on: those from `first` up to `stop`."""
 
     first: int
-    behind: int
+    stop: int
     whole: int
     counted: bool = True  # towards loss and accuracy; of several copies of one batch, one is
 
@@ -99,12 +99,12 @@ class Share:
     @property
     def alone(self) -> bool:
         """Whether this is the whole batch."""
-        return self.behind - self.first == self.whole
+        return self.stop - self.first == self.whole
 
     @property
     def slice(self) -> slice:
         """Of an array with a row a clip of the whole batch."""
-        return slice(self.first, self.behind)
+        return slice(self.first, self.stop)
 
 
 def inputs(
@@ -126,12 +126,12 @@ def inputs(
     their class says in a mirror.
     """
     share = share or Share(0, len(clips), len(clips))
-    draw = None
+    augmentation = None
     if augmented:
-        draw = augment.Draw(
+        augmentation = augment.Augmentation(
             generator,
             per_frame=settings.augment_per == "frame",
-            share=(share.first, share.behind, share.whole),
+            share=(share.first, share.stop, share.whole),
             mirrorable=mirrorable if settings.spare_sided else None,
             **{k: getattr(settings, k) for k in STRENGTHS},
         )
@@ -141,6 +141,6 @@ def inputs(
     if clips.shape[1] != settings.frames:
         clips = clips[torch.arange(len(clips))[:, None], chosen]
     if not has_joints(settings.dataset):
-        return augment.frames(clips, draw)
-    bodies = augment.joints(clips, draw, centred=settings.centre_joints)
+        return augment.frames(clips, augmentation)
+    bodies = augment.joints(clips, augmentation, centred=settings.centre_joints)
     return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the released networks take one

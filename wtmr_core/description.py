@@ -62,30 +62,30 @@ def read(run: Run, settings: Settings) -> dict[str, Any]:
     """
     file = run.folder / WEIGHTS
     known = of(settings, run.classes, None, licence(settings.dataset))
-    held = _held(file) if file.is_file() else None
-    if held is None:
+    stored = _stored(file) if file.is_file() else None
+    if stored is None:
         return known
-    if (version := held.get("format")) != FORMAT:
+    if (version := stored.get("format")) != FORMAT:
         raise RunError(
             f"{file} is of format {version}, and this wtmr_core reads format {FORMAT}: use the one that wrote it"
         )
-    if held.get("classes") != known["classes"]:
+    if stored.get("classes") != known["classes"]:
         raise RunError(f"{file} is damaged (its classes are not those of the run): {AGAIN}")
-    return known | held
+    return known | stored
 
 
-def _held(file: Path) -> dict[str, Any] | None:
+def _stored(file: Path) -> dict[str, Any] | None:
     """What the weights in `file` bear as their description; None where they bear none."""
     try:
         with safe_open(file, "np") as weights:
             text = (weights.metadata() or {}).get(KEY)
         if text is None:
             return None
-        if not isinstance(held := json.loads(text), dict):
+        if not isinstance(stored := json.loads(text), dict):
             raise ValueError("its description is no object")
     except (OSError, SafetensorError, ValueError) as error:
         raise RunError(f"{file} is damaged ({error}): {AGAIN}") from error
-    return held
+    return stored
 
 
 def metadata(description: dict[str, Any]) -> dict[str, str]:

@@ -49,28 +49,28 @@ class Tally:
     def __init__(self, data: Data, epoch: int, steps: int):
         self.names, self.epoch, self.steps = data.cache.index.samples.name, epoch, steps
         self.loss, self.correct, self.clips, self.began = 0.0, 0, 0, time.perf_counter()
-        self._waiting: list[tuple] = []
+        self._pending: list[tuple] = []
 
     def add(self, step: int, batch: Batch, losses: Tensor, right: Tensor) -> bool:
         """Count the step's `losses` (b,) and how many were `right`, now or later; True where all is counted.
 
         Raises `NotFinite`, naming the first step and its clips, where a loss is not finite.
         """
-        self._waiting.append((step, batch.rows, losses, right, batch.share.counted))
-        if len(self._waiting) < WAIT_EVERY and step + 1 < self.steps:
+        self._pending.append((step, batch.rows, losses, right, batch.share.counted))
+        if len(self._pending) < WAIT_EVERY and step + 1 < self.steps:
             return False
-        for number, rows, each, *_ in self._waiting:
-            if not (finite := torch.isfinite(each)).all():
+        for number, rows, values, *_ in self._pending:
+            if not (finite := torch.isfinite(values)).all():
                 raise NotFinite(
                     f"the loss is not finite at step {number + 1} of epoch {self.epoch + 1}; clips: "
                     f"{', '.join(self.names.iloc[rows[~finite.cpu().numpy()]])}. "
                     "Lower lr, or look at these clips; the last whole epoch is kept"
                 )
-        counted = [entry for entry in self._waiting if entry[-1]]
-        self.loss += sum(float(each.sum()) for _, _, each, _, _ in counted)
+        counted = [entry for entry in self._pending if entry[-1]]
+        self.loss += sum(float(values.sum()) for _, _, values, _, _ in counted)
         self.correct += sum(int(right) for *_, right, _ in counted)
         self.clips += sum(len(rows) for _, rows, *_ in counted)
-        self._waiting = []
+        self._pending = []
         return True
 
     def figures(self, done: int) -> dict[str, str]:
@@ -198,7 +198,7 @@ def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor
                 )
                 with worker.autocast():
                     views.append(network(x).float().cpu())
-            logits[done + share.first : done + share.behind] = (
+            logits[done + share.first : done + share.stop] = (
                 views[0] if len(views) == 1 else mean_of_views(torch.stack(views))
             )
         done += share.whole
@@ -229,8 +229,8 @@ def check_finite(logits: Tensor, data: Data, part: str, epoch: int, remedy: str)
     """Raises `NotFinite`, naming clips of `part`, where their `logits` (b, k) are no numbers; `epoch` from 1."""
     if not (finite := torch.isfinite(logits).all(dim=1)).all():
         names = data.cache.index.samples.name.iloc[data.parts[part][~finite.numpy()]]
-        what = f"after epoch {epoch} the network gives no finite number for {', '.join(names[:5])}"
-        raise NotFinite(f"{what}: {remedy}")
+        problem = f"after epoch {epoch} the network gives no finite number for {', '.join(names[:5])}"
+        raise NotFinite(f"{problem}: {remedy}")
 
 
 def summed(values: Tensor, worker: Accelerator) -> Tensor:

@@ -50,10 +50,10 @@ FOLDERS = {
 }  # fmt: skip
 
 
-def started_by_torchrun(given: Mapping[str, str] | None = None) -> bool:
+def started_by_torchrun(variables: Mapping[str, str] | None = None) -> bool:
     """Whether this process is one of several that torchrun started: one variable alone may be a stale one."""
     needed = {"TORCHELASTIC_RUN_ID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
-    return needed <= (os.environ if given is None else given).keys()
+    return needed <= (os.environ if variables is None else variables).keys()
 
 
 def private() -> Path:
@@ -72,12 +72,15 @@ def private() -> Path:
     return folder
 
 
-def variables(given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process that this one starts: what is kept of `given` (this process's own), with UTF-8, a
-    fixed hash seed and folders in which no user has settings. `HOME` is one of them where there is no such folder."""
-    given = os.environ if given is None else given
-    worker = started_by_torchrun(given)
-    kept = {k: v for k, v in given.items() if KEPT.fullmatch(k) or (worker and TORCHRUN.fullmatch(k))}
+def variables(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a process that this one starts.
+
+    It keeps what `KEPT` names of the `inherited` variables (by default this process's), and adds UTF-8, a fixed hash
+    seed and folders in which no user has settings. `HOME` is one of those where its folder does not exist.
+    """
+    inherited = os.environ if inherited is None else inherited
+    worker = started_by_torchrun(inherited)
+    kept = {k: v for k, v in inherited.items() if KEPT.fullmatch(k) or (worker and TORCHRUN.fullmatch(k))}
     place = private()
     kept |= TEXT | {"PYTHONHASHSEED": "0"} | {key: str(place / name) for key, name in FOLDERS.items()}
     if not _of_the_user():
@@ -90,12 +93,12 @@ def variables(given: Mapping[str, str] | None = None) -> dict[str, str]:
 @contextmanager
 def cleaned() -> Iterator[None]:
     """Within it this process, too, has the environment of `variables`; what it was comes back at the end."""
-    before = dict(os.environ)
-    _become(variables(before))
+    original = dict(os.environ)
+    _become(variables(original))
     try:
         yield
     finally:
-        _become(before)
+        _become(original)
 
 
 def _become(wanted: dict[str, str]) -> None:

@@ -110,7 +110,7 @@ def _examples(classifier: Classifier) -> list[Tensor]:
     alone = clips.clone()
     alone[:, :, 1:] = 0
     mixed = torch.cat([clips[:1], alone[1:], clips[:2]])
-    return [taken(each) for each in (mixed, clips, alone, clips[:1], alone[:1])]
+    return [taken(batch) for batch in (mixed, clips, alone, clips[:1], alone[:1])]
 
 
 def _compare(classifier: Classifier, examples: list[Tensor], path: Path) -> None:
@@ -150,14 +150,14 @@ def _without_traces(graph) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Torch's exporter tells its progress on stdout and through warnings and logs; here errors alone matter."""
-    before = logging.root.manager.disable
+    level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(level)
 
 
 @contextlib.contextmanager
@@ -167,14 +167,14 @@ def _without_branches() -> Iterator[None]:
     How many bodies there are decides which way it goes and the shapes on it, which ONNX cannot hold. Here absent bodies
     go through it too, and their maps are zeroed after: the same numbers, in evaluation.
     """
-    others = {"bodies_present": _every_body, "_scattered": _zeroed, "_present": _of_regions}
-    before = {name: getattr(regions, name) for name in others}
+    substitutes = {"bodies_present": _every_body, "_scattered": _zeroed, "_present": _of_regions}
+    originals = {name: getattr(regions, name) for name in substitutes}
     try:
-        for name, function in others.items():
+        for name, function in substitutes.items():
             setattr(regions, name, function)
         yield
     finally:
-        for name, function in before.items():
+        for name, function in originals.items():
             setattr(regions, name, function)
 
 

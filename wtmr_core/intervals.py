@@ -73,13 +73,13 @@ def bootstrap(
     runs = outcomes(labels, logits, seeds=True)
     group, sizes = _grouped(groups, len(runs[0].label))
     rng = np.random.default_rng(seed)
-    weights, picks = _drawn(rng, draws, len(sizes)), _drawn(rng, draws, len(runs))
+    weights, picks = _resample(rng, draws, len(sizes)), _resample(rng, draws, len(runs))
     if metric in TOP:
-        drawn = _shares(_sums([run.rank < TOP[metric] for run in runs], group), sizes, weights, picks)
+        resampled = _shares(_sums([run.rank < TOP[metric] for run in runs], group), sizes, weights, picks)
     else:
-        values = [[measure(metric, run, each[group]) for run in runs] for each in weights]
-        drawn = (np.array(values) * picks).sum(axis=1) / len(runs)
-    return Interval(float(np.mean([measure(metric, run) for run in runs])), *_percentiles(drawn, level))
+        values = [[measure(metric, run, counts[group]) for run in runs] for counts in weights]
+        resampled = (np.array(values) * picks).sum(axis=1) / len(runs)
+    return Interval(float(np.mean([measure(metric, run) for run in runs])), *_percentiles(resampled, level))
 
 
 def compare(
@@ -111,15 +111,17 @@ def compare(
         raise ValueError(f"first has {k} classes and second {other}; compare models of the same classes")
     rights = [np.array([run.rank == 0 for run in runs]) for runs in models]  # (s, b) each
     group, sizes = _grouped(groups, rights[0].shape[1])
-    one, two = (_sums(right, group) for right in rights)
-    gaps = len(two) * one.sum(axis=0) - len(one) * two.sum(axis=0)  # whole numbers, so that a tie is exactly 0
+    first_sums, second_sums = (_sums(right, group) for right in rights)
+    gaps = len(second_sums) * first_sums.sum(axis=0) - len(first_sums) * second_sums.sum(
+        axis=0
+    )  # whole numbers, so that a tie is exactly 0
     rng = np.random.default_rng(seed)
-    weights, p = _drawn(rng, draws, len(sizes)), _flipped(gaps[gaps != 0], draws, rng)
-    drawn = [_shares(sums, sizes, weights, _drawn(rng, draws, len(sums))) for sums in (one, two)]
-    difference = float(gaps.sum() / (len(one) * len(two) * len(group)))
+    weights, p = _resample(rng, draws, len(sizes)), _flipped(gaps[gaps != 0], draws, rng)
+    resampled = [_shares(sums, sizes, weights, _resample(rng, draws, len(sums))) for sums in (first_sums, second_sums)]
+    difference = float(gaps.sum() / (len(first_sums) * len(second_sums) * len(group)))
     a, b = (right.mean(axis=0) for right in rights)
     only = float((a * (1 - b)).sum()), float((b * (1 - a)).sum())
-    return Comparison(difference, *_percentiles(drawn[0] - drawn[1], level), p, len(group), len(sizes), *only)
+    return Comparison(difference, *_percentiles(resampled[0] - resampled[1], level), p, len(group), len(sizes), *only)
 
 
 def _grouped(groups: ArrayLike, clips: int) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +136,7 @@ def _grouped(groups: ArrayLike, clips: int) -> tuple[np.ndarray, np.ndarray]:
     return number, np.bincount(number)
 
 
-def _drawn(rng: np.random.Generator, draws: int, n: int) -> np.ndarray:
+def _resample(rng: np.random.Generator, draws: int, n: int) -> np.ndarray:
     """How often each of `n` comes up in `n` draws with replacement: (draws, n)."""
     if draws < 1:
         raise ValueError(f"draws is {draws}; give 1 or more, 2000 for a 95 % interval")
@@ -151,10 +153,10 @@ def _shares(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, picks: np.
     return ((picks @ sums) * weights).sum(axis=1) / (picks.sum(axis=1) * (weights @ sizes))
 
 
-def _percentiles(drawn: np.ndarray, level: float) -> tuple[float, float]:
+def _percentiles(resampled: np.ndarray, level: float) -> tuple[float, float]:
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -36,23 +36,23 @@ def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[s
                 raise SettingsError(unknown(key, parameters))
         if isinstance(names, dict):
             names[_CHECKED] = sorted(parameters & names.keys())
-    given = {key: names[key] for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
-    together = given.pop("settings", None) or {}
+    values = {key: names[key] for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
+    together = values.pop("settings", None) or {}
     if not isinstance(together, Mapping):
         raise SettingsError(f"settings is {shown(together)}; it must be a dictionary, such as {{'epochs': 3}}")
     for key in together:
         if key not in parameters:
             raise SettingsError(unknown(key, parameters))
-        if given.get(key) is not None:
+        if values.get(key) is not None:
             raise SettingsError(f"{key} is given twice: as a parameter and in settings")
-    return given | dict(together)
+    return values | dict(together)
 
 
 def to_notebook(settings: Settings) -> dict[str, Any]:
     """The parameters with which the training notebook trains the run of `settings`: those of `ALONE` by themselves."""
-    given = {key: value for key, value in settings.asdict().items() if value is not None}
-    alone = {key: given.pop(key) for key in ALONE}
-    return alone | {"settings": given}
+    values = {key: value for key, value in settings.asdict().items() if value is not None}
+    alone = {key: values.pop(key) for key in ALONE}
+    return alone | {"settings": values}
 
 
 def from_pairs(pairs: Iterable[str]) -> dict[str, Any]:
@@ -64,19 +64,19 @@ def from_pairs(pairs: Iterable[str]) -> dict[str, Any]:
     >>> from_pairs(["dataset=hmdb51", "lr=1e-3", "split=1"])
     {'dataset': 'hmdb51', 'lr': 0.001, 'split': '1'}
     """
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for pair in pairs:
         key, _, text = pair.partition("=")
         if not key or not text.strip():
             raise SettingsError(f"{shown(pair)} is not KEY=VALUE, such as epochs=3; null is the default")
         try:
-            given[key] = text if key == "split" else read(text)
+            values[key] = text if key == "split" else read(text)
         except LiteralError as error:
             raise SettingsError(f"{shown(pair)} is not KEY=VALUE: {error}") from error
-    return given
+    return values
 
 
 def to_pairs(settings: Settings) -> list[str]:
     """The `KEY=VALUE`s of a command line that `from_pairs` reads as these settings."""
-    given = {key: value for key, value in settings.asdict().items() if value is not None}
-    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
+    values = {key: value for key, value in settings.asdict().items() if value is not None}
+    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]

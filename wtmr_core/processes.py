@@ -52,12 +52,12 @@ def quota(root: Path = Path("/")) -> float:
         return math.inf
     limits = [math.inf]
     for line in lines:
-        _, controllers, group = line.split(":", 2)
+        _, controllers, name = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
-        own, version = Path(group.lstrip("/")), 1 if controllers else 2
+        group, version = Path(name.lstrip("/")), 1 if controllers else 2
         for top in ("cpu", controllers) if controllers else (".", "unified"):
-            limits += [_limit(root / "sys/fs/cgroup" / top / folder, version) for folder in (own, *own.parents)]
+            limits += [_limit(root / "sys/fs/cgroup" / top / folder, version) for folder in (group, *group.parents)]
     return min(limits)
 
 

@@ -39,11 +39,11 @@ class Recording:
     def clip(self, window: Window, form: ClipFormat) -> np.ndarray:
         """The clip of a window, as `form` has it. Raises `Unreadable` for a window without a body, and for what the
         published reader refuses."""
-        here = slice(window.first, window.behind)
+        span = slice(window.first, window.stop)
         if not isinstance(self.content, Skeletons):
-            frames = self.content[here]
+            frames = self.content[span]
             return np.stack([frames[number] for number in choose(frames, form)])
-        joints, seen = self.content.joints[:, here], self.content.seen[here]
+        joints, seen = self.content.joints[:, span], self.content.seen[span]
         if not seen.any():
             raise Unreadable(NO_BODY, f"{len(seen)} frames")
         bodies = ~np.isnan(joints[..., 0, 0]).all(axis=1)
@@ -75,17 +75,17 @@ class Recording:
         frame = self.end - times[-1]
         starts = np.append(starts[starts < last - frame / 2 - _SLACK], last)  # not two that begin in one frame
         first = np.maximum(np.searchsorted(times, starts + _SLACK, side="right") - 1, 0)
-        behind = np.searchsorted(times, starts + seconds - _SLACK, side="left")
-        columns = (first, behind, starts, starts + seconds)
+        stop = np.searchsorted(times, starts + seconds - _SLACK, side="left")
+        columns = (first, stop, starts, starts + seconds)
         return [Window(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The frames of a recording from the number `first` up to `behind`, and its seconds, NaN where not known."""
+    """The frames of a recording from the number `first` up to `stop`, and its seconds, NaN where not known."""
 
     first: int
-    behind: int
+    stop: int
     start: float = math.nan
     end: float = math.nan
 
@@ -144,9 +144,9 @@ def length(path: Path, form: ClipFormat) -> float | None:
     return end - times[0]
 
 
-def check(**given: float | None) -> None:
-    """Raise `ValueError`, naming it, for a rate or length `given` that is no finite number above 0; None passes."""
-    for name, value in given.items():
+def check(**options: float | None) -> None:
+    """Raise `ValueError`, naming it, for a rate or length `options` that is no finite number above 0; None passes."""
+    for name, value in options.items():
         number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         if value is not None and not (number and value > 0):
             raise ValueError(f"{name} is {value!r}; it must be a number above 0")
@@ -178,8 +178,8 @@ def _fitted(frames: np.ndarray, form: ClipFormat) -> list[np.ndarray]:
     shape = frames.shape
     frames = frames[..., None] if frames.ndim == 3 else frames
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] not in (1, 3):
-        what = f"{frames.dtype} of shape {shape}"
-        raise ValueError(f"the run was trained on frames: give (t, h, w, 3) or (t, h, w) uint8, not {what}")
+        kind = f"{frames.dtype} of shape {shape}"
+        raise ValueError(f"the run was trained on frames: give (t, h, w, 3) or (t, h, w) uint8, not {kind}")
     if not frames.size:
         raise ValueError(f"there are no frames in an array of shape {shape}")
     order = cv2.COLOR_GRAY2BGR if frames.shape[-1] == 1 else cv2.COLOR_RGB2BGR

@@ -111,7 +111,7 @@ def read_settings(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
     trained with (`settings.LATER`).
     """
     stored = {RENAMED.get(key, key): value for key, value in read_json(folder / SETTINGS, needed).items()}
-    return {key: before(stored) for key, before in LATER.items()} | stored
+    return {key: default(stored) for key, default in LATER.items()} | stored
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:

@@ -194,32 +194,32 @@ class Settings:
         return idle
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Settings:
-        """The settings `given`, completed by the presets of their protocol and scale (`presets.completed`).
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """The settings `values`, completed by the presets of their protocol and scale (`presets.completed`).
 
         `None` means the preset's value. Lists become tuples, and names of before (`RENAMED`) serve. Raises
         `SettingsError` for an unknown key (with the nearest known one) or an impossible value.
         """
-        for key in given:
+        for key in values:
             if key not in _kinds() and key not in RENAMED:
                 raise SettingsError(unknown(key, _kinds()))
-        given = {key: value for key, value in given.items() if value is not None}
+        values = {key: value for key, value in values.items() if value is not None}
         for old, new in RENAMED.items():
-            if old in given and new in given:
+            if old in values and new in values:
                 raise SettingsError(f"{old} is given, and so is {new}, which is its name now")
-        given = {RENAMED.get(key, key): value for key, value in given.items()}
-        given = {key: _converted(key, value) for key, value in given.items()}
-        for key, value in given.items():
+        values = {RENAMED.get(key, key): value for key, value in values.items()}
+        values = {key: _converted(key, value) for key, value in values.items()}
+        for key, value in values.items():
             _check_type(key, value)
-        given = {"model": "wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
-        if "dataset" not in given:
+        values = {"model": "wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | values
+        if "dataset" not in values:
             raise SettingsError(f"dataset is not given; it can be {', '.join(DATASETS)}")
         for key in ("dataset", "model", "protocol", "scale"):
-            _check_choice(key, given[key])
-        values = presets.completed(given)
-        if "frames" in given and "stored_frames" not in given:
-            values["stored_frames"] = max(values["frames"], values["stored_frames"])
-        return cls(**values)
+            _check_choice(key, values[key])
+        completed = presets.completed(values)
+        if "frames" in values and "stored_frames" not in values:
+            completed["stored_frames"] = max(completed["frames"], completed["stored_frames"])
+        return cls(**completed)
 
     def asdict(self) -> dict[str, Any]:
         """Every setting, as JSON and YAML hold it."""
@@ -240,8 +240,8 @@ class Settings:
 
         A setting that came later and is as before does not count: earlier runs keep their names."""
         settings = self.identity()
-        before = {new: old for old, new in RENAMED.items()}
-        counted = {before.get(k, k): v for k, v in settings.items() if k not in LATER or v != LATER[k](settings)}
+        old_names = {new: old for old, new in RENAMED.items()}
+        counted = {old_names.get(k, k): v for k, v in settings.items() if k not in LATER or v != LATER[k](settings)}
         digest = hashlib.sha256(json.dumps([counted, data], sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.dataset}-{self.model}-{self.protocol}-s{self.seed}-{digest}"
 

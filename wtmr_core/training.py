@@ -184,7 +184,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "clip_seconds": described["input"]["seconds"],
         "classes": len(index.classes),
         "skipped": index.skips(),
-        "remarks": {reason: len(names) for reason, names in index.remarks.groupby("reason").name},
+        "remarks": index.remark_counts(),
         "examples": {"skipped": _first_names(index.skipped), "remarks": _first_names(index.remarks)},
     }
     tested = index.samples.iloc[data.parts["test"]]

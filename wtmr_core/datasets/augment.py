@@ -25,7 +25,7 @@ SIDED = re.compile(r"(left|right)(wards?)?|(anti|counter)?clockwise")  # words t
 
 
 @dataclass(frozen=True)
-class Draw:
+class Augmentation:
     """How strongly to augment, and from which generator (on the CPU, so that every device draws alike).
 
     Units as in `settings.Settings`. `per_frame`: pictures are augmented anew for each frame. `share`: the clips to
@@ -47,21 +47,21 @@ class Draw:
     share: tuple[int, int, int] | None = None
     mirrorable: Tensor | None = None
 
-    def drawn(self, draw: Callable, shape: Sequence[int]) -> Tensor:
-        """This share of the numbers that `draw` gives for the batch; the first axis of `shape` is clips, or
+    def sample(self, sampler: Callable, shape: Sequence[int]) -> Tensor:
+        """This share of the numbers that `sampler` gives for the batch; the first axis of `shape` is clips, or
         frames of clips."""
-        first, behind, whole = self.share or (0, shape[0], shape[0])
-        rows = shape[0] // (behind - first)  # of a clip
-        return draw((whole * rows, *shape[1:]), generator=self.generator)[first * rows : behind * rows]
+        first, stop, whole = self.share or (0, shape[0], shape[0])
+        rows = shape[0] // (stop - first)  # of a clip
+        return sampler((whole * rows, *shape[1:]), generator=self.generator)[first * rows : stop * rows]
 
     def uniform(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
         """Numbers between `low` and `high`."""
-        return self.drawn(torch.rand, shape) * (high - low) + low
+        return self.sample(torch.rand, shape) * (high - low) + low
 
     def mirrored(self, count: int) -> Tensor:
         """(count,) bool, true with probability `flip` where a clip, or a frame of it, may be mirrored; it always draws
         as much."""
-        chosen = self.drawn(torch.rand, (count,)) < self.flip
+        chosen = self.sample(torch.rand, (count,)) < self.flip
         if self.mirrorable is None:
             return chosen
         return chosen & self.mirrorable.repeat_interleave(count // len(self.mirrorable))
@@ -96,39 +96,40 @@ def pick(
     return ((torch.arange(frames) + place) * (stored / frames)).long().clamp(max=stored - 1)
 
 
-def frames(clips: Tensor, draw: Draw | None = None) -> Tensor:
-    """(b, t, h, w, c) uint8 -> (b, t, c, h, w) float, normalised as the paper did; augmented with `draw`."""
+def frames(clips: Tensor, augmentation: Augmentation | None = None) -> Tensor:
+    """(b, t, h, w, c) uint8 -> (b, t, c, h, w) float, normalised as the paper did; augmented with `augmentation`."""
     t = clips.shape[1]
     x = rearrange(clips, "b t h w c -> b t c h w").float() / 255
-    if draw is not None:
-        if draw.per_frame:  # every frame is a clip of its own
+    if augmentation is not None:
+        if augmentation.per_frame:  # every frame is a clip of its own
             x = rearrange(
-                _augmented(rearrange(x, "b t c h w -> (b t) 1 c h w"), draw), "(b t) 1 c h w -> b t c h w", t=t
+                _augmented(rearrange(x, "b t c h w -> (b t) 1 c h w"), augmentation), "(b t) 1 c h w -> b t c h w", t=t
             )
         else:
-            x = _augmented(x, draw)
+            x = _augmented(x, augmentation)
     mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (GREY if x.shape[2] == 1 else RGB))
     return (x - mean) / std
 
 
-def _augmented(x: Tensor, draw: Draw) -> Tensor:
+def _augmented(x: Tensor, augmentation: Augmentation) -> Tensor:
     """`x` (b, t, c, h, w) in 0-1 with one set of drawn numbers a clip."""
     b, t = x.shape[:2]
-    angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
-    scale = 1 / draw.uniform((b,), 1.0, 1.0 + draw.zoom)
-    mirror = 1 - 2 * draw.mirrored(b).float()
-    shift = draw.uniform((b, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
-    if draw.rotate or draw.zoom or draw.shift or draw.flip:
+    angle = torch.deg2rad(augmentation.uniform((b,), -augmentation.rotate, augmentation.rotate))
+    scale = 1 / augmentation.uniform((b,), 1.0, 1.0 + augmentation.zoom)
+    mirror = 1 - 2 * augmentation.mirrored(b).float()
+    furthest = 2 * augmentation.shift  # a picture is 2 wide in grid units
+    shift = augmentation.uniform((b, 2), -furthest, furthest)
+    if augmentation.rotate or augmentation.zoom or augmentation.shift or augmentation.flip:
         cos, sin = angle.cos() * scale, angle.sin() * scale
         theta = _matrices([cos * mirror, -sin, shift[:, 0]], [sin * mirror, cos, shift[:, 1]])  # b 2 3
         # frames go as channels, so that where each pixel comes from is worked out once a clip
         x = rearrange(x, "b t c h w -> b (t c) h w")
         grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
-        x = F.grid_sample(x, grid, padding_mode="zeros" if draw.per_frame else "border", align_corners=False)
+        x = F.grid_sample(x, grid, padding_mode="zeros" if augmentation.per_frame else "border", align_corners=False)
         x = rearrange(x, "b (t c) h w -> b t c h w", t=t)
-    if draw.jitter:
-        low, high = 1 - draw.jitter, 1 + draw.jitter
-        bright, contrast, colour = (draw.uniform((b, 1, 1, 1, 1), low, high).to(x.device) for _ in range(3))
+    if augmentation.jitter:
+        low, high = 1 - augmentation.jitter, 1 + augmentation.jitter
+        bright, contrast, colour = (augmentation.uniform((b, 1, 1, 1, 1), low, high).to(x.device) for _ in range(3))
         x = (x * bright).clamp_(0, 1)
         x = torch.lerp(x.mean(dim=(2, 3, 4), keepdim=True), x, contrast).clamp_(0, 1)
         if x.shape[2] == 3:
@@ -141,10 +142,10 @@ def _matrices(*rows: list[Tensor]) -> Tensor:
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
-def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> Tensor:
+def joints(clips: Tensor, augmentation: Augmentation | None = None, *, centred: bool = True) -> Tensor:
     """(b, t, m, j, 3) metres -> the same, centred on the first body's spine in the first frame it is seen.
 
-    Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. With `draw`:
+    Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. With `augmentation`:
     mirrored, turned about the vertical axis, then about the camera's (tilted), scaled, with noise; and joints
     dropped, each in all frames and bodies of its clip: it is then where the joint is that it hangs on.
     """
@@ -153,25 +154,27 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True) -> 
         first = seen[:, :, 0, 0, 0].float().argmax(dim=1)  # b
         spine = clips[torch.arange(len(clips), device=clips.device), first, 0, WAIST]  # b 3
         clips = torch.where(seen, clips - rearrange(spine, "b x -> b 1 1 1 x"), clips)
-    if draw is None:
+    if augmentation is None:
         return clips
     b = len(clips)
-    mirror = draw.mirrored(b).to(clips.device)
+    mirror = augmentation.mirrored(b).to(clips.device)
     flipped = clips[..., list(MIRROR), :] * torch.tensor([-1.0, 1.0, 1.0], device=clips.device)
     clips = torch.where(rearrange(mirror, "b -> b 1 1 1 1"), flipped, clips)
-    angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
-    scale = draw.uniform((b,), 1 - draw.zoom, 1 + draw.zoom)
-    noise = draw.joint_noise * draw.drawn(torch.randn, clips.shape) if draw.joint_noise else torch.zeros(1)
-    cos, sin, zero, one = angle.cos() * scale, angle.sin() * scale, torch.zeros(b), torch.ones(b)
-    turn = _matrices([cos, zero, sin], [zero, scale, zero], [-sin, zero, cos])  # b 3 3, about y
+    angle = torch.deg2rad(augmentation.uniform((b,), -augmentation.rotate, augmentation.rotate))
+    scale = augmentation.uniform((b,), 1 - augmentation.zoom, 1 + augmentation.zoom)
+    noise = torch.zeros(1)
+    if augmentation.joint_noise:
+        noise = augmentation.joint_noise * augmentation.sample(torch.randn, clips.shape)
+    cos, sin, zeros, ones = angle.cos() * scale, angle.sin() * scale, torch.zeros(b), torch.ones(b)
+    turn = _matrices([cos, zeros, sin], [zeros, scale, zeros], [-sin, zeros, cos])  # b 3 3, about y
     # drawn last, and only where asked for: runs without it see the numbers that they always saw
-    if draw.tilt:
-        angle = torch.deg2rad(draw.uniform((b,), -draw.tilt, draw.tilt))
+    if augmentation.tilt:
+        angle = torch.deg2rad(augmentation.uniform((b,), -augmentation.tilt, augmentation.tilt))
         cos, sin = angle.cos(), angle.sin()
-        turn = _matrices([cos, -sin, zero], [sin, cos, zero], [zero, zero, one]) @ turn
+        turn = _matrices([cos, -sin, zeros], [sin, cos, zeros], [zeros, zeros, ones]) @ turn
     clips = torch.einsum("btmjx,byx->btmjy", clips, turn.to(clips.device)) + noise.to(clips.device)
-    if draw.joint_dropout:
-        stand = _stand_ins(draw.drawn(torch.rand, (b, JOINTS)) < draw.joint_dropout).to(clips.device)
+    if augmentation.joint_dropout:
+        stand = _stand_ins(augmentation.sample(torch.rand, (b, JOINTS)) < augmentation.joint_dropout).to(clips.device)
         clips = torch.take_along_dim(clips, rearrange(stand, "b j -> b 1 1 j 1"), dim=3)
     return torch.where(seen, clips, torch.zeros_like(clips))
 

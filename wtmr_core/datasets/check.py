@@ -64,7 +64,7 @@ def report(
     except DataError as error:
         return findings | {"problems": [str(error)]}
     form = None if names_only else _format(dataset, reader)
-    verified = _Verified(module, form, workers)
+    verified = _Verifier(module, form, workers)
     skipped, remarks = [], []
     for name in names:
         try:
@@ -112,8 +112,8 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
     expected = "" if findings["expected"] is None else f" of {findings['expected']:,} expected"
     yield f"{findings['dataset']} in {printable(findings['root'])}"
     yield f"{findings['kept']:,} clips kept{expected}"
-    yield from _named("with a remark", findings["remarks"], findings["remarked_samples"])
-    yield from _named("skipped", findings["skipped"], findings["skipped_samples"])
+    yield from _reasons("with a remark", findings["remarks"], findings["remarked_samples"])
+    yield from _reasons("skipped", findings["skipped"], findings["skipped_samples"])
     if findings["foreign"]:
         counts = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in findings["foreign"].items())
         yield f"no part of the set: {sum(findings['foreign'].values()):,} files ({counts})"
@@ -141,10 +141,10 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
         yield f"as expected{unread}"
 
 
-def _named(what: str, counts: dict[str, int], samples: list[dict]) -> Iterator[str]:
+def _reasons(kind: str, counts: dict[str, int], samples: list[dict]) -> Iterator[str]:
     """How many there are for each reason, and the first of them by name."""
     for reason, n in counts.items():
-        yield f"{n:>9,} {what}: {printable(reason)}"
+        yield f"{n:>9,} {kind}: {printable(reason)}"
         rows = [row for row in samples if row["reason"] == reason]
         for row in rows[:SHOWN]:
             yield printable(f"{'':>10}{row['name']}" + (f" ({row['detail']})" if row["detail"] else ""))
@@ -152,7 +152,7 @@ def _named(what: str, counts: dict[str, int], samples: list[dict]) -> Iterator[s
             yield f"{'':>10}and {n - SHOWN:,} more (all with --json)"
 
 
-class _Verified:
+class _Verifier:
     """Reads each clip to its end once, however many splits it stands in."""
 
     def __init__(self, module: ModuleType, form: ClipFormat | None, workers: int | None):
@@ -168,13 +168,13 @@ class _Verified:
             part = replace(index, samples=todo, skipped=index.skipped[:0], remarks=index.remarks[:0])
             part = verify(part, self.module.read, self.form, workers=self.workers)
             self.read |= set(todo.name)
-            self.unreadable |= {row.name: Unreadable(row.reason, row.detail) for row in _each(part.skipped)}
-            self.remarks |= {row.name: (row.reason, row.detail) for row in _each(part.remarks)}
+            self.unreadable |= {row.name: Unreadable(row.reason, row.detail) for row in _records(part.skipped)}
+            self.remarks |= {row.name: (row.reason, row.detail) for row in _records(part.remarks)}
         kept = set(index.samples.name)
         return index.without({n: e for n, e in self.unreadable.items() if n in kept}).with_remarks(self.remarks)
 
 
-def _each(table: pd.DataFrame) -> Iterator:
+def _records(table: pd.DataFrame) -> Iterator:
     return table.itertuples(index=False)
 
 

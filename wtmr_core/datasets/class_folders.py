@@ -29,7 +29,7 @@ class Media:
 
     def __init__(self, tree: Tree, kinds: Callable[[Folder], tuple[Names, Names]]):
         self.tree = tree
-        self.of = {folder.path: kinds(folder) for folder in tree.own()}
+        self.of = {folder.path: kinds(folder) for folder in tree.readable()}
         self.busy = {above for path, names in self.of.items() if any(names) for above in _above(path)}
         self.folders = [p for p, (files, images) in self.of.items() if files or (images and p not in self.busy)]
 
@@ -86,13 +86,13 @@ class ClassFolders(ABC):
         self.foreign.update(suffixes(rest))
 
     def _frames(self, folder: Folder, stem: str, images: Names) -> Iterator[Recording]:
-        frames, others, why = frames_in(folder, list(map(Path, images)))
+        frames, rest, why = frames_in(folder, list(map(Path, images)))
         if why:
             self._skip(folder.parent, stem, folder.path, why.reason, why.detail, len(images))
             return
-        self.foreign.update(suffixes([file.name for file in others]))
-        if others:
-            self.remarks[self.name(folder.parent, stem)] = beside(others)
+        self.foreign.update(suffixes([file.name for file in rest]))
+        if rest:
+            self.remarks[self.name(folder.parent, stem)] = beside(rest)
         yield from self._known(folder.parent, stem, folder.path, len(frames))
 
     def _known(self, folder: str, stem: str, path: str, files: int) -> Iterator[Recording]:

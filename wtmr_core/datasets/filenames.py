@@ -45,8 +45,8 @@ def sequence(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     Frames have names that differ in one number alone (or in several that change together, as a number and a time).
     Of several such families the largest is the sequence. Pictures without a number are no frames.
     """
-    frames, _, others = numbered(files)
-    return frames, others
+    frames, _, rest = numbered(files)
+    return frames, rest
 
 
 def numbered(files: Iterable[Path]) -> tuple[list[Path], list[int], list[Path]]:
@@ -91,7 +91,7 @@ def missing(numbers: list[int]) -> tuple[int, bool]:
     not sure where less than half of all steps are the common one, nor where the numbers lie at even steps from first
     to last, rounded, as those of frames that were chosen from a longer recording.
     """
-    steps = [after - before for before, after in pairwise(numbers) if after > before]
+    steps = [later - earlier for earlier, later in pairwise(numbers) if later > earlier]
     if not steps:
         return 0, False
     common, times = min(Counter(steps).items(), key=lambda item: (-item[1], item[0]))

@@ -51,7 +51,7 @@ NOT_A_CLASS = "not a class of HMDB51"
 
 def recognise(root: Path) -> None:
     """Raises `NotThisSet`, saying what lies there, unless recordings of HMDB51's classes lie at or below `root`."""
-    _Recordings(_Told(Tree(root)))
+    _Recordings(_Declaration(Tree(root)))
 
 
 def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
@@ -75,12 +75,12 @@ def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | No
     """
     if split not in (*SPLITS, MANIFEST, *FOLDS, "-"):
         raise DataError(f"hmdb51 has no split {split!r}; there are {', '.join((*SPLITS, MANIFEST, *FOLDS))}")
-    told = _Told(Tree(root), lists)
-    found = _Recordings(told)
-    clips = {tuple(name.split("/")): clip for name, clip in found.kept.items()}
-    assigned, official = told.parts(split, clips, found.classes)
+    declared = _Declaration(Tree(root), lists)
+    recordings = _Recordings(declared)
+    clips = {tuple(name.split("/")): clip for name, clip in recordings.kept.items()}
+    assigned, official = declared.parts(split, clips, recordings.classes)
     rows = [
-        (clip.name, clip.path, found.classes.index(key[0]), *assigned[key], clip.files)
+        (clip.name, clip.path, recordings.classes.index(key[0]), *assigned[key], clip.files)
         for key, clip in clips.items()
         if key in assigned
     ]
@@ -92,23 +92,23 @@ def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | No
     absent = [
         ("/".join(key), "in the split list, not on disk", f"split {split}", 0)
         for key in assigned
-        if key not in clips and "/".join(key) not in found.lost
+        if key not in clips and "/".join(key) not in recordings.lost
     ]
-    samples, skipped = frames_of(rows, found.skipped + unlisted + absent)
+    samples, skipped = frames_of(rows, recordings.skipped + unlisted + absent)
     return Index(
         "hmdb51",
         root,
         split,
-        found.classes,
+        recordings.classes,
         samples,
         skipped,
         expected=OFFICIAL_CLIPS if official else None if split == "-" else len(assigned),
         expected_parts=OFFICIAL_PARTS if official else {},
         expected_skips=HARMLESS,
-        notes=(*told.notes, *told.tree.notes),
-        foreign=dict(sorted(found.foreign.items())),
-        used=len(told.used),
-    ).with_remarks(found.remarks)
+        notes=(*declared.notes, *declared.tree.notes),
+        foreign=dict(sorted(recordings.foreign.items())),
+        used=len(declared.used),
+    ).with_remarks(recordings.remarks)
 
 
 def read(path: Path, form: ClipFormat):
@@ -125,7 +125,7 @@ def film(name: str, clip: str) -> str:
     return f"{name}/{match.group(1) if match else clip}"
 
 
-class _Told:
+class _Declaration:
     """What a set says of itself: `known`, the names that are classes; its split lists; its manifest.
 
     `media` is what its folders hold, `used` are the lists and tables read, `notes` what there is to say of them.
@@ -179,43 +179,43 @@ class _Told:
 class _Recordings(ClassFolders):
     """The recordings below a root that are of known classes; see `ClassFolders`."""
 
-    def __init__(self, told: _Told):
-        self.told = told
-        if not told.media.folders:
-            raise NotThisSet(told.tree.without("class folders with videos or folders of frames"))
-        super().__init__(told.media, told.used)
-        seen = {name.split("/")[0] for name in self.lost | set(self.kept)} & told.known
+    def __init__(self, declared: _Declaration):
+        self.declared = declared
+        if not declared.media.folders:
+            raise NotThisSet(declared.tree.without("class folders with videos or folders of frames"))
+        super().__init__(declared.media, declared.used)
+        seen = {name.split("/")[0] for name in self.lost | set(self.kept)} & declared.known
         if not seen:
-            raise told.manifest_error or NotThisSet(self._unknown())
-        folders = {nfc(folder.name) for folder in told.tree if not folder.aside}
-        self.classes = told.classes or tuple(sorted(seen | (told.known & folders)))
+            raise declared.manifest_error or NotThisSet(self._unknown())
+        folders = {nfc(folder.name) for folder in declared.tree if not folder.aside}
+        self.classes = declared.classes or tuple(sorted(seen | (declared.known & folders)))
         self.skipped += [(f"{name}/", EMPTY, "", 0) for name in self.classes if name not in seen]
 
     def name(self, folder: str, stem: str) -> str:
         return f"{_label(folder)}/{stem}"
 
     def refusal(self, folder: str, stem: str, path: str) -> tuple[str, str] | None:
-        told, label = self.told, _label(folder)
-        if label in told.known:
+        declared, label = self.declared, _label(folder)
+        if label in declared.known:
             return None
         if not label:
             return NO_CLASS, "put it into the folder of its class"
-        if told.classes:
+        if declared.classes:
             raise DataError(
-                f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
+                f"{declared.tree.root}: classes.txt does not name the class folder {printable(label)} "
                 f"(of {printable(path)}): add it, or move what is no part of the set"
             )
         return NOT_A_CLASS, f"the folder {label}"
 
     def is_clip(self, folder: Folder) -> bool:
-        return _label(folder.parent) in self.told.known and nfc(folder.name) not in self.told.known
+        return _label(folder.parent) in self.declared.known and nfc(folder.name) not in self.declared.known
 
     def _unknown(self) -> str:
         """Why none of the recordings is of HMDB51, in words."""
-        root = self.told.tree.root
-        if any(folder.name.lower().startswith("videosequence") for folder in self.told.tree.own()):
+        root = self.declared.tree.root
+        if any(folder.name.lower().startswith("videosequence") for folder in self.declared.tree.readable()):
             return f"{root} holds SVideoQA's videosequence folders, not HMDB51's class folders: it is read as svideoqa"
-        media = self.told.media
+        media = self.declared.media
         labels = {path if media.of[path][0] else path.rpartition("/")[0] for path in media.folders}
         names = sorted({printable(label.rpartition("/")[2]) or "the root itself" for label in labels})
         return (

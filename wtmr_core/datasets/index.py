@@ -158,8 +158,8 @@ class Index:
         `contents` has a digest of each clip's recordings, in the order of `samples`.
         """
         rows = zip(self.samples.name, self.samples.label, self.samples.group, self.samples.split, contents, strict=True)
-        told = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+        identity = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
 
 def frames_of(samples: Iterable[tuple], skipped: Iterable[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -26,7 +26,7 @@ Clip = tuple[str, str]  # its class and its name
 
 def manifest(tree: Tree) -> str | None:
     """The path below the root of the manifest, the nearest to the root; raises `DataError` where two differ."""
-    folders = [folder.path for folder in tree.own() if MANIFEST_FILE in folder.files]
+    folders = [folder.path for folder in tree.readable() if MANIFEST_FILE in folder.files]
     folder = the_one(tree, MANIFEST_FILE, folders, lambda f: (tree.root / join(f, MANIFEST_FILE)).read_bytes())
     return None if folder is None else join(folder, MANIFEST_FILE)
 
@@ -65,17 +65,17 @@ def folded(assigned: dict[Clip, tuple[str, str]], fold: int, count: int) -> dict
     return {clip: (group, parts.get(clip, "unused")) for clip, (group, _) in assigned.items()}
 
 
-def lists_folder(tree: Tree, given: Path | None = None) -> Path | None:
-    """The folder of the split lists: `given`, else the nearest to the root below it, else `LISTS` beside the root.
+def lists_folder(tree: Tree, place: Path | None = None) -> Path | None:
+    """The folder of the split lists: `place`, else the nearest to the root below it, else `LISTS` beside the root.
 
     Raises `DataError` where two as near differ. (The two archives of HMDB51 are often unpacked side by side.)
     """
-    if given is None:
-        folders = [folder.path for folder in tree.own() if any(map(_LIST.fullmatch, folder.files))]
+    if place is None:
+        folders = [folder.path for folder in tree.readable() if any(map(_LIST.fullmatch, folder.files))]
         folder = the_one(tree, "a folder of split lists", folders, lambda f: checksum(tree.root / f))
-        given = tree.root.parent / LISTS if folder is None else tree.root / folder
+        place = tree.root.parent / LISTS if folder is None else tree.root / folder
     try:
-        return given if list_files(given) else None
+        return place if list_files(place) else None
     except OSError:
         return None
 

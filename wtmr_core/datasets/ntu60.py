@@ -172,7 +172,7 @@ def _list(tree: Tree, name: str) -> tuple[list[str] | None, set[str], list[str]]
     None for a list that is not there. What stands before the first name is a heading. Raises `DataError`, naming file
     and line, for a line that is no name, for a list without any, and where two lists as near to the root differ.
     """
-    folders = [folder.path for folder in tree.own() if name in folder.files]
+    folders = [folder.path for folder in tree.readable() if name in folder.files]
     folder = the_one(tree, name, folders, lambda f: (tree.root / f / name).read_bytes())
     file = tree.root.parent / name if folder is None else tree.root / folder / name
     if folder is None and not os.path.isfile(file):

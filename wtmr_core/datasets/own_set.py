@@ -66,11 +66,11 @@ class OwnSet(ClassFolders):
     are none in class folders, and `DataError` where classes.txt, manifest.csv, groups.txt or part folders do not serve.
     """
 
-    def __init__(self, dataset: str, root: Path, kinds: Callable[[Folder], tuple[Names, Names]], what: str):
+    def __init__(self, dataset: str, root: Path, kinds: Callable[[Folder], tuple[Names, Names]], kind: str):
         self.dataset, self.root, self.tree = dataset, root, Tree(root)
         media = Media(self.tree, kinds)
         if not media.folders:
-            raise NotThisSet(self.tree.without(f"class folders with {what}"))
+            raise NotThisSet(self.tree.without(f"class folders with {kind}"))
         self.named, used, self.notes = class_names(self.tree, media.folders)
         self.part_folders = self._part_folders(media)
         self.manifest: dict[tuple[str, str], tuple[str, str]] = {}
@@ -142,7 +142,7 @@ class OwnSet(ClassFolders):
     def _class_folders(self) -> tuple[str, ...]:
         """The names of the folders that lie where those of classes do and hold recordings; the others are told of."""
         classes = set()
-        level = [f for f in self.tree.own() if depth(f.path) == (2 if self.part_folders else 1)]
+        level = [f for f in self.tree.readable() if depth(f.path) == (2 if self.part_folders else 1)]
         for folder in level:
             if self.part_folders and folder.parent not in self.part_folders:
                 continue
@@ -200,10 +200,10 @@ class OwnSet(ClassFolders):
 
     def splits(self) -> tuple[str, ...]:
         """Those given, the default first; and `cut`, where there are groups enough for it or no other split."""
-        given = self.given()
-        return (*given, CUT) if not given or len(set(self.groups)) >= FEWEST_GROUPS else tuple(given)
+        declared = self.declared_splits()
+        return (*declared, CUT) if not declared or len(set(self.groups)) >= FEWEST_GROUPS else tuple(declared)
 
-    def given(self) -> list[str]:
+    def declared_splits(self) -> list[str]:
         """The splits that come with the set."""
         return [FOLDERS] * bool(self.part_folders) + [MANIFEST] * bool(self.manifest)
 

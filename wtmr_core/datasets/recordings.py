@@ -34,35 +34,35 @@ def distinct(recordings: Iterable[Recording]) -> tuple[dict[str, Recording], lis
         alike.setdefault(recording.name, []).append(recording)
     kept, skipped = {}, []
     for name, same in alike.items():
-        for one in same:
-            others = [printable(other.path) for other in same if other is not one]
-            if not is_utf8(one.path):
-                skipped.append((printable(one.path), "its name is not UTF-8", "rename it", one.files))
-            elif others:
-                detail = f"as {', '.join(others)}: keep one, or rename them"
-                skipped.append((one.path, "more than one recording of one name", detail, one.files))
+        for recording in same:
+            rivals = [printable(rival.path) for rival in same if rival is not recording]
+            if not is_utf8(recording.path):
+                skipped.append((printable(recording.path), "its name is not UTF-8", "rename it", recording.files))
+            elif rivals:
+                detail = f"as {', '.join(rivals)}: keep one, or rename them"
+                skipped.append((recording.path, "more than one recording of one name", detail, recording.files))
             else:
-                kept[name] = one
+                kept[name] = recording
     return kept, skipped
 
 
 def frames_in(folder: Folder, images: list[Path]) -> tuple[list[Path], list[Path], Unreadable | None]:
     """The frames among the `images` of a folder, its other images, and why they are no recording, or None."""
-    frames, others = _parted(images)
+    frames, rest = _parted(images)
     if not frames:
         reason = Unreadable("no frames", f"{images[0].name} bears no number" if images else folder.path)
     elif broken := next((frame.name for frame in frames if frame.name in folder.broken), None):
         reason = Unreadable("a frame cannot be read", f"{join(folder.path, broken)}: {folder.broken[broken]}")
-    elif len(others) >= len(frames) and len(rival := sequence(others)[0]) == len(frames):
+    elif len(rest) >= len(frames) and len(rival := sequence(rest)[0]) == len(frames):
         reason = Unreadable("two sequences of frames in one folder", f"{frames[0].name}, … and {rival[0].name}, …")
     else:
         reason = None
-    return frames, others, reason
+    return frames, rest, reason
 
 
-def beside(others: list[Path]) -> tuple[str, str]:
-    """The remark on a recording that has the images `others` beside its frames."""
-    return "images beside its frames", f"{len(others)}, the first: {printable(others[0].name)}"
+def beside(images: list[Path]) -> tuple[str, str]:
+    """The remark on a recording that has the images `images` beside its frames."""
+    return "images beside its frames", f"{len(images)}, the first: {printable(images[0].name)}"
 
 
 def _parted(images: list[Path]) -> tuple[list[Path], list[Path]]:

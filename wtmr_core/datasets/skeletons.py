@@ -80,8 +80,8 @@ class SkeletonSet(OwnSet):
         match = _name(clip)
         return f"P{match[3]}" if match else ""
 
-    def given(self) -> list[str]:
-        return super().given() + [CROSS_SUBJECT] * (len(set(self._by_performer())) == 2)
+    def declared_splits(self) -> list[str]:
+        return super().declared_splits() + [CROSS_SUBJECT] * (len(set(self._by_performer())) == 2)
 
     def parts(self, split: str) -> list[str]:
         if split != CROSS_SUBJECT:

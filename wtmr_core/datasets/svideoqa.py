@@ -107,14 +107,6 @@ def read(path: Path, form: ClipFormat):
     return read_frames(path, form)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The `question` and `answer` columns of a .csv or .xls file (of all its sheets that are not empty), as text.
-
-    Raises `Unreadable`, naming file and line, where the file, the columns or a row do not serve; see `text.rows`.
-    """
-    return pd.DataFrame(_rows(path)[0], columns=COLUMNS)
-
-
 @dataclass
 class _Camera:
     """One camera folder: its recording, the number of its sequence, its tables' words, and what was seen on the way."""
@@ -139,7 +131,7 @@ class _Camera:
 
 def _sequences(tree: Tree) -> dict[int, str]:
     """The name of each sequence by its number; raises `NotThisSet` where there is none."""
-    matches = sorted((m for folder in tree.own() if (m := SEQUENCE.match(folder.name))), key=_order)
+    matches = sorted((m for folder in tree.readable() if (m := SEQUENCE.match(folder.name))), key=_order)
     if not matches:
         raise NotThisSet(tree.without("videosequence-NNN folders"))
     return {int(match[1]): match.string for match in reversed(matches)}
@@ -166,9 +158,9 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
             images = numbered(images)[0]
         if depth < len(parts) - 1 and (images or leaf):
             number = int(SEQUENCE.match(parts[depth])[1])
-            camera, others = _camera(tree, folder, images, number, "/".join([names[number], *parts[depth + 1 :]]))
+            camera, rest = _camera(tree, folder, images, number, "/".join([names[number], *parts[depth + 1 :]]))
             cameras.append(camera)
-            taken = {*(image.name for image in images), *camera.tables} - others
+            taken = {*(image.name for image in images), *camera.tables} - rest
         elif images:
             where = "a camera folder" if depth < len(parts) else "a folder named videosequence-NNN"
             skipped.append((printable(folder.path), f"frames outside {where}", "", len(images)))
@@ -181,17 +173,17 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
 
 def _camera(tree: Tree, folder: Folder, images: list[Path], number: int, name: str) -> tuple[_Camera, set[str]]:
     """A camera folder, and its images that are none of its frames."""
-    frames, others, why = frames_in(folder, images)
+    frames, rest, why = frames_in(folder, images)
     if why:
-        frames, others = images, []
-    remark = beside(others) if others else None
+        frames, rest = images, []
+    remark = beside(rest) if rest else None
     tables = sorted(n for n in folder.entries if Path(n).suffix.lower() in TABLES and n[0] not in ".~")
     words, encodings, empty = _words(tree.root / folder.path, tables)
     if empty and not remark:
         remark = "rows without an answer", f"{empty}"
     tables = [table for table in tables if table not in folder.broken]
     recording = Recording(name, folder.path, len(frames))
-    return _Camera(recording, number, tables, words, encodings, why, remark), {file.name for file in others}
+    return _Camera(recording, number, tables, words, encodings, why, remark), {file.name for file in rest}
 
 
 def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, list[str], int]:
@@ -204,10 +196,10 @@ def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, lis
     cells, encodings = [], []
     for table in tables:
         try:
-            some, encoding = _rows(folder / table)
+            pairs, encoding = read_table(folder / table)
         except Unreadable as error:
             return error, encodings, 0
-        cells += some
+        cells += pairs
         encodings.append(encoding)
     pattern = re.compile(r"\b(" + "|".join(WORDS) + r")\b")
     questions, answers = (Counter(pattern.findall(" ".join(row[c] for row in cells).lower())) for c in COLUMNS)
@@ -217,15 +209,21 @@ def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, lis
 
 def _words_of_all(cameras: list[_Camera]) -> dict[int, str]:
     """The published reading's one word for all cameras of a sequence, by its number: from what was asked of any."""
-    told: dict[int, set[str]] = {}
+    words_of: dict[int, set[str]] = {}
     for camera in cameras:
         if not isinstance(camera.words, Unreadable):
-            told.setdefault(camera.number, set()).update(camera.words)
-    return {number: min(words, key=WORDS.index) for number, words in told.items() if words}
+            words_of.setdefault(camera.number, set()).update(camera.words)
+    return {number: min(choices, key=WORDS.index) for number, choices in words_of.items() if choices}
 
 
-def _rows(path: Path) -> tuple[list[dict[str, str]], str]:
-    """The questions and answers of a table, and its encoding."""
+def read_table(path: Path) -> tuple[list[dict[str, str]], str]:
+    """Read a .csv or .xls table of questions and answers: its rows, of all sheets that are not empty, and its encoding.
+
+    A row is {"question": text, "answer": text}.
+
+    Raises:
+        Unreadable: naming file and line, where the file, its columns or a row cannot be used; see `text.rows`.
+    """
     if path.suffix.lower() == ".csv":
         try:
             table, encoding = read_csv(path, COLUMNS)

@@ -57,8 +57,8 @@ def remark(path: Path, encoding: str) -> list[str]:
     return [] if encoding == "utf-8" else [f"{path} was read as {encoding}"]
 
 
-def the_one(tree: Tree, what: str, folders: list[str], content: Callable[[str], object]) -> str | None:
-    """The folder to read `what` in, of those that hold one: the nearest to the root, or None where there is none.
+def the_one(tree: Tree, kind: str, folders: list[str], content: Callable[[str], object]) -> str | None:
+    """The folder to read `kind` in, of those that hold one: the nearest to the root, or None where there is none.
 
     Deeper ones are named in the notes of `tree`. Raises `DataError` where several as near differ in their `content`:
     which one is meant cannot be told.
@@ -66,10 +66,10 @@ def the_one(tree: Tree, what: str, folders: list[str], content: Callable[[str], 
     near = [f for f in folders if depth(f) == min(map(depth, folders))]
     for other in near[1:]:
         if content(other) != content(near[0]):
-            one, other = (tree.root / printable(f) for f in (near[0], other))
-            raise DataError(f"{what} lies in {one} and another in {other}: keep one, or give one folder as root")
+            first, other = (tree.root / printable(f) for f in (near[0], other))
+            raise DataError(f"{kind} lies in {first} and another in {other}: keep one, or give one folder as root")
     if deeper := [str(tree.root / printable(f)) for f in folders if f not in near]:
-        tree.notes.append(f"{what} is read in {tree.root / printable(near[0])}; not read: {', '.join(deeper)}")
+        tree.notes.append(f"{kind} is read in {tree.root / printable(near[0])}; not read: {', '.join(deeper)}")
     return near[0] if near else None
 
 
@@ -81,7 +81,7 @@ def class_names(tree: Tree, recordings: Iterable[str]) -> tuple[tuple[str, ...] 
     above a part of the recordings only, and where two that lie above them differ.
     """
     recordings, above = list(recordings), []
-    for folder in tree.own():
+    for folder in tree.readable():
         if CLASSES in folder.files and (inside := sum(within(r, folder.path) for r in recordings)):
             if inside < len(recordings):
                 file = tree.root / join(folder.path, CLASSES)

@@ -70,7 +70,7 @@ class Tree:
     def __iter__(self) -> Iterator[Folder]:
         return iter(self.folders.values())
 
-    def own(self) -> Iterator[Folder]:
+    def readable(self) -> Iterator[Folder]:
         """The folders that may hold recordings, lists or tables."""
         return (folder for folder in self if not folder.aside and not folder.unread)
 
@@ -78,13 +78,13 @@ class Tree:
         """(path, reason, detail) of each folder that was not read."""
         return [(f"{printable(f.path)}/", f.unread, f.detail) for f in self if f.unread]
 
-    def without(self, what: str) -> str:
-        """In words: that there is no `what` below the root, and what lies there instead."""
+    def without(self, kind: str) -> str:
+        """In words: that there is no `kind` below the root, and what lies there instead."""
         names = [name for folder in self for name in folder.entries]
         lies = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in suffixes(names).most_common(5))
         unread = [f"{path} ({detail or reason})" for path, reason, detail in self.unread()]
         return (
-            f"{self.root}: no {what} at or below it; "
+            f"{self.root}: no {kind} at or below it; "
             + (f"its files: {lies}" if lies else "there are no files")
             + (f"; not read: {', '.join(unread[:3])}" if unread else "")
         )

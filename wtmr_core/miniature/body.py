@@ -95,7 +95,7 @@ class Person:
     long_hair: bool
 
 
-def draw_person(rng: np.random.Generator) -> Person:
+def random_person(rng: np.random.Generator) -> Person:
     """Draw somebody at random."""
     stature = float(np.clip(rng.normal(1.68, 0.09), 1.48, 1.92))
     offsets = np.zeros((26, 3))
@@ -329,12 +329,12 @@ def perform(
     for step, start, end, facing in zip(
         steps, edges, edges[1:], np.unwrap([step.heading for step in steps]), strict=False
     ):
-        own = np.zeros_like(angles)
+        bend = np.zeros_like(angles)
         progress = (times - step.start) / (step.end - step.start)
-        ACTIONS[step.action](own, progress, times - step.start, person, rng)
+        ACTIONS[step.action](bend, progress, times - step.start, person, rng)
         # the share of this step; at every time the shares add to 1
         share = np.clip((times - start) / 0.4 + 0.5, 0, 1) - np.clip((times - end) / 0.4 + 0.5, 0, 1)
-        angles += share[:, None, None] * own
+        angles += share[:, None, None] * bend
         heading += share * facing
         speed += share * (step.action in MOVING) * walking_speed(person)
 

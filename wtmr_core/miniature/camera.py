@@ -73,7 +73,7 @@ class Room:
     light: float = 1.0
 
 
-def draw_room(rng: np.random.Generator) -> Room:
+def random_room(rng: np.random.Generator) -> Room:
     """Draw a room at random, its furniture along the walls.
 
     Walls, floor and furniture are rather light, so that people, mostly darker, stand out: a network of a minute's
@@ -128,7 +128,7 @@ def chair(x: float, z: float, heading: float, colour: tuple[float, float, float]
     return tuple(boxes)
 
 
-def show_room(
+def render_room(
     room: Room, camera: Camera, boxes: tuple[Box, ...] = (), clear: float = 0.6
 ) -> tuple[np.ndarray, np.ndarray]:
     """The empty room seen by the camera: picture (h, w, 3) uint8 and depth (h, w) float32 in metres.
@@ -165,8 +165,8 @@ def show_room(
     picture[floor & joint] *= 0.75
     picture[(axis == 1) & ~floor] = 235
 
-    behind = [b for b in room.furniture if camera.see((np.array(b.low) + b.high) / 2)[2] > camera.distance + clear]
-    for box in (*behind, *boxes):
+    distant = [b for b in room.furniture if camera.see((np.array(b.low) + b.high) / 2)[2] > camera.distance + clear]
+    for box in (*distant, *boxes):
         t0, t1 = (np.array(box.low, np.float32) - eye) / rays, (np.array(box.high, np.float32) - eye) / rays
         enter = np.minimum(t0, t1)
         near, face = enter.max(-1), enter.argmax(-1)

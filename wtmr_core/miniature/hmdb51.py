@@ -11,7 +11,7 @@ import numpy as np
 
 from wtmr_core.miniature import body
 from wtmr_core.miniature.body import Step
-from wtmr_core.miniature.camera import Camera, chair, draw_room, show_room
+from wtmr_core.miniature.camera import Camera, chair, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, Scene
 from wtmr_core.miniature.recording import (
     FPS,
@@ -117,7 +117,7 @@ def _record(root: Path, seed: int, job: Shot | int) -> tuple[list, list]:
 
 def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) -> tuple[Scene, list]:
     film = generator(seed, "hmdb51", shot.film)
-    person, room, turn = body.draw_person(film), draw_room(film), film.uniform(-math.pi, math.pi)
+    person, room, turn = body.random_person(film), random_room(film), film.uniform(-math.pi, math.pi)
     person = replace(person, tempo=person.tempo * rng.uniform(0.85, 1.2), vigour=person.vigour * rng.uniform(0.7, 1.1))
     turn += rng.normal(0, 0.2)
     times = np.arange(shot.frames) / FPS
@@ -145,7 +145,7 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) 
     sweep = rng.uniform(-margin, margin, (2, 2)) * shot.moving_camera
     pan = margin + sweep[0] + np.linspace(0, 1, shot.frames)[:, None] * (sweep[1] - sweep[0])
     scene = Scene(
-        *show_room(room, camera, chairs),
+        *render_room(room, camera, chairs),
         [Figure(person, joints, camera)],
         margin,
         pan.round().astype(int),
@@ -160,7 +160,7 @@ def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple
     right, away = camera.axes[0], np.array([math.sin(turn), 0, math.cos(turn)])
     figures, episodes = [], []
     for m in range(people):
-        person = body.draw_person(rng)
+        person = body.random_person(rng)
         lane = (m - (people - 1) / 2) * 0.7  # one behind the other, so that they pass and hide each other
         spot = rng.uniform(-1.6, 1.6) * right + lane * away
         position, steps, clock = spot[[0, 2]], [], 0.0
@@ -175,5 +175,5 @@ def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple
         joints = body.perform(person, steps, times, rng, tuple(position))
         figures.append(Figure(person, joints, camera))
         episodes += episodes_of(name, m, steps, len(times) / FPS)
-    view = show_room(draw_room(rng), camera, clear=1.5)
+    view = render_room(random_room(rng), camera, clear=1.5)
     return Scene(*view, figures, 0, np.zeros((len(times), 2), int)), episodes

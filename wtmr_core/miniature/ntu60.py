@@ -63,7 +63,7 @@ def _record(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[list, lis
     people, steps = [], []
     for m in range(2 if sample.action in TWO_PERSON else 1):
         manner = generator(seed, "ntu60", "performer", sample.performer + 100 * m)
-        person = body.draw_person(manner)
+        person = body.random_person(manner)
         person = replace(
             person, tempo=person.tempo * rng.uniform(0.8, 1.25), vigour=person.vigour * rng.uniform(0.6, 1.1)
         )

@@ -105,7 +105,7 @@ def _nothing_of_others(root: Path, dataset: str) -> None:
         raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
     if names and mark["dataset"] != dataset:
         raise FileExistsError(f"{root} holds the miniature {mark['dataset']}: choose another folder for {dataset}")
-    if others := [name for name in names if not OWN[dataset].fullmatch(name)]:
+    if foreign := [name for name in names if not OWN[dataset].fullmatch(name)]:
         raise FileExistsError(
-            f"{root} would be made anew, but {others[0]} in it is no part of a miniature: move it away"
+            f"{root} would be made anew, but {foreign[0]} in it is no part of a miniature: move it away"
         )

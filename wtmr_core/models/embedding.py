@@ -78,12 +78,12 @@ class Encodings(nn.Module):
             self.time = nn.Parameter(resized_time(self.time, frames), requires_grad=self.time.requires_grad)
 
 
-def resized_position(position: Tensor, before: tuple[int, int], after: tuple[int, int]) -> Tensor:
+def resized_position(position: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
     """Positions (1, 1 + n, d) of one grid → of another; the class token's, the first, stays."""
-    if before == after:
+    if old == new:
         return position
-    places = rearrange(position[:, 1:], "1 (h w) d -> 1 d h w", h=before[0])
-    places = F.interpolate(places, size=after, mode="bicubic", align_corners=False)
+    places = rearrange(position[:, 1:], "1 (h w) d -> 1 d h w", h=old[0])
+    places = F.interpolate(places, size=new, mode="bicubic", align_corners=False)
     return torch.cat([position[:, :1], rearrange(places, "1 d h w -> 1 (h w) d")], dim=1)
 
 

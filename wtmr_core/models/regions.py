@@ -94,7 +94,7 @@ class FrameRegions(nn.Module):
         conv_channels: tuple[int, int],
         grid: tuple[int, int] = (2, 2),
         *,
-        own: bool = True,
+        separate: bool = True,
         learned: bool = True,
         context: bool = True,
         motion: bool = True,
@@ -111,7 +111,7 @@ class FrameRegions(nn.Module):
             self.backbone = _backbone(backbone, inputs, backbone_weights)
             inputs = self.backbone.feature_info.channels()[-1]
         stride, pool = (1, nn.Identity()) if backbone else (2, nn.MaxPool2d(2))
-        kernels = grid if own else (1, 1)
+        kernels = grid if separate else (1, 1)
         self.normalise = nn.BatchNorm2d(inputs)  # a difference of frames is a tenth of a frame
         self.steps = nn.Sequential(
             RegionConv(inputs, first, kernels, stride),
@@ -144,8 +144,8 @@ class FrameRegions(nn.Module):
                 "regions; change the size"
             )
         if self.motion:
-            before = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
-            clips = torch.cat([clips, clips - before], dim=2)
+            previous = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
+            clips = torch.cat([clips, clips - previous], dim=2)
         frames = rearrange(clips, "b t c h w -> (b t) c h w")
         if self.backbone is not None:
             (frames,) = self.backbone(frames)
@@ -185,14 +185,14 @@ class BodyRegions(nn.Module):
         self,
         conv_channels: tuple[int, int],
         *,
-        own: bool = True,
+        separate: bool = True,
         learned: bool = True,
         context: bool = True,
         motion: bool = True,
     ):
         super().__init__()
-        (first, second), self.motion, self.own = conv_channels, motion, own
-        inputs, r = 9 if motion else 3, len(PARTS) if own else 1
+        (first, second), self.motion, self.separate = conv_channels, motion, separate
+        inputs, r = 9 if motion else 3, len(PARTS) if separate else 1
         self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
         self.normalise = nn.BatchNorm2d(inputs)
         self.steps = nn.Sequential(
@@ -234,7 +234,7 @@ class BodyRegions(nn.Module):
             bodies = moving(bodies)
         body = self.normalise(rearrange(bodies, "i t j c -> i c t j"))
         parts = body[..., self.joints]  # (i, c, t, r, j)
-        if self.own:
+        if self.separate:
             maps = self.steps(rearrange(parts, "i c t r j -> i (r c) t j"))
             maps = rearrange(maps, "i (r c) t 1 -> i c t r", r=r)
         else:
@@ -304,9 +304,9 @@ def moving(bodies: Tensor) -> Tensor:
     A body that appears or is lost (all zero) in a frame does not move there.
     """
     seen = (bodies != 0).any(dim=3, keepdim=True).any(dim=2, keepdim=True)  # (i, t, 1, 1)
-    before = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
+    previous = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
     seen_before = torch.cat([seen[:, :1], seen[:, :-1]], dim=1)
-    move = (bodies - before) * (seen & seen_before)
+    move = (bodies - previous) * (seen & seen_before)
     return torch.cat([bodies, move, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
 
 
@@ -334,11 +334,11 @@ def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
     if weights and not Path(weights).is_file():
         raise FileNotFoundError(f"there is no file {weights} with weights of {name}")
 
-    def made(**given) -> nn.Module:
-        return timm.create_model(name, features_only=True, in_chans=channels, **given)
+    def create(**options) -> nn.Module:
+        return timm.create_model(name, features_only=True, in_chans=channels, **options)
 
     with torch.random.fork_rng(devices=()):  # so that the second starts with the numbers of this one
-        whole = made()
+        whole = create()
     reductions = whole.feature_info.reduction()
     if 4 not in reductions:
         raise ValueError(f"{name} has maps at 1/{', 1/'.join(map(str, reductions))} of each side, none at 1/4")
@@ -346,9 +346,9 @@ def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
         raise ValueError(f"the maps of {name} have their channels last; choose a network that has them first")
     quarter = (reductions.index(4),)
     if not weights:
-        return made(out_indices=quarter)
+        return create(out_indices=quarter)
     try:  # timm takes the weights from the local file alone, and adapts those of the first layer to our channels
-        network = made(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
+        network = create(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
     except Exception as error:  # readers raise many kinds
         raise ValueError(f"{weights} cannot be read as weights of {name}: damaged, or of another network") from error
     # timm passes over what the file lacks; such a weight is still as it was drawn

@@ -270,9 +270,9 @@ class JointsCNN(nn.Module):
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         channels = (3, *conv_channels, width)
         layers: list[nn.Module] = []
-        for before, after in pairwise(channels):
+        for inputs, outputs in pairwise(channels):
             # as released: a kernel along an axis of width one, which mixes no joints
-            layers += [nn.Conv2d(before, after, (1, 3), padding=(0, 1)), nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [nn.Conv2d(inputs, outputs, (1, 3), padding=(0, 1)), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.cnn = nn.Sequential(*layers)
         self.head = nn.Linear(width, classes)
 

@@ -138,7 +138,7 @@ def build(
         "regions": min(regions),
     }
     check_least(least)
-    parts = {"own": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
+    parts = {"separate": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
 
     if on_joints:
         if frames % patch:

@@ -62,23 +62,23 @@ def spread(results: Path) -> pd.DataFrame:
         raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
     table = _table(file, ("name", "dataset", "seed", "processor", *ACCURACIES), "python benchmarks/spread.py")
     rows: dict[str, dict[str, float]] = {name: {} for name in table.name.unique()}
-    for what in ACCURACIES:
+    for figure in ACCURACIES:
         for _, dataset in table.groupby("dataset", sort=False):
             runs_of = dataset.groupby("name", sort=False)
             freedom = len(dataset) - runs_of.ngroups
-            variance = (runs_of[what].var() * (runs_of.size() - 1)).sum() / freedom
+            variance = (runs_of[figure].var() * (runs_of.size() - 1)).sum() / freedom
             for name, runs in runs_of:
                 first = runs.iloc[0]
                 seeds, processors = runs[runs.processor == first.processor], runs[runs.seed == first.seed]
-                larger = max(variance, runs[what].var())
+                larger = max(variance, runs[figure].var())
                 margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(larger * (1 + 1 / len(runs)))
                 rows[name] |= {
-                    f"{what}_seeds_low": seeds[what].min(),
-                    f"{what}_seeds_high": seeds[what].max(),
-                    f"{what}_processors_low": processors[what].min(),
-                    f"{what}_processors_high": processors[what].max(),
-                    f"{what}_low": max(runs[what].mean() - margin, 0.0),
-                    f"{what}_high": min(runs[what].mean() + margin, 1.0),
+                    f"{figure}_seeds_low": seeds[figure].min(),
+                    f"{figure}_seeds_high": seeds[figure].max(),
+                    f"{figure}_processors_low": processors[figure].min(),
+                    f"{figure}_processors_high": processors[figure].max(),
+                    f"{figure}_low": max(runs[figure].mean() - margin, 0.0),
+                    f"{figure}_high": min(runs[figure].mean() + margin, 1.0),
                 }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
@@ -92,10 +92,11 @@ def accuracies(fresh: Path, kept: Path) -> pd.DataFrame:
     stated = spread(kept) if (kept / SPREAD).is_file() else pd.DataFrame()
     rows = []
     for name, pair in _runs(fresh).join(_runs(kept), lsuffix="_fresh", rsuffix="_committed", how="inner").iterrows():
-        for what in ACCURACIES:
-            now, before = pair[f"{what}_fresh"], pair[f"{what}_committed"]
-            low, high = stated.loc[name, [f"{what}_low", f"{what}_high"]] if name in stated.index else (np.nan, np.nan)
-            rows.append((name, what, before, now, now - before, low, high, low <= now <= high))
+        for figure in ACCURACIES:
+            new, old = pair[f"{figure}_fresh"], pair[f"{figure}_committed"]
+            bounds = [f"{figure}_low", f"{figure}_high"]
+            low, high = stated.loc[name, bounds] if name in stated.index else (np.nan, np.nan)
+            rows.append((name, figure, old, new, new - old, low, high, low <= new <= high))
     return pd.DataFrame(rows, columns=["name", "what", "committed", "fresh", "difference", "low", "high", "within"])
 
 
@@ -130,15 +131,15 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
     for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
         if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
             continue
-        one, other = (
+        new, old = (
             _table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
         )
-        count = max(one.size, other.size)
-        if one.shape != other.shape or list(one.columns) != list(other.columns):
+        count = max(new.size, old.size)
+        if new.shape != old.shape or list(new.columns) != list(old.columns):
             rows.append((file.as_posix(), count, count, np.nan))
             continue
-        same = (one == other) | (one.isna() & other.isna())
-        largest = (one.select_dtypes("number") - other.select_dtypes("number")).abs().max().max()
+        same = (new == old) | (new.isna() & old.isna())
+        largest = (new.select_dtypes("number") - old.select_dtypes("number")).abs().max().max()
         rows.append((file.as_posix(), count, int((~same).to_numpy().sum()), largest if largest > 0 else np.nan))
     return pd.DataFrame(rows, columns=["table", "cells", "different", "largest"])
 

@@ -64,7 +64,7 @@ def notebook(source: Path, result: Path, parameters: dict[str, Any], log: Path, 
     runs.write_json(status, state | {"state": "done", "seconds": time.time() - began})
 
 
-def waiting(log: Path) -> None:
+def announce(log: Path) -> None:
     """Note beside `log` that its notebook is still to be run."""
     runs.write_json(log.with_suffix(".json"), {"state": "waiting"})
 
@@ -84,12 +84,12 @@ def _nothing_of_others(source: Path, result: Path, parameters: dict, log: Path, 
         raise runs.RunError(f"there is no notebook {source}")
     files = {"source": source, "result": result, "log": log, "state of the log": status, "log's notebook": part}
     places: dict[Path, str] = {}
-    for what, path in files.items():
-        other = places.setdefault(path.resolve(), what)
-        if other != what:
-            raise runs.RunError(f"{path} would be the {other} and the {what}: give --log, or the result, another name")
+    for role, path in files.items():
+        other = places.setdefault(path.resolve(), role)
+        if other != role:
+            raise runs.RunError(f"{path} would be the {other} and the {role}: give --log, or the result, another name")
         if path.is_dir():
-            raise runs.RunError(f"{path}, the {what}, is a folder: give a file")
+            raise runs.RunError(f"{path}, the {role}, is a folder: give a file")
     if not state(log):
         for path in (log, status, part):
             if path.exists():

@@ -83,14 +83,14 @@ def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int
         raise ValueError(f"weights have the shape {weights.shape}, expected ({t}, {gh * gw}): {t} frames of {gh}×{gw}")
     colours = _around_one(weights)
     fig, axes = plt.subplots(1, t, figsize=(1.7 * t + 1, 1.9), squeeze=False, layout="constrained")
-    for ax, frame, each in zip(axes[0], frames, weights.reshape(t, gh, gw), strict=True):
+    for ax, frame, grid_weights in zip(axes[0], frames, weights.reshape(t, gh, gw), strict=True):
         ax.imshow(frame.squeeze(), cmap="gray", vmin=0, vmax=255 if frame.dtype == np.uint8 else 1)
-        ax.imshow(each, cmap=colours.cmap, norm=colours.norm, alpha=0.4, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
+        ax.imshow(grid_weights, cmap=colours.cmap, norm=colours.norm, alpha=0.4, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
         for row, column in np.ndindex(gh, gw):
             ax.text(
                 (column + 0.5) * w / gw - 0.5,
                 (row + 0.5) * h / gh - 0.5,
-                f"{each[row, column]:.2f}",
+                f"{grid_weights[row, column]:.2f}",
                 ha="center",
                 va="center",
                 fontsize=9,
@@ -113,8 +113,8 @@ def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Se
     colours = _around_one(weights)
     outline = {"path_effects": [withStroke(linewidth=5, foreground="0.3")], "solid_capstyle": "round"}
     fig, axes = plt.subplots(1, t, figsize=(1.7 * t + 1, 3.2), squeeze=False, layout="constrained")
-    for ax, pose, each in zip(axes[0], joints, weights, strict=True):
-        for part, weight in zip(parts.values(), each, strict=True):
+    for ax, pose, frame_weights in zip(axes[0], joints, weights, strict=True):
+        for part, weight in zip(parts.values(), frame_weights, strict=True):
             for bone in BONES:
                 if pose.any() and set(bone) <= set(part):
                     ax.plot(*pose[list(bone), :2].T, color=colours.to_rgba(weight), lw=3, **outline)
@@ -154,12 +154,14 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
     Both tables have epoch, train_loss, train_accuracy, val_loss, val_accuracy; accuracies and `chance` are 0-1.
     """
     fig, axes = plt.subplots(1, 2, figsize=(11, 3.8))
-    for ax, what in zip(axes, ("loss", "accuracy"), strict=True):
+    for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
         for part, colour in (("train", "C0"), ("val", "C1")):
-            ax.plot(history.epoch, history[f"{part}_{what}"], color=colour, label=f"{part}, this run")
+            ax.plot(history.epoch, history[f"{part}_{quantity}"], color=colour, label=f"{part}, this run")
             if published is not None and len(published):
-                ax.plot(published.epoch, published[f"{part}_{what}"], color=colour, ls=":", label=f"{part}, published")
-        ax.set(xlabel="epoch", ylabel=what)
+                ax.plot(
+                    published.epoch, published[f"{part}_{quantity}"], color=colour, ls=":", label=f"{part}, published"
+                )
+        ax.set(xlabel="epoch", ylabel=quantity)
     axes[1].axhline(chance, color="grey", lw=1, ls="--", label="chance")
     axes[1].set_ylim(0, 1)
     axes[1].legend(frameon=False, fontsize=9)
@@ -270,12 +272,12 @@ def _bars(ax: Axes, rows: pd.DataFrame, names: Sequence[str], bars: Sequence[tup
             zorder=3,
             clip_on=False,
         )
-        if not is_published and (several := rows.runs.to_numpy() > 1).any():
+        if not is_published and (repeated := rows.runs.to_numpy() > 1).any():
             ends = rows[[f"{column}_low", f"{column}_high"]].to_numpy(float).T
             ax.errorbar(
-                x[several],
-                heights[several],
-                np.abs(ends - heights)[:, several],
+                x[repeated],
+                heights[repeated],
+                np.abs(ends - heights)[:, repeated],
                 fmt="none",
                 ecolor="black",
                 capsize=3,
@@ -322,21 +324,21 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def intervals(rows: pd.DataFrame, what: str = "top1", title: str = "") -> Figure:
+def intervals(rows: pd.DataFrame, figure: str = "top1", title: str = "") -> Figure:
     """A dot with its interval for each of `rows` of `tables.components`, from top to bottom.
 
-    `what` is top1, or difference, which has a dashed line at 0; NaN draws nothing.
+    `figure` is top1, or difference, which has a dashed line at 0; NaN draws nothing.
     """
     names = rows.dataset + " " + rows.label.str.removeprefix("wtmr ")
     places = np.arange(len(rows))
     fig, ax = plt.subplots(figsize=(8, 1.1 + 0.32 * len(rows)))
-    if what == "difference":
+    if figure == "difference":
         ax.axvline(0, color="grey", lw=1, ls="--")
-    ax.hlines(places, rows[f"{what}_low"], rows[f"{what}_high"], color="C0", lw=2)
-    ax.plot(rows[what], places, "o", color="C0", ms=6)
+    ax.hlines(places, rows[f"{figure}_low"], rows[f"{figure}_high"], color="C0", lw=2)
+    ax.plot(rows[figure], places, "o", color="C0", ms=6)
     ax.set_yticks(places, names)
     titles = {"top1": "test accuracy", "difference": "change in test accuracy"}
-    ax.set(title=title, xlabel=titles[what], ylim=(len(rows) - 0.5, -0.5))
+    ax.set(title=title, xlabel=titles[figure], ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     fig.tight_layout()
     return fig

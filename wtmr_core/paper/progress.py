@@ -21,7 +21,7 @@ class View:
     """What is running and how long is left, in one line that is written anew; in a log, a line now and then."""
 
     def __init__(self, suite: Suite, results: Path, jobs: list[str]):
-        self.suite, self.results, self.jobs, self.said = suite, results, jobs, set()
+        self.suite, self.results, self.jobs, self.printed = suite, results, jobs, set()
         self.terminal, self.last = sys.stdout.isatty(), 0.0
         if jobs:
             print(f"{suite.name}: {len(jobs)} notebooks to make; logs in {results / 'logs'}", flush=True)
@@ -36,8 +36,8 @@ class View:
     def show(self, end: bool = False) -> None:
         states = self.states()
         for job, state in states.items():
-            if state["state"] in ("done", "failed") and job not in self.said:
-                self.said.add(job)
+            if state["state"] in ("done", "failed") and job not in self.printed:
+                self.printed.add(job)
                 self._print(f"  {state['state']:6} {job}  {clock(state['seconds'])}")
         if not end and time.monotonic() - self.last > (0.5 if self.terminal else 30):
             self.last = time.monotonic()

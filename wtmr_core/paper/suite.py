@@ -44,16 +44,16 @@ def load(file: Path) -> Suite:
     `SettingsError`, naming file and run, for a file that is not there, is no YAML (`literals.read`) in UTF-8 or has
     more than a mebibyte, for what is unknown or impossible, for a name given twice, and for two names of one run.
     """
-    read = _document(file)
-    if not isinstance(read, dict) or not isinstance(read.get("runs"), dict) or not read["runs"]:
+    document = _document(file)
+    if not isinstance(document, dict) or not isinstance(document.get("runs"), dict) or not document["runs"]:
         raise SettingsError(f"{file} has no runs: it needs `runs:`, with a name and its settings each")
-    if others := [shown(key, quotes=False) for key in read if key not in ("all", "runs")]:
-        raise SettingsError(f"{file} has {', '.join(others[:5])}; a suite has all and runs")
-    shared = {} if read.get("all") is None else read["all"]
+    if foreign := [shown(key, quotes=False) for key in document if key not in ("all", "runs")]:
+        raise SettingsError(f"{file} has {', '.join(foreign[:5])}; a suite has all and runs")
+    shared = {} if document.get("all") is None else document["all"]
     if not isinstance(shared, dict):
         raise SettingsError(f"{file}: all is {shown(shared)}; it needs settings, such as {{dataset: hmdb51}}")
     entries: dict[str, Entry] = {}
-    for name, settings in read["runs"].items():
+    for name, settings in document["runs"].items():
         try:
             entries[name] = _entry(name, shared, settings)
         except SettingsError as error:
@@ -129,8 +129,8 @@ def _entry(name: Any, shared: dict, settings: Any) -> Entry:
         raise SettingsError("a name is text of small letters, numbers, points and hyphens, 100 at most")
     if not isinstance(settings, dict):
         raise SettingsError("it needs settings, such as {dataset: hmdb51, model: released-wtmr}")
-    given = {**shared, **settings}
-    root = given.pop("root", None)
+    values = {**shared, **settings}
+    root = values.pop("root", None)
     if not isinstance(root, str | None) or root == "":
         raise SettingsError(f"root is {shown(root)}; it must be a folder")
-    return Entry(Settings.of(given), root)
+    return Entry(Settings.of(values), root)

@@ -73,12 +73,12 @@ def ablation(suite: Suite, results: Path, left_out: Mapping[str, str] | None = N
     not published. Train loss is that of the chosen epoch, measured while training (augmented, with dropout).
     """
     bases = _bases(suite, results, left_out)
-    whats = ["train_loss", "train_accuracy", "test_accuracy"]
+    figures = ["train_loss", "train_accuracy", "test_accuracy"]
     groups = bases.groupby(NETWORK, sort=False)
-    table = groups[whats].mean().join(groups.size().rename("runs"))
-    for what in whats:
-        table[f"{what}_low"], table[f"{what}_high"] = groups[what].min(), groups[what].max()
-    table = table[["runs", *(f"{what}{end}" for what in whats for end in ("", "_low", "_high"))]]
+    table = groups[figures].mean().join(groups.size().rename("runs"))
+    for figure in figures:
+        table[f"{figure}_low"], table[f"{figure}_high"] = groups[figure].min(), groups[figure].max()
+    table = table[["runs", *(f"{figure}{end}" for figure in figures for end in ("", "_low", "_high"))]]
     bars = published.ablation()[[*NETWORK, "train_loss", "train_accuracy", "val_accuracy"]]
     return table.reset_index().merge(_renamed(bars, "published"), "left", NETWORK)
 
@@ -149,7 +149,7 @@ def components(
         unit = "group" if (groups := clips.group.nunique()) >= LEAST else "clip"
         units = clips["group" if unit == "group" else "name"]
         top1 = intervals.bootstrap(clips.label, logits, units)
-        scores = pd.DataFrame([metrics.scores(clips.label, one) for one in logits]).mean()
+        scores = pd.DataFrame([metrics.scores(clips.label, run_logits) for run_logits in logits]).mean()
         row = {
             "dataset": dataset,
             "model": alike[0][0].model,
@@ -294,7 +294,8 @@ def _chosen(rows: Iterable[tuple[str, Settings, Run]]) -> list[tuple[str, Settin
         if run.metrics["val_accuracy"] is None:
             raise RunError(f"{run.folder} has no validation part to choose by: train it with a val_fraction above 0")
         candidates.setdefault((settings.dataset, run.settings["split"], settings.seed), []).append((settings, run))
-    return [(CHOSEN, *max(alike, key=lambda one: one[1].metrics["val_accuracy"])) for alike in candidates.values()]
+    best = (max(alike, key=lambda pair: pair[1].metrics["val_accuracy"]) for alike in candidates.values())
+    return [(CHOSEN, *pair) for pair in best]
 
 
 def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
@@ -313,7 +314,7 @@ def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
     }
 
 
-def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:
+def _pooled(network: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:
     """The test clips (split, name, group, label) of runs that differ in split and seed only, sorted, and the logits
     (s, b, k): the seeds of a split on top of each other, in order, the splits one behind the other; of the clips
     `among` these names alone, where some are given."""
@@ -322,7 +323,7 @@ def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> t
         splits.setdefault(run.settings["split"], []).append(run)
     if len({len(seeds) for seeds in splits.values()}) > 1:
         numbers = ", ".join(f"{split} {len(seeds)}" for split, seeds in splits.items())
-        raise RunError(f"{what} has splits with other numbers of runs ({numbers}): train or leave out the others")
+        raise RunError(f"{network} has splits with other numbers of runs ({numbers}): train or leave out the others")
     clips, logits = [], []
     for split, seeds in splits.items():
         orders = [np.argsort(run.names, kind="stable") for run in seeds]
@@ -330,14 +331,14 @@ def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> t
             pd.DataFrame({"split": split, "name": run.names[o], "group": run.groups[o], "label": run.labels[o]})
             for run, o in zip(seeds, orders, strict=True)
         ]
-        if any(not one.equals(tested[0]) for one in tested) or len({run.classes for run in seeds}) > 1:
-            raise RunError(f"the seeds of {what}, split {split}, were tested on other clips: leave all but one out")
+        if any(not rows.equals(tested[0]) for rows in tested) or len({run.classes for run in seeds}) > 1:
+            raise RunError(f"the seeds of {network}, split {split}, were tested on other clips: leave all but one out")
         clips.append(tested[0])
         logits.append([run.logits[o] for run, o in zip(seeds, orders, strict=True)])
     pool = pd.concat(clips, ignore_index=True)
     rows = np.arange(len(pool)) if among is None else np.flatnonzero(pool.name.isin(among))
     if not len(rows):
-        raise RunError(f"{what}: none of the clips asked for was tested")
+        raise RunError(f"{network}: none of the clips asked for was tested")
     return pool.iloc[rows].reset_index(drop=True), np.concatenate(logits, axis=1)[:, rows]
 
 

@@ -82,15 +82,15 @@ def plan(
         os.environ["WTMR_DATA"] = str(data.resolve())
     if not (home / "profiles" / profile).is_dir():
         raise SettingsError(f"there is no profile {profile} in {home / 'profiles'}")
-    here = _gpus() if profile == "local" and gpus != 0 else 0
-    if profile == "local" and (gpus or 0) > here:
-        raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
+    available = _gpus() if profile == "local" and gpus != 0 else 0
+    if profile == "local" and (gpus or 0) > available:
+        raise runs.RunError(f"{gpus} GPUs are asked for, but there are {available}")
     planned = Plan(
         chosen,
         file.resolve(),
         (results or datasets.results_home(chosen.name)).resolve(),
         profile,
-        here if gpus is None else gpus,
+        available if gpus is None else gpus,
         cores(),
     )
     absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
@@ -181,8 +181,8 @@ def _nothing_of_others(results: Path) -> None:
     """Raise `RunError` where a folder that no suite was made in holds what a suite would write over."""
     if results.parent == datasets.home() / "results" or (results / LOCK).is_file() or (results / ".done").is_dir():
         return
-    if own := [name for name in WRITTEN if os.path.lexists(results / name)]:
-        raise runs.RunError(f"{results} holds {own[0]}, which no suite made: name another folder with --results")
+    if taken := [name for name in WRITTEN if os.path.lexists(results / name)]:
+        raise runs.RunError(f"{results} holds {taken[0]}, which no suite made: name another folder with --results")
 
 
 def conclude(plan: Plan) -> None:
@@ -238,7 +238,7 @@ def _config(plan: Plan) -> Iterator[Path]:
         yield file
 
 
-def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
+def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **options: Any) -> Any:
     # In the folder of results, so that no path is more than a plain name: Snakemake takes braces for wildcards.
     # Our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand.
     folder = plan.results if plan.results.is_dir() else config.parent
@@ -263,7 +263,7 @@ def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.
     ]
     # a GPU that is not to be used is not to be seen
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if plan.profile == "local" and not plan.gpus else {}
-    return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **how)
+    return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **options)
 
 
 def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
@@ -271,7 +271,7 @@ def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
     logs = plan.results / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for job in jobs:
-        execution.waiting(logs / f"{job}.log")
+        execution.announce(logs / f"{job}.log")
     arguments = ["--workflow-profile", str(datasets.home() / "profiles" / plan.profile)]
     if plan.profile == "local":
         arguments += ["--cores", str(plan.cores), "--resources", f"gpu={plan.gpus}"]
@@ -309,14 +309,14 @@ def _end_leftovers(log: Path) -> None:
     if not names or not shutil.which("squeue"):
         return
     name = ",".join(names)
-    told = False
+    announced = False
     while left := subprocess.run(
         ["squeue", "--noheader", "--format=%i", f"--name={name}"], capture_output=True, text=True
     ).stdout.split():
-        if not told:
+        if not announced:
             print(f"cancelling {len(left)} SLURM jobs of a batch that was stopped", flush=True)
             subprocess.run(["scancel", f"--name={name}"])
-        told = True
+        announced = True
         time.sleep(1)
 
 

@@ -17,17 +17,17 @@ from wtmr_core import literals
 from wtmr_core.modality import MODALITIES
 
 
-def completed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings `given`, dataset, model, protocol and scale among them, and the preset value of every other one.
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings `settings`, dataset, model, protocol and scale among them, and the preset value of every other one.
 
     >>> completed({"dataset": "hmdb51", "model": "wtmr", "protocol": "published", "scale": "full"})["schedule"]
     'plateau'
     """
-    values = {**given, "modality": MODALITIES[given["dataset"]]}
-    for name in ("base", given["protocol"], given["scale"], "consequences"):
+    values = {**settings, "modality": MODALITIES[settings["dataset"]]}
+    for name in ("base", settings["protocol"], settings["scale"], "consequences"):
         for condition, changes in _rules(name):
             if all(values[key] in allowed for key, allowed in condition.items()):
-                values |= {key: value for key, value in changes.items() if key not in given}
+                values |= {key: value for key, value in changes.items() if key not in settings}
     del values["modality"]
     return values
 

@@ -99,7 +99,7 @@ def _read(name: str) -> pd.DataFrame:
     return figures
 
 
-def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
     if name not in names:
-        raise ValueError(f"there is no {what} {name!r} in the paper's figures; there are {', '.join(names)}")
+        raise ValueError(f"there is no {kind} {name!r} in the paper's figures; there are {', '.join(names)}")
     return name
