@@ -30,10 +30,13 @@ SHORT = 0.5  # windows: of less the network has seen nothing in training
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run says of the windows of a recording.
+    """The classes of a recording's windows.
 
-    `probabilities` (windows, k) of `classes`; `starts` and `ends` (windows,) in seconds, NaN where the recording has
-    no times.
+    Attributes:
+        probabilities: (windows, k)
+        starts: (windows,) in seconds, NaN where the recording has no times
+        ends: (windows,) likewise
+        classes: the names of the k classes
     """
 
     probabilities: np.ndarray
@@ -48,17 +51,17 @@ class Prediction:
 
     @property
     def overall(self) -> np.ndarray:
-        """(k,) the mean probabilities of all windows."""
+        """(k,) probabilities, the mean over all windows."""
         return self.probabilities.mean(axis=0)
 
 
 class Classifier:
     """The network of a run, with the preprocessing it was trained with.
 
-    A network is trained on whole recordings, each shown as a few of its frames. So a recording about as long as those
-    is one window, the whole of it; a longer one is cut into windows as long as those were (`seconds`). Evaluation is
-    without randomness, with as many `views` as the run's settings say: a run of the published protocol, which is
-    tested through its augmentation, said something else of its own test clips.
+    A network is trained on whole recordings, each shown as a few of its frames. A recording about as long as those is
+    therefore one window; a longer one is cut into windows of that length (`seconds`). Prediction is deterministic and
+    averages over as many `views` as the run's settings say. A run of the published protocol was tested through its
+    augmentation, so its own test clips got other predictions there.
 
         classifier = Classifier.load("results/mine/runs/hmdb51-wtmr-corrected-s0-1a2b3c4d")
         classifier(frames, fps=25)  # frames (t, h, w, 3) uint8 RGB -> probabilities (windows, k) of classifier.classes
@@ -81,10 +84,15 @@ class Classifier:
 
     @classmethod
     def load(cls, run_folder: str | Path, device: str = "auto") -> Classifier:
-        """The classifier of the finished run in `run_folder`, on `device`: auto (a GPU where there is one), cpu, cuda…
+        """Load the finished run in `run_folder`.
 
-        Raises `RunError` for a folder that holds no finished run or no weights, for weights of another format or
-        damaged, and for a device that is not there.
+        Args:
+            run_folder: a folder below `runs/` of a folder of results
+            device: auto (a GPU where there is one), cpu, cuda, cuda:1 …
+
+        Raises:
+            RunError: for a folder without a finished run or without weights, for weights that are damaged or of another
+                format, and for a device that is not available.
         """
         folder = Path(run_folder)
         if not folder.is_dir():
@@ -95,9 +103,9 @@ class Classifier:
         return cls(checkpoint.trained_network(run), settings, described, _device(device))
 
     def read(self, path: str | Path, *, fps: float | None = None) -> Recording:
-        """The recording in a video, a folder of numbered frames (`fps` a second) or a `.skeleton` file, for a call.
+        """Read a recording for `predict`: a video, a folder of numbered frames (`fps` a second) or a `.skeleton` file.
 
-        Frames are fitted as they come, so that memory grows by their small copies alone. See `recording.read`.
+        Frames are resized as they are read, so memory holds their small copies only. Raises as `recording.read`.
         """
         return recording.read(Path(path), self.form, fps=fps)
 
@@ -110,17 +118,26 @@ class Classifier:
         seconds: float | None = None,
         stride: float | None = None,
     ) -> Prediction:
-        """What is done in each window of a recording.
+        """Classify each window of a recording.
 
-        A run on frames takes (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8; a run on joints (t, m, j, 3) or
-        (t, j, 3), float metres, zeros where a body is not seen; or what `read` gives. `fps` frames a second, or
-        `times` (t,) in seconds. Windows span `seconds`, by default as many as the training recordings lasted, and a
-        new one begins every `stride` seconds, by default half a window; the last ends with the recording. A recording
-        no longer than 1.5 windows is one, and so is one without times.
+        A recording of up to 1.5 windows is one window, and so is one without times.
 
-        Warns with a `video.Remark` where a recording is shorter than half a window, where it is one window because a
-        length is not known, and of windows without a body, which are left out. Raises `ValueError` for what is not of
-        the run's kind, and where no window is left; see `recording.of_array`.
+        Args:
+            frames_or_joints: what `read` returns, or an array. A run on frames takes (t, h, w, 3) RGB or (t, h, w, 1)
+                or (t, h, w) grey, uint8; a run on joints takes (t, m, j, 3) or (t, j, 3), float metres, zeros where a
+                body is not seen.
+            fps: frames per second of an array
+            times: (t,) seconds of its frames, instead of `fps`
+            seconds: length of a window; by default that of the training recordings
+            stride: seconds between the starts of two windows; by default half a window. The last window ends with the
+                recording.
+
+        Warns:
+            With a `video.Remark` where a recording is shorter than half a window, where it is one window because a
+            length is not known, and for windows left out because no body is seen in them.
+
+        Raises:
+            ValueError: for input that does not suit the run (see `recording.of_array`), and where no window is left.
         """
         probabilities, _, windows = self._classify(
             frames_or_joints, fps=fps, times=times, seconds=seconds, stride=stride
@@ -129,11 +146,11 @@ class Classifier:
         return Prediction(probabilities, starts, ends, self.classes)
 
     def __call__(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
-        """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
+        """Probabilities (windows, k) of each window of a recording; see `predict` for arguments and errors."""
         return self._classify(frames_or_joints, **options)[0]
 
     def features(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
-        """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
+        """The input of the network's last layer for each window, (windows, d), the mean over views; see `predict`."""
         return self._classify(frames_or_joints, **options)[1]
 
     def _classify(
@@ -161,7 +178,7 @@ class Classifier:
         return np.concatenate(probabilities), np.concatenate(features), kept
 
     def _clips(self, source: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
-        """Each window that makes a clip, and the clip; raises `ValueError` where none does."""
+        """Each window that yields a clip, with the clip; raises `ValueError` where none does."""
         fault, count = None, 0
         for window in windows:
             try:

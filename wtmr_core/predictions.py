@@ -1,4 +1,4 @@
-"""What a trained run says of files: a table with a row a window, as text, JSON or CSV."""
+"""`wtmr predict`: the predictions of a run for files, one row per window, as text, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -30,12 +30,23 @@ def show(
     as_json: bool = False,
     csv: Path | None = None,
 ) -> int:
-    """Classify the recordings in the files `paths` and print a table, or a JSON list with an object a file; `csv`
-    names a file for the table. Options as those of a `Classifier`.
+    """Classify the recordings in files and print a table with one row per window, or JSON with one object per file.
 
-    The exit status: 0, 1 where some files cannot be read, 2 where none can; each of them is named on stderr, and so is
-    what is odd about the others. Raises `ValueError` for an option that cannot be, and `RunError` where `csv` cannot be
-    written.
+    Each file that cannot be read is named on stderr, and so is every remark on the others.
+
+    Args:
+        classifier: of the run
+        paths: videos, folders of frames or `.skeleton` files
+        fps, seconds, stride: as for `Classifier.predict`
+        as_json: print JSON instead of a table
+        csv: a file to write the table to as well
+
+    Returns:
+        The exit status: 0; 1 where some files cannot be read; 2 where none can.
+
+    Raises:
+        ValueError: for an impossible option.
+        RunError: where `csv` cannot be written.
     """
     recording.check(fps=fps, seconds=seconds, stride=stride)
     predictions, failed = [], 0
@@ -65,8 +76,10 @@ def show(
 
 
 def described(file: str, prediction: Prediction) -> dict[str, Any]:
-    """A file's prediction as JSON holds it: each window's `start_s` and `end_s` (null where the file has no times),
-    `label` and `score`, and the `label` and `score` of the mean of their probabilities."""
+    """A file's prediction as JSON: `file`, `windows`, and `label` and `score` of their mean probabilities.
+
+    Each window has `start_s` and `end_s` (null where the file has no times), `label` and `score`.
+    """
     windows = [
         {"start_s": _seconds(start), "end_s": _seconds(end), "label": label, "score": float(probabilities.max())}
         for start, end, label, probabilities in zip(
@@ -79,7 +92,7 @@ def described(file: str, prediction: Prediction) -> dict[str, Any]:
 
 
 def table(predictions: list[dict[str, Any]]) -> pd.DataFrame:
-    """A row a window, with columns `COLUMNS`, of what `described` gives of several files."""
+    """A table with one row per window and the columns `COLUMNS`, from what `described` gives for several files."""
     rows = [
         (file["file"], *window.values(), file["label"], file["score"])
         for file in predictions

@@ -1,4 +1,4 @@
-"""What one run is: every setting, read strictly, completed by the presets of its protocol and scale."""
+"""The settings of a run: read strictly, and completed by the presets of its protocol and scale."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCALES = ("mini", "full")
 
 
 class SettingsError(ValueError):
-    """A setting that is unknown or cannot be; the message names it."""
+    """An unknown setting or an impossible value; the message names the setting."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Settings:
                 raise SettingsError(f"{key} is {shown(getattr(self, key), quotes=False)}; {why}")
 
     def _check_together(self) -> None:
-        """Raise `SettingsError` for settings that cannot be together."""
+        """Raise `SettingsError` for settings that exclude each other."""
         if not self.val_fraction:
             if self.parts == "sampled":
                 raise SettingsError("val_fraction is 0; parts sampled needs a share to sample, such as 0.2")
@@ -171,7 +171,7 @@ class Settings:
             )
 
     def _idle(self) -> dict[str, str]:
-        """The settings that this network has no part for, and why: set, they would name another run of the same."""
+        """The settings that have no effect here, and why: if set, they would name another run of the same."""
         joints = has_joints(self.dataset)
         if joints:
             idle = {"augment_per": "joints are augmented by clip"}
@@ -195,10 +195,15 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """The settings `values`, completed by the presets of their protocol and scale (`presets.completed`).
+        """Complete the settings in `values` by the presets of their protocol and scale (`presets.completed`).
 
-        `None` means the preset's value. Lists become tuples, and names of before (`RENAMED`) serve. Raises
-        `SettingsError` for an unknown key (with the nearest known one) or an impossible value.
+        A value of `None` means the preset's. Lists become tuples, and old names (`RENAMED`) are accepted.
+
+        Raises:
+            SettingsError: for an unknown setting, with the nearest known name, and for an impossible value.
+
+        >>> Settings.of({"dataset": "hmdb51", "epochs": 3}).model
+        'wtmr'
         """
         for key in values:
             if key not in _kinds() and key not in RENAMED:
@@ -222,23 +227,25 @@ class Settings:
         return cls(**completed)
 
     def asdict(self) -> dict[str, Any]:
-        """Every setting, as JSON and YAML hold it."""
+        """All settings as JSON and YAML represent them."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def identity(self) -> dict[str, Any]:
-        """The settings that make a run what it is: all but where and how it runs."""
+        """The settings that make a run what it is: all except where and how it runs."""
         values = self.asdict()
         return {f.name: values[f.name] for f in fields(self) if f.metadata.get("identity", True)}
 
     def sizes(self) -> dict[str, Any]:
-        """What `models.build` takes of these settings, by its own names."""
+        """The arguments that `models.build` takes from these settings."""
         keys = (*SIZES, *(DESCRIBED if self.model == "wtmr" else ()), *(("size",) if self.size else ()))
         return {key: getattr(self, key) for key in keys}
 
     def name(self, data: str) -> str:
-        """The run's folder name; `data` is the fingerprint of the data it trains on (`Index.fingerprint`).
+        """The name of the run's folder; `data` is the fingerprint of its clips (`Index.fingerprint`).
 
-        A setting that came later and is as before does not count: earlier runs keep their names."""
+        A setting that was introduced later and has its neutral value does not count, so that earlier runs keep their
+        names.
+        """
         settings = self.identity()
         old_names = {new: old for old, new in RENAMED.items()}
         counted = {old_names.get(k, k): v for k, v in settings.items() if k not in LATER or v != LATER[k](settings)}
