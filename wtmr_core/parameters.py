@@ -55,8 +55,9 @@ def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[s
 
 
 def to_notebook(settings: Settings) -> dict[str, Any]:
-    """The parameters with which the training notebook trains the run of `settings`; those of `ALONE` stand by
-    themselves.
+    """The parameters with which the training notebook trains the run of `settings`.
+
+    Those in `ALONE` stand by themselves, the others in `settings`.
     """
     values = {key: value for key, value in settings.asdict().items() if value is not None}
     alone = {key: values.pop(key) for key in ALONE}

@@ -1,4 +1,4 @@
-"""`wtmr data check`: what a data set holds, against what it should hold, in words or as JSON."""
+"""`wtmr data check`: what a data set holds compared with what it should hold, as text or JSON."""
 
 from __future__ import annotations
 
@@ -30,11 +30,20 @@ def report(
     names_only: bool = False,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """All there is to say of a data set, as `--json` prints it; the index is the one that training uses.
+    """Check a data set, with the index that training uses; the result is what `--json` prints.
 
-    Every split that can be read there is checked, or `split` alone. Every kept clip is read to its end, once, unless
-    `names_only`. `kept`, `expected`, `classes`, `foreign` and `used` are those of the first split; what was skipped and
-    remarked is of all. `problems` is empty where all is as expected; what keeps a split from being read is one of them.
+    Args:
+        dataset: its name
+        root: its folder; None looks for it
+        split: the split to check; None checks every split that can be read
+        reader: `published` or `corrected`
+        names_only: judge by file names, without reading every clip to its end
+        workers: processes that read clips; None is one per core
+
+    Returns:
+        Findings by key. `kept`, `expected`, `classes`, `foreign` and `used` are those of the first split; what was
+        skipped or remarked is of all splits. `problems` is empty where everything is as expected; a split that cannot
+        be read is a problem.
     """
     findings: dict[str, Any] = {
         "dataset": dataset,
@@ -100,7 +109,7 @@ def report(
 
 
 def show(findings: dict[str, Any], *, as_json: bool = False) -> int:
-    """Print a `report`; returns 1 where it has problems, else 0."""
+    """Print a `report`; returns 1 where it has problems, otherwise 0."""
     for line in [json.dumps(findings, indent=2)] if as_json else _lines(findings):
         # whatever the terminal's encoding: a name that it lacks is escaped
         encoding = sys.stdout.encoding or "utf-8"
@@ -142,7 +151,7 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
 
 
 def _reasons(kind: str, counts: dict[str, int], samples: list[dict]) -> Iterator[str]:
-    """How many there are for each reason, and the first of them by name."""
+    """The number of samples for each reason, and the names of the first of them."""
     for reason, n in counts.items():
         yield f"{n:>9,} {kind}: {printable(reason)}"
         rows = [row for row in samples if row["reason"] == reason]
@@ -153,7 +162,7 @@ def _reasons(kind: str, counts: dict[str, int], samples: list[dict]) -> Iterator
 
 
 class _Verifier:
-    """Reads each clip to its end once, however many splits it stands in."""
+    """Reads each clip to its end once, even if it occurs in several splits."""
 
     def __init__(self, module: ModuleType, form: ClipFormat | None, workers: int | None):
         self.module, self.form, self.workers = module, form, workers
@@ -162,7 +171,7 @@ class _Verifier:
         self.remarks: dict[str, tuple[str, str]] = {}
 
     def of(self, index: Index) -> Index:
-        """The index with what cannot be read among the skipped, and what is odd about the others remarked."""
+        """The index with unreadable clips moved to the skipped ones, and remarks on the others."""
         todo = index.samples[~index.samples.name.isin(self.read)].reset_index(drop=True)
         if self.form and len(todo):
             part = replace(index, samples=todo, skipped=index.skipped[:0], remarks=index.remarks[:0])
@@ -179,7 +188,7 @@ def _records(table: pd.DataFrame) -> Iterator:
 
 
 def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
-    """The rows of all splits, each sample once for a reason, and how many there are for each reason."""
+    """The rows of all splits, each sample once per reason, and the number of rows for each reason."""
     rows = {(row["name"], row["reason"]): row for table in reversed(tables) for row in table.to_dict("records")}
     samples = sorted(rows.values(), key=lambda row: (row["reason"], row["name"]))
     counts: dict[str, int] = {}
@@ -189,7 +198,7 @@ def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
 
 
 def _format(dataset: str, reader: str) -> ClipFormat:
-    """The cheapest form in which a clip is read to its end."""
+    """The cheapest format for which a clip is read to its end."""
     if not has_joints(dataset):
         return ClipFormat(2, size=16)
     return ClipFormat(16, bodies=1, reader="published") if reader == "published" else ClipFormat(2, bodies=2)

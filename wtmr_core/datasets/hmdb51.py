@@ -1,12 +1,12 @@
 """HMDB51: class folders of .avi files with the official split lists, or class/clip folders of frames.
 
-Source of the protocol: Kuehne et al., "HMDB: a large video database for human motion recognition", ICCV 2011;
-three splits, each with 70 training and 30 test clips a class.
+A recording is a video or a folder of frames anywhere below the root; its class is the folder it lies in. The classes
+are HMDB51's own, or those of a `classes.txt`, a manifest or split lists. Recordings in other folders are named and
+skipped. A set with its own manifest has that split, and five folds of which each is test once, so that every clip is
+tested.
 
-A recording is a video, or a folder of frames, anywhere below the root; its class is the folder it lies in. Classes are
-HMDB51's own, or those of a `classes.txt`, a manifest or split lists: recordings of other folders are named and skipped.
-
-A set with a manifest of its own has its split, and five folds: each is test once, so that every clip is tested.
+Source of the protocol: Kuehne et al., "HMDB: a large video database for human motion recognition", ICCV 2011; three
+splits, each with 70 training and 30 test clips per class.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ NOT_A_CLASS = "not a class of HMDB51"
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless recordings of HMDB51's classes lie at or below `root`."""
+    """Raise `NotThisSet`, saying what is there, unless recordings of HMDB51's classes lie at or below `root`."""
     _Recordings(_Declaration(Tree(root)))
 
 
 def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
-    """The splits that come with the recordings below `root`: `manifest`, or `1`, `2`, `3`, or none."""
+    """The splits that come with the recordings below `root`: `manifest`, or some of `1`, `2`, `3`, or none."""
     tree = Tree(root)
     if lists is None and manifest(tree):
         return (MANIFEST,)
@@ -64,14 +64,21 @@ def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | None = None) -> Index:
-    """Every clip below `root`, with its part in `split`.
+    """Index every clip below `root`, with its part in `split`.
 
-    `split` is `1`, `2` or `3` (official lists, under `root` or in `lists`), `manifest` (a file
-    `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
-    train and test together is test, the others train; see `splits.fold_numbers`), or `-` for none.
-    The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
-    Both readers read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
-    where the lists, the manifest or classes.txt do not serve.
+    The group of a clip is its film within its class, as in the official splits, or the manifest's.
+
+    Args:
+        root: folder of the recordings
+        split: `1`, `2` or `3` (official lists); `manifest` (a file `manifest.csv` with the columns class, clip,
+            similarity_group, split); `fold-1` to `fold-5` (that fold of the manifest's train and test is test, the
+            others train; see `splits.fold_numbers`); or `-` for none
+        reader: without effect, both readers read the same clips
+        lists: folder of the split lists; None looks for it below `root`
+
+    Raises:
+        NotThisSet: where no recording is of a known class.
+        DataError: where the lists, the manifest or classes.txt cannot be used.
     """
     if split not in (*SPLITS, MANIFEST, *FOLDS, "-"):
         raise DataError(f"hmdb51 has no split {split!r}; there are {', '.join((*SPLITS, MANIFEST, *FOLDS))}")
@@ -112,23 +119,27 @@ def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | No
 
 
 def read(path: Path, form: ClipFormat):
-    """One clip as (t, h, w, c) uint8, `form.frames` of its frames at even steps; see `video.read_frames`."""
+    """Read a clip as (t, h, w, c) uint8: `form.frames` of its frames at even steps; see `video.read_frames`."""
     return read_frames(path, form)
 
 
 def film(name: str, clip: str) -> str:
-    """The film a clip was cut from, within its class: what stands before the class in HMDB51's file names.
+    """The film that a clip was cut from, within its class: what precedes the class in HMDB51's file names.
 
-    Clips that do not bear such a name are a film of their own.
+    A clip without such a name is a film of its own.
     """
     match = re.match(rf"(.+)_{re.escape(name)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+$", clip)
     return f"{name}/{match.group(1) if match else clip}"
 
 
 class _Declaration:
-    """What a set says of itself: `known`, the names that are classes; its split lists; its manifest.
+    """What a set declares about itself: its classes, split lists and manifest.
 
-    `media` is what its folders hold, `used` are the lists and tables read, `notes` what there is to say of them.
+    Attributes:
+        known: names that are classes
+        media: what its folders hold
+        used: paths of the lists and tables that were read
+        notes: remarks on these
     """
 
     def __init__(self, tree: Tree, lists: Path | None = None):
@@ -211,7 +222,7 @@ class _Recordings(ClassFolders):
         return _label(folder.parent) in self.declared.known and nfc(folder.name) not in self.declared.known
 
     def _unknown(self) -> str:
-        """Why none of the recordings is of HMDB51, in words."""
+        """Why none of the recordings belongs to HMDB51, in words."""
         root = self.declared.tree.root
         if any(folder.name.lower().startswith("videosequence") for folder in self.declared.tree.readable()):
             return f"{root} holds SVideoQA's videosequence folders, not HMDB51's class folders: it is read as svideoqa"
@@ -227,5 +238,5 @@ class _Recordings(ClassFolders):
 
 
 def _label(folder: str) -> str:
-    """The class that the recordings in a folder are of: its name."""
+    """The class of the recordings in a folder: its name."""
     return nfc(folder.rpartition("/")[2])
