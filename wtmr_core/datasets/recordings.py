@@ -1,4 +1,4 @@
-"""What is one recording, by the names of the files alone: no two of one name, and frames of one sequence."""
+"""Which files make up one recording, by their names alone: unique names, and frames of one sequence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BROKEN = "cannot be read"  # the reason of what the system does not let be read
 
 @dataclass(frozen=True)
 class Recording:
-    """What is, by its name, one recording of a set: its `name` there, its path below the root, and how many files."""
+    """A recording of a set, judged by names: its `name` there, its path below the root, and its number of files."""
 
     name: str
     path: str
@@ -24,10 +24,13 @@ class Recording:
 
 
 def distinct(recordings: Iterable[Recording]) -> tuple[dict[str, Recording], list[tuple]]:
-    """The recordings that alone bear their name, by it, and rows of `SKIPPED` for the others, each naming its like.
+    """Keep the recordings whose names are unique.
 
-    Which of two recordings of one name is the right one cannot be told, so that neither is kept; a name that is not
-    UTF-8 cannot stand in a list or a table.
+    Which of two recordings with the same name is the right one cannot be known, so neither is kept. Names that are not
+    UTF-8 cannot be written to a list or table, so they are not kept either.
+
+    Returns:
+        The kept recordings by name, and rows of `SKIPPED` for the others, each naming its rivals.
     """
     alike: dict[str, list[Recording]] = {}
     for recording in recordings:
@@ -47,7 +50,7 @@ def distinct(recordings: Iterable[Recording]) -> tuple[dict[str, Recording], lis
 
 
 def frames_in(folder: Folder, images: list[Path]) -> tuple[list[Path], list[Path], Unreadable | None]:
-    """The frames among the `images` of a folder, its other images, and why they are no recording, or None."""
+    """The frames among the `images` of a folder, its other images, and why they are not a recording, or None."""
     frames, rest = _parted(images)
     if not frames:
         reason = Unreadable("no frames", f"{images[0].name} bears no number" if images else folder.path)
@@ -61,12 +64,12 @@ def frames_in(folder: Folder, images: list[Path]) -> tuple[list[Path], list[Path
 
 
 def beside(images: list[Path]) -> tuple[str, str]:
-    """The remark on a recording that has the images `images` beside its frames."""
+    """The remark on a recording that has `images` beside its frames."""
     return "images beside its frames", f"{len(images)}, the first: {printable(images[0].name)}"
 
 
 def _parted(images: list[Path]) -> tuple[list[Path], list[Path]]:
-    """What `sequence` says, in another order: at a glance, where all names differ in one number alone, as most do."""
+    """What `sequence` says, at a glance where all names differ in one number only, as most do."""
     if images and (first := re.fullmatch(r"([^0-9]*)[0-9]+([^0-9]*)", images[0].name)):
         alike = re.compile(f"{re.escape(first[1])}[0-9]+{re.escape(first[2])}")
         if all(alike.fullmatch(image.name) for image in images):

@@ -12,29 +12,38 @@ KAGGLE = Path("/kaggle/input")
 
 
 def home() -> Path:
-    """The companion's own folder: the nearest of this folder and those above it that holds `notebooks` and
-    `wtmr_core`, else this folder. So the notebooks find data and results from wherever they are run."""
+    """The companion's own folder, so that notebooks find data and results from wherever they run.
+
+    It is the nearest of the current folder and those above it that holds `notebooks` and `wtmr_core`, or else the
+    current folder.
+    """
     current = Path.cwd()
     places = (d for d in (current, *current.parents) if (d / "notebooks").is_dir() and (d / "wtmr_core").is_dir())
     return next(places, current)
 
 
 def results_home(suite: str, folder: str | Path | None = None) -> Path:
-    """Where the results of a suite lie: the folder `folder`, or its own in `WTMR_RESULTS` or in `results`."""
+    """The results of a suite: in `folder`, or in a folder of its own in `WTMR_RESULTS` or `results`."""
     return home() / folder if folder else Path(os.environ.get("WTMR_RESULTS") or home() / "results") / suite
 
 
 def cache_home() -> Path:
-    """Where clip caches are made: `WTMR_CACHE`, or `data/cache`. It may be deleted at any time."""
+    """The folder of clip caches: `WTMR_CACHE`, or `data/cache`. It may be deleted at any time."""
     return Path(os.environ.get("WTMR_CACHE") or home() / "data" / "cache")
 
 
 def find_root(dataset: str, recognise: Callable[[Path], None], root: str | Path | None = None) -> Path:
-    """The folder of a data set: `root` (a path, also from the companion's folder or from `WTMR_DATA`), or the first
-    that holds it of `WTMR_DATA` (a folder of sets, or the set), `data/<dataset>`, and the folders of Kaggle's input.
+    """Find the folder of a data set.
 
-    `recognise` is the data set's own test: it raises `NotThisSet` for a folder of something else. Raises `DataError`
-    naming every place looked at and what lies there, and where several that are equal hold the set.
+    Args:
+        dataset: its name
+        recognise: raises `NotThisSet` for a folder that holds something else
+        root: its path, also relative to the companion's folder or to `WTMR_DATA`. None takes the first folder that
+            holds the set: of `WTMR_DATA` (a folder of sets, or the set), `data/<dataset>`, and the folders of Kaggle's
+            input.
+
+    Raises:
+        DataError: naming every place that was searched and what is there; and where several equal places hold the set.
     """
     base = os.environ.get("WTMR_DATA")
     if root:

@@ -1,8 +1,8 @@
 """SVideoQA: folders of surveillance frames by sequence, subject and camera, each with a question/answer table.
 
-The set has no labels and no official split. Both readings take a clip's label from action words in its table:
-*corrected*, from the clip's own rows; *published*, one word for the whole sequence, as the paper's notebooks did,
-which left it to the order of a Python set; here it is the first word in `WORDS`, so that it stays the same.
+The set has no labels and no official split. Both readers take a clip's label from action words in tables: *corrected*
+from the clip's own rows; *published* one word for the whole sequence, as in the paper's notebooks, where the order of a
+Python set decided; here it is the first word in `WORDS`, so that it stays the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOLDS = 5  # test is one of them
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless videosequence-NNN folders lie at or below `root`."""
+    """Raise `NotThisSet`, saying what is there, unless videosequence-NNN folders lie at or below `root`."""
     _sequences(Tree(root))
 
 
@@ -46,13 +46,20 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
-    """Every camera folder of every sequence below `root`; the group is its sequence.
+    """Index every camera folder of every sequence below `root`; the group is its sequence.
 
-    A camera is a folder with images, or without any folder in it, below a `videosequence-NNN` folder; its sequence is
-    the nearest such folder above it, and folders of one number are one sequence.
-    `sequence` puts a fifth of the sequences, stratified by class, into test (a fixed draw,
-    `splits.cut_by_group`); `-` makes no split. Raises `NotThisSet` for a root without sequences, and `DataError` for an
-    unknown split.
+    A camera is a folder with images, or without any folder in it, below a `videosequence-NNN` folder. Its sequence is
+    the nearest such folder above it; folders with the same number are one sequence.
+
+    Args:
+        root: folder of the set
+        split: `sequence` puts a fifth of the sequences, stratified by class and always the same
+            (`splits.cut_by_group`), into test; `-` makes no split
+        reader: `published` or `corrected`
+
+    Raises:
+        NotThisSet: for a root without sequences.
+        DataError: for an unknown split.
     """
     if split not in (*SPLITS, "-"):
         raise DataError(f"svideoqa has no split {split!r}; there is {SPLITS[0]} (the set has no official one)")
@@ -103,13 +110,13 @@ def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
 
 
 def read(path: Path, form: ClipFormat):
-    """One clip as (t, h, w, c) uint8: the `form.frames` frames with most flow; see `video.read_frames`."""
+    """Read a clip as (t, h, w, c) uint8: the `form.frames` frames with most flow; see `video.read_frames`."""
     return read_frames(path, form)
 
 
 @dataclass
 class _Camera:
-    """One camera folder: its recording, the number of its sequence, its tables' words, and what was seen on the way."""
+    """A camera folder: its recording, its sequence, its tables' action words, and what is odd about it."""
 
     recording: Recording
     number: int
@@ -120,7 +127,7 @@ class _Camera:
     remark: tuple[str, str] | None
 
     def judged(self, reader: str, of_all: str | None) -> tuple[str | None, Unreadable | None]:
-        """Its label, or why it is skipped. `of_all` is the word of the whole sequence."""
+        """Its label, or why it is skipped; `of_all` is the word for the whole sequence."""
         if isinstance(self.words, Unreadable):
             return None, self.words
         if reader == "published" and (_is_second(self.recording.path) or self.number == 149):
@@ -142,7 +149,7 @@ def _order(match: re.Match) -> tuple[int, str]:
 
 
 def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tuple], Counter]:
-    """The camera folders, rows of what is skipped, and how many files of each suffix are of no camera."""
+    """The camera folders, rows of what is skipped, and the number of files of each suffix that belong to no camera."""
     cameras, skipped, foreign = [], [(path, why, detail, 0) for path, why, detail in tree.unread()], Counter()
     for folder in tree:
         if folder.aside or folder.unread:
@@ -172,7 +179,7 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
 
 
 def _camera(tree: Tree, folder: Folder, images: list[Path], number: int, name: str) -> tuple[_Camera, set[str]]:
-    """A camera folder, and its images that are none of its frames."""
+    """A camera folder, and those of its images that are not frames."""
     frames, rest, why = frames_in(folder, images)
     if why:
         frames, rest = images, []
@@ -187,9 +194,9 @@ def _camera(tree: Tree, folder: Folder, images: list[Path], number: int, name: s
 
 
 def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, list[str], int]:
-    """The action words of a camera folder, most telling first; its tables' encodings; how many rows have no answer.
+    """The action words of a camera folder, most telling first, the encodings of its tables, and rows without an answer.
 
-    Those in answers before those in questions only, then the more frequent, then the order of `WORDS`.
+    Words in answers precede those in questions only, then the more frequent, then the order of `WORDS`.
     """
     if not tables:
         return Unreadable("no question/answer table", str(folder)), [], 0
@@ -208,7 +215,7 @@ def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, lis
 
 
 def _words_of_all(cameras: list[_Camera]) -> dict[int, str]:
-    """The published reading's one word for all cameras of a sequence, by its number: from what was asked of any."""
+    """The published reader's one word for all cameras of a sequence, by its number: from the tables of any of them."""
     words_of: dict[int, set[str]] = {}
     for camera in cameras:
         if not isinstance(camera.words, Unreadable):

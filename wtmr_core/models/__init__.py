@@ -11,11 +11,10 @@ __all__ = ["MODELS", "build"]
 
 
 def build(dataset: str, model: str, **sizes) -> nn.Module:
-    """The network `model` (one of `MODELS`) for `dataset`: `wtmr.build`, for any, or `released.build`, for
-    the paper's.
+    """Build the network `model` (one of `MODELS`) for `dataset`: `wtmr.build`, or `released.build` for the paper's.
 
-    Both take the keywords classes, frames, size, width, depth, heads, conv_channels, dropout and drop_path; of these
-    a network uses what it has a part for. Raises `ValueError` as they do.
+    Both take the keywords classes, frames, size, width, depth, heads, conv_channels, dropout and drop_path; a network
+    ignores those that it has no part for. Raises `ValueError` as they do.
     """
     if model == "wtmr":
         return wtmr.build(dataset, **sizes)

@@ -1,8 +1,8 @@
-"""The context-aware multi-region CNN: each region with its own kernels and its own weight, beside it the context.
+"""The context-aware multi-region CNN: regions with their own kernels and weights, and beside them the context.
 
-On frames regions are the cells of a grid; on joints they are body parts, of each body.
+On frames, regions are the cells of a grid; on joints they are the body parts of each body.
 
-Axes: b clip, t frame, c channel, h w pixels (of a map: its cells), r region, m body, j joint, i a body that is there.
+Axes: b clip, t frame, c channel, h w pixels (or cells of a map), r region, m body, j joint, i body that is present.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ BODIES = 2
 
 @dataclass(frozen=True)
 class Regions:
-    """What the CNN makes of clips: maps (b, t, c, h, w) and the weight of each region in each frame (b, t, r).
+    """The output of the CNN.
 
-    Of joints, h are the bodies and w their parts, r is h · w, and `present` (b, r) bool says which belong to a body
-    that is there; the rest of map and weights is zero. It is None where all are there, as of frames.
+    Attributes:
+        maps: (b, t, c, h, w); for joints h are the bodies and w their parts
+        weights: (b, t, r), the weight of each region in each frame; for joints r is h · w
+        present: (b, r) bool, the regions of bodies that are present, where maps and weights of the others are zero;
+            None where all are present, as for frames
     """
 
     maps: Tensor
@@ -35,11 +38,15 @@ class Regions:
 
 
 class RegionConv(nn.Module):
-    """Maps (b, inputs, h, w) → (b, outputs, h/stride, w/stride): a 3×3 convolution with each region's own kernels.
+    """A 3×3 convolution with separate kernels for each region: maps (b, inputs, h, w) → (b, outputs, h/stride,
+    w/stride).
 
-    `grid` is regions down and across. At its borders a region sees its neighbours, at the frame's zeros: what comes
-    out is each region's kernels over the whole frame, cut out where the region lies. A grid of (1, 1) is an ordinary
-    convolution. Raises `ValueError` for a map that grid and stride do not divide.
+    `grid` is the number of regions down and across. At its borders a region sees its neighbours, and zeros at those of
+    the frame: the output is that of each region's kernels over the whole frame, cut out where the region lies. A grid
+    of (1, 1) is an ordinary convolution. Raises `ValueError` for a map that grid and stride do not divide.
+
+    >>> RegionConv(3, 8, grid=(2, 2))(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 8, 8, 8])
     """
 
     def __init__(self, inputs: int, outputs: int, grid: tuple[int, int], stride: int = 1):
@@ -58,7 +65,10 @@ class RegionConv(nn.Module):
 
 
 class RegionWeights(nn.Module):
-    """Regions (b, r, c) and their context (b, c'), if any → weights (b, r): positive, 1 on average, at first all 1."""
+    """Weigh regions (b, r, c), given their context (b, c') if there is one: positive weights (b, r) with a mean of 1.
+
+    All weights start at 1.
+    """
 
     def __init__(self, channels: int, hidden: int = 32):
         super().__init__()
@@ -74,18 +84,28 @@ class RegionWeights(nn.Module):
 
 
 class FrameRegions(nn.Module):
-    """Clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each side.
+    """The CNN on frames: clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each
+    side.
 
-    Two convolutions over a `grid` of regions, the first at every second pixel and pooled; as context the same two over
-    the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its weight, put back in
-    its place and joined with the context by a 1×1 convolution. `own`: each region has its kernels, else all share them.
-    `learned`: weights come from region and context, else all are 1. `motion`: beside a frame the network sees its
-    difference to the one before.
+    Two convolutions run over a `grid` of regions, the first with a stride of two and pooled. The context comes from the
+    same two over the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its
+    weight, put back in its place and joined with the context by a 1×1 convolution.
 
-    `backbone` names a network of timm whose map at a quarter of each side comes first, random, or with the weights of
-    the local file `backbone_weights`; nothing is halved then.
-    Raises `ValueError` for a frame that grid and pools do not divide, for a backbone without such a map, and for
-    weights that cannot be read or are of another network; `FileNotFoundError` where there is no such file.
+    Args:
+        channels: of a frame
+        conv_channels: of the two convolutions
+        grid: regions down and across
+        separate: each region has its own kernels, otherwise all share them
+        learned: weights are learned from region and context, otherwise all are 1
+        context: add the context
+        motion: beside each frame, show the network its difference to the previous one
+        backbone: a network of timm, whose map at a quarter of each side comes first; nothing is halved then
+        backbone_weights: its weights, a local file; None starts it at random
+
+    Raises:
+        ValueError: for frames that grid and pools do not divide, for a backbone without such a map, and for weights
+            that cannot be read or belong to another network.
+        FileNotFoundError: where there is no such file.
     """
 
     def __init__(
@@ -172,13 +192,16 @@ class FrameRegions(nn.Module):
 
 
 class BodyRegions(nn.Module):
-    """Joints (b, t, m, j, 3) of one or two bodies → `Regions` of `conv_channels[1]` channels: h bodies, w parts.
+    """The CNN on joints (b, t, m, j, 3) of one or two bodies → `Regions` of `conv_channels[1]` channels: h bodies, w
+    parts.
 
-    Regions are the five `PARTS` of each body: a convolution over three frames and three joints in a row, then one over
-    three frames and all joints of the part. As context the same over the whole body, joint by joint and then all. The
-    rest is as in `FrameRegions`; `motion` gives, beside where a joint is, how it moved since the frame before and how
-    it lies to the one it hangs on. A body that is zero in all frames is absent and takes no part, in BatchNorm neither;
-    the maps have as many bodies as the fullest clip. Raises `ValueError` for other bodies or joints than these.
+    Regions are the five `PARTS` of each body: a convolution over three frames and three successive joints, then one
+    over three frames and all joints of the part. The context comes from the whole body, joint by joint and then all
+    joints. `motion` adds to the position of each joint its move since the previous frame and its position relative to
+    the joint it is attached to. The other arguments are those of `FrameRegions`.
+
+    A body that is zero in all frames is absent and takes no part, not even in BatchNorm; maps have as many bodies as
+    the fullest clip. Raises `ValueError` for other numbers of bodies or joints.
     """
 
     def __init__(
@@ -253,14 +276,14 @@ class BodyRegions(nn.Module):
 
 
 class PlainFrames(nn.Module):
-    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, one region."""
+    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, as one region."""
 
     def forward(self, clips: Tensor) -> Regions:
         return Regions(clips, clips.new_ones(*clips.shape[:2], 1))
 
 
 class PlainBodies(nn.Module):
-    """No CNN: joints (b, t, m, j, 3) → `Regions` whose maps hold, of each body and part, where its joints are."""
+    """No CNN: joints (b, t, m, j, 3) → `Regions` whose maps hold the joint positions of each body and part."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -275,16 +298,17 @@ class PlainBodies(nn.Module):
 
 
 def padded_parts() -> Tensor:
-    """(r, j): the joints of `PARTS`, the shorter ones filled up with their last."""
+    """(r, j): the joints of `PARTS`, with the last joint of shorter parts repeated."""
     longest = max(map(len, PARTS.values()))
     return torch.tensor([part + (part[-1],) * (longest - len(part)) for part in PARTS.values()])
 
 
 def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Joints (b, t, m, j, 3) → the bodies that are there (i, t, j, 3), and which those are (b, m) bool.
+    """Find the bodies that are present: joints (b, t, m, j, 3) → their joints (i, t, j, 3), and which they are, (b, m)
+    bool.
 
-    m shrinks to what the fullest clip has. The first body counts as there even where it is nowhere seen.
-    Raises `ValueError` for more than two bodies, and for other than 25 joints.
+    m shrinks to the number in the fullest clip. The first body counts as present even where it is never seen. Raises
+    `ValueError` for more than two bodies, and for other than 25 joints.
     """
     if joints.ndim != 5 or not 1 <= joints.shape[2] <= BODIES or joints.shape[3:] != (JOINTS, 3):
         raise ValueError(
@@ -299,9 +323,9 @@ def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def moving(bodies: Tensor) -> Tensor:
-    """Bodies (i, t, j, 3) → (i, t, j, 9): where joints are, their move since the frame before, their bone.
+    """Add motion and bones: bodies (i, t, j, 3) → (i, t, j, 9), position, move since the previous frame, and bone.
 
-    A body that appears or is lost (all zero) in a frame does not move there.
+    A body that appears or disappears (all zero) in a frame does not move there.
     """
     seen = (bodies != 0).any(dim=3, keepdim=True).any(dim=2, keepdim=True)  # (i, t, 1, 1)
     previous = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
@@ -315,7 +339,7 @@ def _present(present: Tensor) -> Tensor | None:
 
 
 def _scattered(bodies: Tensor, present: Tensor) -> Tensor:
-    """(i, …) → (b m, …): each body in its place, zeros where none is."""
+    """(i, …) → (b m, …): each body at its position, zeros where there is none."""
     if present.all():
         return bodies
     spread = bodies.new_zeros(present.numel(), *bodies.shape[1:])
@@ -328,7 +352,7 @@ def _join(channels: int) -> nn.Sequential:
 
 
 def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
-    """timm's network `name` up to its map at a quarter of each side, as a list of that one map."""
+    """The network `name` of timm up to its map at a quarter of each side, as a list of that one map."""
     if not timm.is_model(name):
         raise ValueError(f"timm has no network {name!r}; `timm.list_models()` lists them")
     if weights and not Path(weights).is_file():
@@ -351,10 +375,10 @@ def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
         network = create(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
     except Exception as error:  # readers raise many kinds
         raise ValueError(f"{weights} cannot be read as weights of {name}: damaged, or of another network") from error
-    # timm passes over what the file lacks; such a weight is still as it was drawn
-    drawn = dict(whole.named_parameters())
+    # timm passes over what the file lacks; such a weight still has its random start
+    random = dict(whole.named_parameters())
     for key, value in network.named_parameters():
-        if value.ndim > 1 and not value.is_meta and torch.equal(value, drawn[key]):
+        if value.ndim > 1 and not value.is_meta and torch.equal(value, random[key]):
             raise ValueError(f"{weights} has no weights for {key} of {name}; it is of another network")
     return network
 
