@@ -1,1 +1,1 @@
-"""Three small synthetic data sets in the real sets' formats: one moving body, drawn and sensed."""
+"""Three small synthetic data sets in the formats of the real ones: one moving body, painted and sensed."""

@@ -31,7 +31,7 @@ FILMS = [f"{place}_{time}" for place in ("Kitchen", "Lounge", "Bedroom", "Hall",
 
 @dataclass(frozen=True)
 class Shot:
-    """One clip of mini HMDB51; its name says the rest, as HMDB51's names do."""
+    """One clip of mini HMDB51; its name tells the rest, as names do in HMDB51."""
 
     film: str
     action: str
@@ -49,6 +49,7 @@ class Shot:
 
 
 def shots(seed: int, per_class: int) -> Iterator[Shot]:
+    """The clips of the set, in order of class and number."""
     films = FILMS[:per_class]
     for action in CLASSES:
         order = generator(seed, "hmdb51", action).permutation(len(films))
@@ -67,7 +68,7 @@ def shots(seed: int, per_class: int) -> Iterator[Shot]:
 
 
 def _sides(seed: int, per_class: int, split: int) -> dict[str, int]:
-    """Every film's side of a split: 1 train, 2 test (three tenths, others in every split), 0 unused."""
+    """The side of each film in a split: 1 train, 2 test (three tenths, others in every split), 0 unused."""
     films = generator(seed, "hmdb51", "splits").permutation(FILMS[:per_class])
     held_out = max(1, round(0.3 * len(films)))
     films = [str(film) for film in np.roll(films, -(split - 1) * held_out)]
@@ -78,6 +79,7 @@ def _sides(seed: int, per_class: int, split: int) -> dict[str, int]:
 
 
 def write(root: Path, seed: int, per_class: int, workers: int | None) -> None:
+    """Write the set to the folder `root`."""
     clips = list(shots(seed, per_class))
     for action in CLASSES:
         (root / action).mkdir()
@@ -154,7 +156,7 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) 
 
 
 def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple[Scene, list]:
-    """Some people who each do one thing after another for 12 s, walking between."""
+    """Some people who each do one thing after another for 12 s and walk in between."""
     times, turn = np.arange(12 * FPS) / FPS, rng.uniform(-math.pi, math.pi)
     camera = Camera((0, 0.8, 0), turn, 6.0, 2.2, 400.0, (320, 240))
     right, away = camera.axes[0], np.array([math.sin(turn), 0, math.cos(turn)])

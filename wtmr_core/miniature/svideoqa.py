@@ -38,6 +38,7 @@ class _Visit:
 
 
 def write(root: Path, seed: int, sequences: int, workers: int | None) -> None:
+    """Write the set to the folder `root`."""
     words = list(WORDS)
     subjects = [(n, s) for n in range(1, sequences + 1) for s in range(1, 3 if n % 3 else 2)]
     # by turns, so that classes are even; an odd step, so that the two of a sequence do different things
@@ -46,7 +47,7 @@ def write(root: Path, seed: int, sequences: int, workers: int | None) -> None:
 
 
 def _record(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
-    """Record one subject with two cameras; rows for boxes.csv and episodes.csv."""
+    """Record one subject with two cameras; returns rows for boxes.csv and episodes.csv."""
     place = generator(seed, "svideoqa", "place", visit.sequence % PLACES)
     room, turn, apart = random_room(place), place.uniform(-math.pi, math.pi), place.uniform(0.7, 1.4)
     rng = generator(seed, "svideoqa", visit.sequence, visit.subject)

@@ -125,9 +125,7 @@ def _targets(encodings: Encodings, timesformer: TimeSformer) -> dict[str, nn.Par
 
 
 def _same_patches(weight: Tensor | None, embedding: PatchEmbedding) -> bool:
-    """Whether a file's projection (d, c, p, q) is for patches like ours; equally many numbers in another order are
-    not.
-    """
+    """Whether a file's projection (d, c, p, q) is for patches like ours, not only of as many numbers."""
     return weight is not None and (*weight.shape[1:2], 1, *weight.shape[2:]) == (embedding.channels, *embedding.patch)
 
 

@@ -38,12 +38,12 @@ class Regions:
 
 
 class RegionConv(nn.Module):
-    """A 3×3 convolution with separate kernels for each region: maps (b, inputs, h, w) → (b, outputs, h/stride,
-    w/stride).
+    """A 3×3 convolution with separate kernels for each region.
 
-    `grid` is the number of regions down and across. At its borders a region sees its neighbours, and zeros at those of
-    the frame: the output is that of each region's kernels over the whole frame, cut out where the region lies. A grid
-    of (1, 1) is an ordinary convolution. Raises `ValueError` for a map that grid and stride do not divide.
+    Maps (b, inputs, h, w) → (b, outputs, h/stride, w/stride). `grid` is the number of regions down and across. At its
+    borders a region sees its neighbours, and zeros at those of the frame: the output is that of each region's kernels
+    over the whole frame, cut out where the region lies. A grid of (1, 1) is an ordinary convolution. Raises
+    `ValueError` for a map that grid and stride do not divide.
 
     >>> RegionConv(3, 8, grid=(2, 2))(torch.zeros(1, 3, 8, 8)).shape
     torch.Size([1, 8, 8, 8])
@@ -84,12 +84,12 @@ class RegionWeights(nn.Module):
 
 
 class FrameRegions(nn.Module):
-    """The CNN on frames: clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each
-    side.
+    """The CNN on frames: clips (b, t, c, h, w) → `Regions`.
 
-    Two convolutions run over a `grid` of regions, the first with a stride of two and pooled. The context comes from the
-    same two over the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its
-    weight, put back in its place and joined with the context by a 1×1 convolution.
+    Maps have `conv_channels[1]` channels and a quarter of each side. Two convolutions run over a `grid` of regions, the
+    first with a stride of two and pooled. The context comes from the same two over the whole frame, which is halved
+    instead of pooled. Each region of the map is multiplied by its weight, put back in its place and joined with the
+    context by a 1×1 convolution.
 
     Args:
         channels: of a frame
@@ -192,13 +192,12 @@ class FrameRegions(nn.Module):
 
 
 class BodyRegions(nn.Module):
-    """The CNN on joints (b, t, m, j, 3) of one or two bodies → `Regions` of `conv_channels[1]` channels: h bodies, w
-    parts.
+    """The CNN on joints (b, t, m, j, 3) of one or two bodies → `Regions`: h bodies, w parts.
 
-    Regions are the five `PARTS` of each body: a convolution over three frames and three successive joints, then one
-    over three frames and all joints of the part. The context comes from the whole body, joint by joint and then all
-    joints. `motion` adds to the position of each joint its move since the previous frame and its position relative to
-    the joint it is attached to. The other arguments are those of `FrameRegions`.
+    Maps have `conv_channels[1]` channels. Regions are the five `PARTS` of each body: a convolution over three frames
+    and three successive joints, then one over three frames and all joints of the part. The context comes from the whole
+    body, joint by joint and then all joints. `motion` adds to the position of each joint its move since the previous
+    frame and its position relative to the joint it is attached to. The other arguments are those of `FrameRegions`.
 
     A body that is zero in all frames is absent and takes no part, not even in BatchNorm; maps have as many bodies as
     the fullest clip. Raises `ValueError` for other numbers of bodies or joints.
@@ -304,11 +303,11 @@ def padded_parts() -> Tensor:
 
 
 def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Find the bodies that are present: joints (b, t, m, j, 3) → their joints (i, t, j, 3), and which they are, (b, m)
-    bool.
+    """Find the bodies that are present.
 
-    m shrinks to the number in the fullest clip. The first body counts as present even where it is never seen. Raises
-    `ValueError` for more than two bodies, and for other than 25 joints.
+    Joints (b, t, m, j, 3) → the joints of these bodies (i, t, j, 3), and which they are, (b, m) bool. m shrinks to the
+    number in the fullest clip. The first body counts as present even where it is never seen. Raises `ValueError` for
+    more than two bodies, and for other than 25 joints.
     """
     if joints.ndim != 5 or not 1 <= joints.shape[2] <= BODIES or joints.shape[3:] != (JOINTS, 3):
         raise ValueError(

@@ -44,8 +44,9 @@ class TimeSformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
     def forward(self, class_token: Tensor, tokens: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Encode the tokens; none attends to places that are not `present` (b, n) bool, whatever finite values they
-        hold.
+        """Encode the tokens.
+
+        No token attends to places that are not `present` (b, n) bool, whatever finite values they hold.
         """
         t = tokens.shape[1]
         seen = None
@@ -88,8 +89,9 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, frames: int, seen: Tensor | None = None) -> Tensor:
-        """Apply the block; `seen` are the tokens that may be attended to, (b, 1 + t n) bool, or (b t, 1 + n) where
-        `divided`.
+        """Apply the block.
+
+        `seen` are the tokens that may be attended to: (b, 1 + t n) bool, or (b t, 1 + n) where `divided`.
         """
         if self.divided:
             x = self._over_time_then_space(x, frames, seen)

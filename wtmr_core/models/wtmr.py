@@ -53,10 +53,10 @@ class WTMR(nn.Module):
         return self.cnn(clips)
 
     def resize(self, frames: int, size: int | None = None) -> None:
-        """Adapt the network to clips of `frames` frames and, for pictures, of `size` pixels a side by interpolating its
-        encodings.
+        """Adapt the network to other clips by interpolating its encodings.
 
-        Resize first, then create the optimiser. Raises `ValueError` for lengths that its patches do not divide.
+        Clips then have `frames` frames and, for pictures, `size` pixels a side. Resize first, then create the
+        optimiser. Raises `ValueError` for lengths that its patches do not divide.
         """
         step, grid = self.patches.patch[0], self.encodings.grid
         if frames % step:

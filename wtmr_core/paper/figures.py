@@ -1,4 +1,4 @@
-"""Arrays in, a matplotlib `Figure` out. Nothing here reads a file or knows a data set."""
+"""Figures: arrays in, a matplotlib `Figure` out. Nothing here reads a file or knows a data set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
 
 def counts(classes: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Bars of clips: class -> part -> number."""
+    """Draw bars of the number of clips, given for each class and part."""
     table = pd.DataFrame(classes).T.fillna(0)
     fig, ax = plt.subplots(figsize=(9, 1.2 + 0.24 * len(table)))
     table.plot.barh(stacked=True, ax=ax, width=0.8)
@@ -34,7 +34,7 @@ def counts(classes: Mapping[str, Mapping[str, int]]) -> Figure:
 
 
 def clips(pictures: np.ndarray, titles: Sequence[str]) -> Figure:
-    """A row a clip of its frames: (b, t, h, w, c) uint8, or (b, t, m, j, 3) float joints."""
+    """Draw clips, one row of frames each: pictures (b, t, h, w, c) uint8 or joints (b, t, m, j, 3) float."""
     b, t = pictures.shape[:2]
     fig, axes = plt.subplots(b, t, figsize=(1.25 * t, 1.45 * b), squeeze=False)
     for row, clip, title in zip(axes, pictures, titles, strict=True):
@@ -59,24 +59,31 @@ def _skeleton(ax: Axes, bodies: np.ndarray, clip: np.ndarray) -> None:
 
 
 def _fit(ax: Axes, clip: np.ndarray) -> None:
-    """Limits in which every body of a clip (…, j, 3) that is there lies in every frame."""
+    """Set limits within which every present body of a clip (…, j, 3) lies in every frame."""
     seen = clip[(clip != 0).any(axis=(-1, -2))]  # n j 3
     (left, low), (right, high) = seen[..., :2].min(axis=(0, 1)), seen[..., :2].max(axis=(0, 1))
     ax.set(xlim=(left - 0.1, right + 0.1), ylim=(low - 0.1, high + 0.1), aspect="equal")
 
 
 def weights(clip: np.ndarray, weights: np.ndarray, grid: tuple[int, int], parts: Mapping[str, Sequence[int]]) -> Figure:
-    """`region_weights` of uint8 frames, or `part_weights` of the first body of joints (t, m, j, 3)."""
+    """Draw `region_weights` of uint8 frames, or `part_weights` of the first body of joints (t, m, j, 3)."""
     if clip.dtype == np.uint8:
         return region_weights(clip, weights, grid)
     return part_weights(clip[:, 0], weights[:, : len(parts)], parts)
 
 
 def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int]) -> Figure:
-    """A row of frames, each region tinted by its weight and the number in it.
+    """Draw a row of frames, each region tinted by its weight, with the number in it.
 
-    frames (t, h, w) or (t, h, w, c), grey or RGB, uint8 or float 0-1; weights (t, r), a region each, row by row of
-    `grid` (down, across). Colours are centred on 1, the mean. Raises `ValueError` where shapes do not agree.
+    Colours are centred on 1, the mean.
+
+    Args:
+        frames: (t, h, w) or (t, h, w, c), grey or RGB, uint8 or float 0-1
+        weights: (t, r), one per region, row by row of the grid
+        grid: regions down and across
+
+    Raises:
+        ValueError: where shapes do not agree.
     """
     (t, h, w), (gh, gw) = frames.shape[:3], grid
     if weights.shape != (t, gh * gw):
@@ -102,10 +109,17 @@ def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int
 
 
 def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Sequence[int]]) -> Figure:
-    """A row of one body's poses, the bones of each part in the colour of its weight; the means are in the legend.
+    """Draw a row of one body's poses, the bones of each part in the colour of its weight; the legend has the means.
 
-    joints (t, 25, 3); weights (t, r), a part each in the order of `parts`, name -> its joints; a bone belongs to the
-    part that both its ends do. Colours are centred on 1, the mean. Raises `ValueError` where shapes do not agree.
+    A bone belongs to the part that contains both its ends. Colours are centred on 1, the mean.
+
+    Args:
+        joints: (t, 25, 3)
+        weights: (t, r), one per part, in the order of `parts`
+        parts: the joints of each part, by its name
+
+    Raises:
+        ValueError: where shapes do not agree.
     """
     t = len(joints)
     if weights.shape != (t, len(parts)):
@@ -138,7 +152,7 @@ def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Se
 
 
 def _around_one(weights: np.ndarray) -> ScalarMappable:
-    """Colours of weights: 1 is grey, more is red, less is blue."""
+    """Colours of weights: grey for 1, red above, blue below."""
     farthest = max(float(np.abs(weights - 1).max()), 0.01)  # where all are 1, all are grey
     return ScalarMappable(CenteredNorm(1, farthest), "coolwarm")
 
@@ -149,7 +163,7 @@ def _colour_bar(fig: Figure, colours: ScalarMappable, alpha: float = 1.0) -> Non
 
 
 def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title: str, chance: float) -> Figure:
-    """Loss and accuracy by epoch of a run, with the published curves where there are any.
+    """Draw loss and accuracy of a run by epoch, with the published curves if there are any.
 
     Both tables have epoch, train_loss, train_accuracy, val_loss, val_accuracy; accuracies and `chance` are 0-1.
     """
@@ -171,17 +185,17 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
 
 
 def png(fig: Figure, dpi: int = 90) -> bytes:
-    """The figure as a PNG file, the same bytes whenever it is drawn again with the same matplotlib."""
+    """Render the figure as PNG, with the same bytes each time for the same matplotlib."""
     file = io.BytesIO()
     fig.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     return file.getvalue()
 
 
 def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
-    """Confusion matrices side by side: title -> clips, true classes in rows, predicted ones in columns.
+    """Draw confusion matrices (in clips, by title) side by side: true classes in rows, predicted ones in columns.
 
-    Colour is the share of its row (a row without clips is white), so that rare classes are seen; numbers are
-    clips, and are left away where there are more than 12 classes.
+    Colour is the share of its row, so that rare classes are visible; a row without clips is white. Numbers are clips,
+    and are left out where there are more than 12 classes.
     """
     sizes = [2.2 + (0.42 if len(m) <= 12 else 0.17) * len(m) for m in matrices.values()]
     fig, axes = plt.subplots(
@@ -214,11 +228,14 @@ def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def ablation(table: pd.DataFrame) -> Figure:
-    """Bars of training loss (above) and of accuracy (below), a column a data set, a group of bars a network.
+    """Draw bars of training loss (above) and accuracy (below): a column per data set, a group of bars per network.
 
-    `table` has a row for each network: dataset, model, runs, train_loss, train_accuracy and test_accuracy (0-1),
-    each with …_low and …_high for the whiskers of several runs, published_train_loss, published_train_accuracy,
-    published_val_accuracy. Hatched bars are published; a cross stands where a published bar is not there (NaN).
+    Hatched bars are published; a cross marks a published bar that does not exist (NaN).
+
+    Args:
+        table: one row per network: dataset, model, runs; train_loss, train_accuracy and test_accuracy (0-1), each with
+            …_low and …_high for the whiskers of several runs; published_train_loss, published_train_accuracy,
+            published_val_accuracy
     """
     sets = {name: rows for name, rows in table.groupby("dataset", sort=False)}
     widths = [1.2 + 1.0 * len(rows) for rows in sets.values()]
@@ -288,12 +305,13 @@ def _bars(ax: Axes, rows: pd.DataFrame, names: Sequence[str], bars: Sequence[tup
 
 
 def accuracy_cost(table: pd.DataFrame) -> Figure:
-    """Accuracy against multiply-accumulates (log axis), a panel a data set, a colour a network.
+    """Draw accuracy against multiply-accumulates (log axis): a panel per data set, a colour per network.
 
-    Networks of like cost would hide each other, so each colour is shifted sideways by some points.
+    Networks of similar cost would hide each other, so each colour is shifted sideways by a few points.
 
-    `table` has dataset, model, complete_gmacs (10⁹; a row without is not drawn) and the accuracies (0-1, NaN for none)
-    published_train_accuracy, published_val_accuracy, measured_test_accuracy, each with a marker of its own.
+    Args:
+        table: dataset, model, complete_gmacs (10⁹; rows without are left out) and the accuracies (0-1, NaN for none)
+            published_train_accuracy, published_val_accuracy, measured_test_accuracy, each with its own marker
     """
     table = table.dropna(subset="complete_gmacs")
     sets, models = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.model))
@@ -325,9 +343,9 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
 
 
 def intervals(rows: pd.DataFrame, figure: str = "top1", title: str = "") -> Figure:
-    """A dot with its interval for each of `rows` of `tables.components`, from top to bottom.
+    """Draw a dot with its interval for each of `rows` of `tables.components`, from top to bottom.
 
-    `figure` is top1, or difference, which has a dashed line at 0; NaN draws nothing.
+    `figure` is top1, or difference, which gets a dashed line at 0; NaN is not drawn.
     """
     names = rows.dataset + " " + rows.label.str.removeprefix("wtmr ")
     places = np.arange(len(rows))
