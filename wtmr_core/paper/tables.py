@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -265,35 +267,25 @@ def times(
             variants = [((*shape[:2], 56, 56), seconds, {"profiled": True}), (shape, float("nan"), {})]
         for shape, seconds, sizes in variants:
             network, clip = models.build(dataset, model, **sizes), torch.randn(1, *shape)
-            for batch in batch_sizes:
-                for precision in precisions:
-                    timing = cost.time_forward(
-                        network,
-                        clip,
-                        batch=batch,
-                        precision=precision,
-                        device=device,
-                        warmup=min(repeats - 1, 3),
-                        repeats=repeats,
-                    )
-                    if repeats == 1 and timing.median_s < 0.5:
-                        timing = cost.time_forward(
-                            network, clip, batch=batch, precision=precision, device=device, warmup=2, repeats=10
-                        )
-                    rows.append(
-                        {
-                            "dataset": dataset,
-                            "model": model,
-                            "input": "×".join(map(str, shape)),
-                            "batch": batch,
-                            "precision": precision,
-                            "device": timing.device,
-                            "threads": timing.threads,
-                            "repeats": timing.repeats,
-                            "seconds_per_clip": timing.median_s / batch,
-                            "published_seconds_per_clip": seconds,
-                        }
-                    )
+            for batch, precision in product(batch_sizes, precisions):
+                time_clips = partial(cost.time_forward, network, clip, batch=batch, precision=precision, device=device)
+                timing = time_clips(warmup=min(repeats - 1, 3), repeats=repeats)
+                if repeats == 1 and timing.median_s < 0.5:
+                    timing = time_clips(warmup=2, repeats=10)
+                rows.append(
+                    {
+                        "dataset": dataset,
+                        "model": model,
+                        "input": "×".join(map(str, shape)),
+                        "batch": batch,
+                        "precision": precision,
+                        "device": timing.device,
+                        "threads": timing.threads,
+                        "repeats": timing.repeats,
+                        "seconds_per_clip": timing.median_s / batch,
+                        "published_seconds_per_clip": seconds,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
