@@ -21,7 +21,7 @@ from wtmr_core import description
 from wtmr_core.classifier import Classifier
 from wtmr_core.data import inputs
 from wtmr_core.files import RunError, replace
-from wtmr_core.models import regions
+from wtmr_core.models import bodies
 from wtmr_core.skeleton import PARTS
 
 OPSET = 18  # the version of ONNX's operators that torch's exporter is written in
@@ -169,14 +169,14 @@ def _without_branches() -> Iterator[None]:
     bodies go through the CNN too and their maps are zeroed afterwards: in evaluation this gives the same numbers.
     """
     substitutes = {"bodies_present": _every_body, "_scattered": _zeroed, "_present": _of_regions}
-    originals = {name: getattr(regions, name) for name in substitutes}
+    originals = {name: getattr(bodies, name) for name in substitutes}
     try:
         for name, function in substitutes.items():
-            setattr(regions, name, function)
+            setattr(bodies, name, function)
         yield
     finally:
         for name, function in originals.items():
-            setattr(regions, name, function)
+            setattr(bodies, name, function)
 
 
 def _every_body(joints: Tensor) -> tuple[Tensor, Tensor]:

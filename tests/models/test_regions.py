@@ -10,17 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from wtmr_core.models import regions
-from wtmr_core.models.regions import (
-    BodyRegions,
-    FrameRegions,
-    PlainBodies,
-    PlainFrames,
-    RegionConv,
-    RegionWeights,
-    bodies_present,
-    moving,
-    padded_parts,
-)
+from wtmr_core.models.bodies import BodyRegions, PlainBodies, bodies_present, moving, padded_parts
+from wtmr_core.models.regions import FrameRegions, PlainFrames, RegionConv, RegionWeights
 from wtmr_core.skeleton import PARTS
 
 CHANNELS = (3, 4)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
+from wtmr_core.models.bodies import BODIES, BodyRegions, PlainBodies
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
-from wtmr_core.models.regions import BODIES, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
+from wtmr_core.models.regions import FrameRegions, PlainFrames, Regions
 from wtmr_core.models.released import CLASSES, check_least
 from wtmr_core.models.timesformer import TimeSformer
 from wtmr_core.skeleton import JOINTS, PARTS
