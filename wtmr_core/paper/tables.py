@@ -144,12 +144,13 @@ def components(
         among: names of clips; only those of them that were tested count, some in each data set
 
     Returns:
-        Columns `COMPONENTS`: runs, their test clips (of all splits) and the groups of these; top1 with its interval,
-            top5,
-        mean_class_accuracy, macro_f1 and calibration_error (0-1), means over seeds, each over the clips of all splits;
-        difference with its interval and p, NaN for the base, and where there is none; unit, group or clip; params_m
-        (10⁶) and gmacs (10⁹, one view of one clip, of joints one body), complete, at the sizes of the runs; epochs;
-        seconds, the mean training time of a run.
+        Columns `COMPONENTS`, among them
+        clips, groups: of the tests of all splits
+        unit: what the intervals resample, group or clip
+        top1, top5, mean_class_accuracy, macro_f1, calibration_error: 0-1, means over seeds, each over all clips
+        difference, p: of top1, NaN for the base and where there is none
+        params_m, gmacs: 10⁶ and 10⁹, of one view of one clip (of joints, one body), complete, at the sizes of the runs
+        seconds: the mean training time of a run
 
     Raises:
         RunError: where runs cannot be compared (splits with other numbers of runs, seeds or networks with other test
