@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from einops import reduce
 from torch import Tensor, nn
+from torch.utils.benchmark.utils.timer import timer
 
 from wtmr_core import models
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
@@ -206,17 +207,14 @@ def race(pair: Pair, options: argparse.Namespace) -> dict[str, tuple[list[float]
         from wtmr_core.training import keep_memory
 
         keep_memory()
-    wait = cost.synchronizer(device)
     both = [Steps(network, pair.batch, device, options.precision) for network in (pair.first, pair.second)]
 
     def turn(kind: str) -> list[float]:
         seconds = []
         for steps in both:
-            wait()
-            began = time.perf_counter()
+            began = timer()
             getattr(steps, kind)()
-            wait()
-            seconds.append(time.perf_counter() - began)
+            seconds.append(timer() - began)
         return seconds
 
     found = {}

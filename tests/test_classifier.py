@@ -130,7 +130,7 @@ def test_features_are_what_the_head_takes(classifiers, dataset, model):
 
 def spans(times, end, seconds, stride=None):
     windows = Recording([None] * len(times), np.asarray(times, float), end).windows(seconds, stride)
-    return [(w.first, w.behind, round(w.start, 6), round(w.end, 6)) for w in windows]
+    return [(w.first, w.stop, round(w.start, 6), round(w.end, 6)) for w in windows]
 
 
 @pytest.mark.parametrize(

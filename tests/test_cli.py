@@ -261,26 +261,6 @@ def test_a_strangers_way(own_run, capsys, tmp_path):
     assert str(videos[0]) in capsys.readouterr().out
 
 
-def test_a_video_that_cannot_be_read_is_named_and_the_others_are_classified(own_run, capsys, tmp_path):
-    run, videos = own_run
-    broken = tmp_path / "broken.avi"
-    broken.write_bytes(b"no video")
-    assert main(["predict", str(run), str(broken), str(videos[0]), "--json"]) == 1
-    captured = capsys.readouterr()
-    assert [entry["file"] for entry in json.loads(captured.out)] == [str(videos[0])]
-    assert str(broken) in captured.err
-    assert main(["predict", str(run), str(broken)]) == 2
-
-
-def test_a_run_that_cannot_be_used_is_told(own_run, capsys, tmp_path):
-    run, videos = own_run
-    copy = shutil.copytree(run, tmp_path / run.name)
-    (copy / "model.safetensors").unlink()
-    for folder, says in ((tmp_path / "none", "there is no run folder"), (copy, "has no weights")):
-        assert main(["predict", str(folder), str(videos[0])]) == 2
-        assert says in capsys.readouterr().err
-
-
 def test_a_network_is_exported(own_run, capsys, tmp_path):
     onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
     run, _ = own_run

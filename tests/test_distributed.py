@@ -34,11 +34,11 @@ def root(tmp_path_factory):
 @given(st.integers(1, 40), st.integers(1, 8))
 def test_shares_hold_each_clip_once(whole, count):
     shares = [Share.of(whole, process, count) for process in range(count)]
-    counted = [row for share in shares if share.counted for row in range(share.first, share.behind)]
+    counted = [row for share in shares if share.counted for row in range(share.first, share.stop)]
     assert counted == list(range(whole))
-    assert all(share.behind > share.first for share in shares)  # nobody is without work
+    assert all(share.stop > share.first for share in shares)  # nobody is without work
     if whole >= count:
-        sizes = [share.behind - share.first for share in shares]
+        sizes = [share.stop - share.first for share in shares]
         assert max(sizes) - min(sizes) <= 1
 
 

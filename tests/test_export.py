@@ -12,7 +12,7 @@ from tests.test_training import WRITE, small
 from wtmr_core import Classifier, export, runs, training
 from wtmr_core.data import inputs
 from wtmr_core.export import TOLERANCE
-from wtmr_core.models import regions
+from wtmr_core.models import bodies
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -48,7 +48,7 @@ def test_onnxruntime_says_what_the_classifier_says(sets, tmp_path, dataset, mode
         "b",
     ]
     content = file.read_bytes()
-    assert os.path.dirname(regions.__file__).encode() not in content
+    assert os.path.dirname(bodies.__file__).encode() not in content
     assert os.listdir(tmp_path).count("network.onnx") == 1
 
 
@@ -92,13 +92,13 @@ def test_an_opset_that_cannot_be_had_and_a_folder_that_is_not_there_are_said(fol
 
 
 def test_the_networks_own_functions_are_put_back():
-    before = regions.bodies_present
+    before = bodies.bodies_present
 
     def failing():
         with export._without_branches():
-            assert regions.bodies_present is not before
+            assert bodies.bodies_present is not before
             raise KeyError
 
     with pytest.raises(KeyError):
         failing()
-    assert regions.bodies_present is before
+    assert bodies.bodies_present is before

@@ -46,7 +46,7 @@ def models(draw, runs=1):
 
 
 def test_two_groups_by_hand():
-    """Both groups are drawn in half of the draws, the right one and the wrong one twice in a quarter each."""
+    """Both groups are drawn in half of the resamples, the right one and the wrong one twice in a quarter each."""
     found = top1([1, 1, 0, 0], GROUPS)
     assert found == Interval(0.5, 0, 1)
     assert top1([1, 1, 0, 0], GROUPS, level=0.4) == Interval(0.5, 0.5, 0.5)
@@ -90,7 +90,7 @@ def test_runs_that_agree_are_as_one_and_runs_that_do_not_widen():
 
 def test_as_scipy_has_it_where_every_clip_is_a_group():
     right = np.random.default_rng(2).random(300) < 0.8
-    found = top1(right, singles(300), draws=5000)
+    found = top1(right, singles(300), resamples=5000)
     theirs = stats.bootstrap(
         (right.astype(float),), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(3)
     ).confidence_interval
@@ -103,7 +103,7 @@ def test_as_scipy_has_it_for_groups_of_one_size():
     rng = np.random.default_rng(4)
     shares = rng.random(60)
     right = rng.random((60, 10)) < shares[:, None]
-    found = top1(right.ravel(), np.repeat(singles(60), 10), draws=5000, level=0.9)
+    found = top1(right.ravel(), np.repeat(singles(60), 10), resamples=5000, level=0.9)
     theirs = stats.bootstrap(
         (right.mean(axis=1),), np.mean, n_resamples=5000, confidence_level=0.9, method="percentile",
         rng=np.random.default_rng(5),
@@ -118,7 +118,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     for _ in range(150):
         right = rng.random(400) < np.repeat(rng.beta(1.2, 0.8, 40), 10)
         for name, groups in (("films", films), ("clips", clips)):
-            found = top1(right, groups, draws=200)
+            found = top1(right, groups, resamples=200)
             held[name] += found.low <= 0.6 <= found.high
     assert 0.88 <= held["films"] / 150 <= 0.99
     assert held["clips"] / 150 < 0.75
@@ -130,7 +130,7 @@ def test_every_metric_has_an_interval_around_its_score():
     logits = rng.normal(size=(2, 120, 6)) + np.eye(6)[labels]
     each = [metrics.scores(labels, run) for run in logits]
     for metric in metrics.METRICS:
-        found = intervals.bootstrap(labels, logits, groups, metric=metric, draws=200)
+        found = intervals.bootstrap(labels, logits, groups, metric=metric, resamples=200)
         assert found.value == pytest.approx(np.mean([scores[metric] for scores in each]))
         assert 0 < found.low < found.value < found.high < 1
 
@@ -140,24 +140,24 @@ def test_every_metric_has_an_interval_around_its_score():
 def test_a_step_per_draw_finds_what_the_quick_way_does(case):
     """Of clips of one class the mean recall is the top-1 accuracy, counted draw by draw."""
     right, _, groups = case
-    slow = top1(right, groups, metric="mean_class_accuracy", draws=30)
-    quick = top1(right, groups, draws=30)
+    slow = top1(right, groups, metric="mean_class_accuracy", resamples=30)
+    quick = top1(right, groups, resamples=30)
     assert (slow.value, *ends(slow)) == pytest.approx((quick.value, *ends(quick)))
 
 
 @given(models(runs=3), st.randoms(use_true_random=False))
 def test_what_intervals_must_keep_to(case, random):
     right, _, groups = case
-    found = top1(right, groups, draws=50)
+    found = top1(right, groups, resamples=50)
     assert 0 <= found.low <= found.high <= 1
     assert found.value == pytest.approx(right.mean())
-    assert top1(right, groups, draws=50) == found  # the seed says it all
-    wider = top1(right, groups, draws=50, level=0.99)
+    assert top1(right, groups, resamples=50) == found  # the seed says it all
+    wider = top1(right, groups, resamples=50, level=0.99)
     assert wider.low <= found.low
     assert wider.high >= found.high
     order = random.sample(range(len(groups)), len(groups))
-    assert top1(right[..., order], groups[order], draws=50) == found
-    opposite = top1(~right, groups, draws=50)
+    assert top1(right[..., order], groups[order], resamples=50) == found
+    opposite = top1(~right, groups, resamples=50)
     assert ends(opposite) == pytest.approx((1 - found.high, 1 - found.low))
 
 
@@ -204,12 +204,12 @@ def test_with_single_clips_it_is_mcnemars_exact_test(discordant):
 
 def test_random_flips_come_near_all_of_them():
     first = np.array([1] * 32 + [0] * 18)
-    found = compared(first, 1 - first, singles(50), draws=20_000)
+    found = compared(first, 1 - first, singles(50), resamples=20_000)
     assert found.p == pytest.approx(stats.binomtest(32, 50).pvalue, abs=0.01)
 
 
 def test_random_flips_are_never_none():
-    assert compared(np.ones(50), np.zeros(50), singles(50), draws=99).p == 1 / 100
+    assert compared(np.ones(50), np.zeros(50), singles(50), resamples=99).p == 1 / 100
 
 
 @given(models())
@@ -225,7 +225,7 @@ def test_p_as_scipy_has_it(case):
 @given(models(runs=3))
 def test_what_comparisons_must_keep_to(case):
     first, second, groups = case
-    found, other = compared(first, second, groups, draws=50), compared(second, first, groups, draws=50)
+    found, other = compared(first, second, groups, resamples=50), compared(second, first, groups, resamples=50)
     assert found.difference == -other.difference
     assert found.p == other.p
     assert (found.first_only, found.second_only) == (other.second_only, other.first_only)
@@ -238,14 +238,14 @@ def test_what_comparisons_must_keep_to(case):
 @given(models())
 def test_a_comparison_turned_round_has_its_interval_turned_round(case):
     first, second, groups = case
-    found, other = compared(first, second, groups, draws=50), compared(second, first, groups, draws=50)
+    found, other = compared(first, second, groups, resamples=50), compared(second, first, groups, resamples=50)
     assert ends(found) == pytest.approx((-other.high, -other.low))
 
 
 @given(models())
 def test_a_model_does_not_differ_from_itself(case):
     right, _, groups = case
-    found = compared(right, right, groups, draws=50)
+    found = compared(right, right, groups, resamples=50)
     assert (found.difference, *ends(found), found.p, found.first_only, found.second_only) == (0, 0, 0, 1, 0, 0)
 
 
@@ -260,7 +260,7 @@ def test_both_models_see_the_same_groups():
     assert found.low > 0
 
 
-def test_runs_of_each_model_are_drawn_on_their_own():
+def test_runs_of_each_model_are_resample_on_their_own():
     """The same two runs twice: other runs might have turned out otherwise, so the difference may be any of three."""
     runs = [[1, 1, 1, 1], [0, 0, 0, 0]]
     found = compared(runs, runs, GROUPS)
@@ -281,7 +281,7 @@ def test_p_is_small_as_seldom_as_it_says_where_models_are_equal():
     """Two models equally good on average, each with its own easy films."""
     rng, groups = np.random.default_rng(11), np.repeat(singles(20), 5)
     right = [[rng.random(100) < np.repeat(rng.random(20), 5) for _ in range(2)] for _ in range(200)]
-    ps = np.array([compared(*pair, groups, draws=199).p for pair in right])
+    ps = np.array([compared(*pair, groups, resamples=199).p for pair in right])
     assert (ps <= 0.05).mean() <= 0.09
     assert 0.3 <= (ps <= 0.5).mean() <= 0.65
 
@@ -304,7 +304,7 @@ RIGHT = logits_of([1, 0, 1, 0])
         (lambda: intervals.bootstrap(ZEROS + 2, RIGHT, GROUPS), "a label is 2; there are 2 classes"),
         (lambda: intervals.bootstrap(ZEROS, RIGHT * np.nan, GROUPS), "logits of 4 clips are not finite"),
         (lambda: intervals.bootstrap(ZEROS, RIGHT, GROUPS, metric="top2"), "metric is 'top2'; give one of top1, top5"),
-        (lambda: intervals.bootstrap(ZEROS, RIGHT, GROUPS, draws=0), "draws is 0"),
+        (lambda: intervals.bootstrap(ZEROS, RIGHT, GROUPS, resamples=0), "resamples is 0"),
         (lambda: intervals.bootstrap(ZEROS, RIGHT, GROUPS, level=95), "level is 95; give a share"),
         (lambda: intervals.compare(ZEROS, RIGHT, RIGHT[:3], GROUPS), r"shape \(4,\) and second \(3, 2\)"),
         (lambda: intervals.compare(ZEROS, RIGHT[:3], RIGHT, GROUPS), r"shape \(4,\) and first \(3, 2\)"),
@@ -316,6 +316,6 @@ RIGHT = logits_of([1, 0, 1, 0])
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
-def test_what_cannot_be_drawn_or_compared(call, message):
+def test_what_cannot_be_resample_or_compared(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,13 +1,13 @@
 """Confusion matrices and the figures of a run: by hand, against scikit-learn, and what must always hold."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -40,7 +40,7 @@ def predictions(draw):
 
 
 @st.composite
-def judged(draw, fewest=1):
+def scored(draw, fewest=1):
     """Labels (b,) and logits (b, k) in which no two of a clip are equal, b and k small."""
     k, b = draw(st.integers(fewest, 7)), draw(st.integers(1, 20))
     labels = draw(st.lists(st.integers(0, k - 1), min_size=b, max_size=b))
@@ -123,34 +123,32 @@ def test_probabilities_by_hand():
         assert metrics.probabilities([[SURE, 0.0]]).tolist() == [[1, 0]]
 
 
-def test_topk_by_hand():
+def test_the_rank_of_a_label_by_hand():
     labels = [2, 0, 1, 1]
     logits = [[1, 2, 3, 0], [1, 2, 3, 0], [9, 8, 7, 6], [-1, -4, -3, -2]]  # label comes 1st, 3rd, 2nd, 4th
-    assert [metrics.topk(labels, logits, k) for k in (1, 2, 3, 4, 99)] == [1 / 4, 2 / 4, 3 / 4, 1, 1]
+    (run,) = metrics.outcomes(labels, logits)
+    assert run.rank.tolist() == [0, 2, 1, 3]
+    assert [metrics.measure(metric, run) for metric in metrics.TOP] == [1 / 4, 1]
 
 
-def test_among_equal_logits_the_first_counts():
+def test_among_equal_logits_the_first_ranks_highest():
     labels, logits = np.arange(4), np.zeros((4, 4))
-    assert [metrics.topk(labels, logits, k) for k in (1, 2, 4)] == [1 / 4, 2 / 4, 1]
-    assert metrics.accuracy(metrics.confusion(labels, logits, CLASSES)) == 1 / 4
+    (run,) = metrics.outcomes(labels, logits)
+    assert run.rank.tolist() == [0, 1, 2, 3]
+    assert metrics.measure("top1", run) == metrics.accuracy(metrics.confusion(labels, logits, CLASSES)) == 1 / 4
 
 
-def test_calibration_by_hand():
+def test_calibration_by_hand(monkeypatch):
     labels = [0, 0, 1, 1]
     logits = [[0, 0], [SURE, 0], [SURE, 0], [0, np.log(1.5)]]  # confidence 0.5, 1, 1 and 0.6; only the third is wrong
-    found = metrics.calibration(labels, logits, bins=4)
-    assert found.low.tolist() == [0, 0.25, 0.5, 0.75]
-    assert found.high.tolist() == [0.25, 0.5, 0.75, 1]
-    assert found.clips.tolist() == [0, 1, 1, 2]  # 0.5 lies in the bin that it ends, 1 in the last
-    np.testing.assert_allclose(found.confidence, [np.nan, 0.5, 0.6, 1])
-    np.testing.assert_allclose(found.accuracy, [np.nan, 1, 1, 0.5])
-    assert metrics.calibration_error(labels, logits, bins=4) == pytest.approx((0.5 + 0.4 + 2 * 0.5) / 4)
+    monkeypatch.setattr(metrics, "BINS", 4)  # 0.5 lies in the bin that it ends, 1 in the last
+    assert metrics.scores(labels, logits)["calibration_error"] == pytest.approx((0.5 + 0.4 + 2 * 0.5) / 4)
 
 
 def test_a_run_always_sure_is_off_by_its_errors():
     logits = np.eye(4)[GUESSES] * SURE
-    assert metrics.calibration_error(LABELS, logits) == pytest.approx(4 / 13)
-    assert metrics.calibration_error(LABELS, np.eye(4)[LABELS] * SURE) == 0
+    assert metrics.scores(LABELS, logits)["calibration_error"] == pytest.approx(4 / 13)
+    assert metrics.scores(LABELS, np.eye(4)[LABELS] * SURE)["calibration_error"] == 0
 
 
 def test_scores_by_hand():
@@ -173,17 +171,16 @@ def test_a_class_without_clips_is_in_no_mean():
     assert found["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
 
 
-@given(judged(fewest=3))  # of two classes scikit-learn wants one score
+@given(scored(fewest=3))  # of two classes scikit-learn wants one score
 def test_scores_as_scikit_learn_has_them(case):
     labels, logits = case
     k, guesses = logits.shape[1], logits.argmax(axis=1)
     found = metrics.scores(labels, logits)
+    (run,) = metrics.outcomes(labels, logits)
     for n in range(1, k):
-        assert metrics.topk(labels, logits, n) == pytest.approx(
-            top_k_accuracy_score(labels, logits, k=n, labels=range(k))
-        )
+        assert (run.rank < n).mean() == pytest.approx(top_k_accuracy_score(labels, logits, k=n, labels=range(k)))
     assert found["top1"] == pytest.approx(accuracy_score(labels, guesses))
-    assert found["top5"] == metrics.topk(labels, logits, 5)
+    assert found["top5"] == (run.rank < 5).mean()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a class that is guessed and has no clips
         assert found["mean_class_accuracy"] == pytest.approx(balanced_accuracy_score(labels, guesses))
@@ -193,61 +190,40 @@ def test_scores_as_scikit_learn_has_them(case):
     )
 
 
-@given(judged(), st.integers(1, 20))
-def test_calibration_as_scikit_learn_has_it(case, bins):
+@given(scored())
+def test_calibration_against_a_plain_sum_over_bins(case):
     labels, logits = case
-    right, confidence = logits.argmax(axis=1) == labels, metrics.probabilities(logits).max(axis=1)
-    accuracies, confidences = calibration_curve([*right, True, False], [*confidence, 0, 0], n_bins=bins)
-    found = metrics.calibration(labels, logits, bins)
-    assert found.clips.sum() == len(labels)
-    # scikit-learn wants a right and a wrong clip; both are added to the first bin, which is left out
-    seen = found[(found.clips > 0) & (found.index > 0)]
-    np.testing.assert_allclose(seen.accuracy, accuracies[len(accuracies) - len(seen) :])
-    np.testing.assert_allclose(seen.confidence, confidences[len(confidences) - len(seen) :])
+    confidence, right = metrics.probabilities(logits).max(axis=1), logits.argmax(axis=1) == labels
+    gaps = 0.0
+    for low, high in pairwise(np.linspace(0, 1, metrics.BINS + 1)):
+        inside = (low < confidence) & (confidence <= high)
+        gaps += abs(right[inside].sum() - confidence[inside].sum())
+    error = metrics.scores(labels, logits)["calibration_error"]
+    assert error == pytest.approx(gaps / len(labels))
+    assert abs(right.mean() - confidence.mean()) - 1e-9 <= error <= 1
 
 
-@given(judged(), st.integers(1, 20))
-def test_what_calibration_errors_must_keep_to(case, bins):
-    labels, logits = case
-    error, table = metrics.calibration_error(labels, logits, bins), metrics.calibration(labels, logits, bins)
-    assert 0 <= error <= 1
-    gaps = (table.accuracy - table.confidence).abs()
-    assert error == pytest.approx((gaps * table.clips).sum() / len(labels))
-    assert metrics.calibration_error(labels, logits, 2 * bins) >= error - 1e-9  # halves cannot make up for each other
-    confidence = metrics.probabilities(logits).max(axis=1).mean()
-    whole = metrics.calibration_error(labels, logits, bins=1)
-    assert whole == pytest.approx(abs(metrics.topk(labels, logits, 1) - confidence))
-
-
-@given(judged(), st.randoms(use_true_random=False))
+@given(scored(), st.randoms(use_true_random=False))
 def test_the_order_of_clips_changes_no_score(case, random):
     labels, logits = case
     order = random.sample(range(len(labels)), len(labels))
     assert metrics.scores(labels[order], logits[order]) == pytest.approx(metrics.scores(labels, logits))
 
 
-@given(judged())
-def test_topk_rises_to_one(case):
-    labels, logits = case
-    shares = [metrics.topk(labels, logits, k + 1) for k in range(logits.shape[1])]
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-
-
-@given(judged(), st.data())
+@given(scored(), st.data())
 def test_a_weight_counts_a_clip_as_often(case, data):
     labels, logits = case
     size = len(labels)
     weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size).filter(any)))
-    (run,) = metrics.judge(labels, logits)
+    (run,) = metrics.outcomes(labels, logits)
     found = {metric: metrics.measure(metric, run, weights) for metric in metrics.METRICS}
     again = np.repeat(np.arange(size), weights)
     assert found == pytest.approx(metrics.scores(labels[again], logits[again]))
 
 
-def test_several_runs_are_judged_one_by_one():
+def test_each_of_several_runs_is_measured():
     logits = np.array([np.eye(4)[GUESSES], np.eye(4)[LABELS]])
-    found = metrics.judge(LABELS, logits, several=True)
+    found = metrics.outcomes(LABELS, logits, seeds=True)
     assert [metrics.measure("top1", run) for run in found] == [9 / 13, 1]
 
 
@@ -270,21 +246,19 @@ def test_the_accuracy_of_the_published_matrices(dataset, accuracy):
         (lambda: metrics.reduced(BY_HAND, ["smile"]), "no class 'smile'; it has clap, sit"),
         (lambda: metrics.reduced(BY_HAND, ["sit", "sit"]), "must differ"),
         (lambda: metrics.probabilities([0, np.inf]), "not finite"),
-        (lambda: metrics.topk([0], [[0, 1]], 0), "k is 0"),
-        (lambda: metrics.topk([2], [[0, 1]], 1), "a label is 2; there are 2 classes"),
-        (lambda: metrics.topk([-1], [[0, 1]], 1), "a label is -1"),
-        (lambda: metrics.calibration([0], [[0, 1]], bins=0), "bins is 0"),
-        (lambda: metrics.calibration_error([0.0], [[0, 1]]), "a label must be the number of a class"),
+        (lambda: metrics.scores([2], [[0, 1]]), "a label is 2; there are 2 classes"),
+        (lambda: metrics.scores([-1], [[0, 1]]), "a label is -1"),
+        (lambda: metrics.scores([0.0], [[0, 1]]), "a label must be the number of a class"),
         (lambda: metrics.scores([], np.zeros((0, 3))), r"logits of the shape \(0, 3\) hold nothing"),
         (lambda: metrics.scores([0, 1], np.zeros((3, 2))), r"shape \(2,\) and logits \(3, 2\)"),
         (lambda: metrics.scores([0], [0]), r"must be \(b,\) and \(b, k\)$"),
         (lambda: metrics.scores([0], np.zeros((2, 1, 3))), r"must be \(b,\) and \(b, k\)$"),
         (lambda: metrics.scores([0, 0], [[0, np.nan], [0, 0]]), "logits of 1 clips are not finite"),
         (
-            lambda: metrics.judge([0], [[[0, 1]], [[0, np.inf]]], "logits", several=True),
+            lambda: metrics.outcomes([0], [[[0, 1]], [[0, np.inf]]], "logits", seeds=True),
             r"logits\[1\] of 1 clips are not finite",
         ),
-        (lambda: metrics.measure("top2", metrics.judge([0], [[0, 1]])[0]), "metric is 'top2'; give one of top1"),
+        (lambda: metrics.measure("top2", metrics.outcomes([0], [[0, 1]])[0]), "metric is 'top2'; give one of top1"),
     ],
 )
 def test_what_cannot_be_counted(call, message):

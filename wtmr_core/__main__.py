@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=data_check)
     mini = data.add_parser("mini", help="make a miniature set (done by itself on first use)")
-    mini.add_argument("dataset", choices=[name for name in datasets.NAMES if name not in OWN])
+    mini.add_argument("dataset", choices=[*(name for name in datasets.NAMES if name not in OWN), "home"])
     mini.add_argument("--root", type=Path, help="where; data/mini/DATASET without it")
     mini.add_argument("--seed", type=int, default=0)
     mini.set_defaults(run=data_mini)
@@ -228,12 +228,14 @@ def track_video(options: argparse.Namespace) -> int:
 
 def zones_template(options: argparse.Namespace) -> int:
     """`wtmr zones`."""
-    from wtmr_core.datasets.stream import Stream
-    from wtmr_core.tracking.zones import write_template
+    from itertools import islice
 
-    with Stream(options.video, fps=1 if Path(options.video).is_dir() else None) as stream:
-        picture = next(iter(stream)).picture[..., ::-1]
-    print(*write_template(picture, options.out, stream.name), sep="\n")
+    from wtmr_core.datasets.stream import Stream
+    from wtmr_core.tracking.zones import emptied, write_template
+
+    with Stream(options.video, fps=1 if Path(options.video).is_dir() else None, most=1) as stream:
+        pictures = [frame.picture[..., ::-1] for frame in islice(stream, 30)]
+    print(*write_template(emptied(pictures), options.out, stream.name), sep="\n")
     return 0
 
 

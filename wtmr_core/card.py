@@ -1,4 +1,4 @@
-"""The page that says what a trained run is, how to use it, how good it is and what it cannot do: its `README.md`."""
+"""The model card of a run, its `README.md`: what the network is, how to use it, how good it is, what it cannot do."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from wtmr_core.intervals import Interval, bootstrap
 from wtmr_core.metrics import TOP
 
 CARD = "README.md"
-LEAST = 5  # groups: of fewer an interval says nothing, and single clips are drawn
-DRAWS = 500  # for figures that are counted anew in each draw
+LEAST = 5  # groups: with fewer an interval says nothing, and single clips are resampled
+RESAMPLES = 500  # for figures that are counted anew in each
 NAMES = {"top1": "test, top-1", "top5": "test, top-5", "mean_class_accuracy": "test, mean over classes",
          "macro_f1": "test, macro F1"}  # fmt: skip
 MODELS = {
@@ -24,7 +24,7 @@ MODELS = {
 }
 PROTOCOLS = {
     "corrected": "corrected: official or grouped splits, evaluation without randomness, test read once, at the end",
-    "published": "published: as the paper's notebooks did, with parts drawn by clip, so that clips of one film or "
+    "published": "published: as the paper's notebooks did, with parts sampled by clip, so that clips of one film or "
     "person stand on both sides, and with evaluation through the augmentation; its figures are higher than those on "
     "new people",
 }
@@ -37,10 +37,14 @@ def page(
     predictions: Mapping[str, np.ndarray],
     environment: Mapping[str, Any],
 ) -> str:
-    """The card, in Markdown, of the run in the folder `name`.
+    """Write the model card of the run in the folder `name`, as Markdown; equal arguments give equal text.
 
-    `description` as `description.of` gives it, `metrics` and `environment` what lies in the run's files of these
-    names, `predictions` the arrays labels (b,), logits (b, k) and groups (b,) of its test clips. The same for the same.
+    Args:
+        name: of the run folder
+        description: as `description.of` gives it
+        metrics: content of the run's `metrics.json`
+        predictions: labels (b,), logits (b, k) and groups (b,) of the test clips
+        environment: content of the run's `environment.json`
     """
     sections = {
         "Use": _use(name, description["input"]),
@@ -83,13 +87,13 @@ def _input(taken: Mapping[str, Any]) -> str:
         frames += f", of which the network sees {taken['frames']}{views}"
     if taken["modality"] == "joints":
         bodies = "one body" if taken["bodies"] == 1 else f"up to {taken['bodies']} bodies"
-        what = f"Joints: {frames}; {taken['layout']} of {bodies}, in {taken['unit']}s, {taken['origin']}."
+        kind = f"Joints: {frames}; {taken['layout']} of {bodies}, in {taken['unit']}s, {taken['origin']}."
     else:
         colour = "grey" if taken["channels"] == 1 else "RGB"
-        what = f"Pictures: {frames}; {taken['size']}×{taken['size']} pixels, {colour}, {taken['fit']}."
+        kind = f"Pictures: {frames}; {taken['size']}×{taken['size']} pixels, {colour}, {taken['fit']}."
     if taken["seconds"] is None:
-        return f"{what} The recordings had no times: all of a recording is one window, unless you give `seconds`."
-    return f"{what} A window spans {taken['seconds']:g} s, the median length of the training recordings."
+        return f"{kind} The recordings had no times: all of a recording is one window, unless you give `seconds`."
+    return f"{kind} A window spans {taken['seconds']:g} s, the median length of the training recordings."
 
 
 def _data(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -118,13 +122,13 @@ def _figures(metrics: Mapping[str, Any], predictions: Mapping[str, np.ndarray]) 
             continue
         interval = None
         if len(labels) > 1:
-            interval = bootstrap(labels, logits, units, metric=metric, draws=2000 if metric in TOP else DRAWS)
+            interval = bootstrap(labels, logits, units, metric=metric, resamples=2000 if metric in TOP else RESAMPLES)
         rows.append(_row(named, metrics["test"][metric], interval))
     rows.append(_row("test, calibration error", metrics["test"]["calibration_error"]))
-    drawn = f"the {distinct} groups of test"
+    basis = f"the {distinct} groups of test"
     if units is not groups:
-        drawn = f"single clips, since test has fewer than {LEAST} groups, and too narrow"
-    return "\n".join(rows) + f"\n\nThe intervals are bootstraps over {drawn}. They say nothing of other seeds."
+        basis = f"single clips, since test has fewer than {LEAST} groups, and too narrow"
+    return "\n".join(rows) + f"\n\nThe intervals are bootstraps over {basis}. They say nothing of other seeds."
 
 
 def _row(name: str, value: float | None, interval: Interval | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The network of a run: fresh, or trained, and what it weighs in a clip."""
+"""The network of a run, untrained or trained, and the region weights it gives a clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wtmr_core.settings import Settings, SettingsError
 
 
 def new_network(settings: Settings, classes: int) -> nn.Module:
-    """The network of a run as it starts; raises `SettingsError` where its sizes do not fit each other."""
+    """Build the untrained network of a run; raises `SettingsError` where its sizes do not fit each other."""
     try:
         return build(settings.dataset, settings.model, classes=classes, **settings.sizes())
     except (ValueError, FileNotFoundError) as error:
@@ -28,14 +28,15 @@ def new_network(settings: Settings, classes: int) -> nn.Module:
 
 
 def without_files(settings: Settings) -> Settings:
-    """The same without files of weights: what the network is made of, whatever it starts from."""
+    """The same settings without files of pretrained weights."""
     return replace(settings, backbone_weights=None, timesformer_weights=None)
 
 
 def trained_network(run: Run) -> nn.Module:
-    """The network of a finished run with its weights, in evaluation.
+    """Load the network of a finished run, in evaluation mode.
 
-    Raises `RunError` where the weights are not there, as in a clone of this repository, or not those of the run.
+    Raises:
+        RunError: where the weights are missing, as in a clone of this repository, or are not those of the run.
     """
     file = run.folder / WEIGHTS
     if not file.is_file():
@@ -51,11 +52,20 @@ def trained_network(run: Run) -> nn.Module:
 
 @torch.inference_mode()
 def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the described network of `run` weighs in the clip at `row` of `data`.
+    """Compute the weights that the described network of a run gives to the regions of one clip.
 
-    Returns the clip as the network sees it, (t, h, w) or (t, h, w, 3) uint8 pictures or (t, m, j, 3) joints, and the
-    weight of each region in each frame (t, r), on average 1; of joints r is bodies × parts, zeros where no body is.
-    Raises `RunError` as `trained_network`, and for a network without regions.
+    Args:
+        run: a finished run of `wtmr` with its CNN
+        data: clips of the run's data set
+        row: of the clip in `data`
+
+    Returns:
+        The clip as the network sees it, pictures (t, h, w) or (t, h, w, 3) uint8 or joints (t, m, j, 3); and the weight
+        of each region in each frame (t, r), 1 on average. For joints r is bodies × parts, with zeros where there is no
+        body.
+
+    Raises:
+        RunError: as `trained_network`, and for a network without regions.
     """
     settings = settings_of(run)
     if settings.model != "wtmr" or not settings.cnn:
@@ -71,7 +81,7 @@ def region_weights(run: Run, data: Data, row: int) -> tuple[np.ndarray, np.ndarr
 
 
 def settings_of(run: Run) -> Settings:
-    """The settings of a run; raises `RunError` where they cannot be."""
+    """The settings of a run; raises `RunError` where they are not possible."""
     try:
         return Settings.of({key: value for key, value in run.settings.items() if key != "data"})
     except SettingsError as error:

@@ -31,10 +31,13 @@ SHORT = 0.5  # windows: of less the network has seen nothing in training
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run says of the windows of a recording.
+    """The classes of a recording's windows.
 
-    `probabilities` (windows, k) of `classes`; `starts` and `ends` (windows,) in seconds, NaN where the recording has
-    no times.
+    Attributes:
+        probabilities: (windows, k)
+        starts: (windows,) in seconds, NaN where the recording has no times
+        ends: (windows,) likewise
+        classes: the names of the k classes
     """
 
     probabilities: np.ndarray
@@ -49,17 +52,17 @@ class Prediction:
 
     @property
     def overall(self) -> np.ndarray:
-        """(k,) the mean probabilities of all windows."""
+        """(k,) probabilities, the mean over all windows."""
         return self.probabilities.mean(axis=0)
 
 
 class Classifier:
     """The network of a run, with the preprocessing it was trained with.
 
-    A network is trained on whole recordings, each shown as a few of its frames. So a recording about as long as those
-    is one window, the whole of it; a longer one is cut into windows as long as those were (`seconds`). Evaluation is
-    without randomness, with as many `views` as the run's settings say: a run of the published protocol, which is
-    tested through its augmentation, said something else of its own test clips.
+    A network is trained on whole recordings, each shown as a few of its frames. A recording about as long as those is
+    therefore one window; a longer one is cut into windows of that length (`seconds`). Prediction is deterministic and
+    averages over as many `views` as the run's settings say. A run of the published protocol was tested through its
+    augmentation, so its own test clips got other predictions there.
 
         classifier = Classifier.load("results/mine/runs/hmdb51-wtmr-corrected-s0-1a2b3c4d")
         classifier(frames, fps=25)  # frames (t, h, w, 3) uint8 RGB -> probabilities (windows, k) of classifier.classes
@@ -82,10 +85,15 @@ class Classifier:
 
     @classmethod
     def load(cls, run_folder: str | Path, device: str = "auto") -> Classifier:
-        """The classifier of the finished run in `run_folder`, on `device`: auto (a GPU where there is one), cpu, cuda…
+        """Load the finished run in `run_folder`.
 
-        Raises `RunError` for a folder that holds no finished run or no weights, for weights of another format or
-        damaged, and for a device that is not there.
+        Args:
+            run_folder: a folder below `runs/` of a folder of results
+            device: auto (a GPU where there is one), cpu, cuda, cuda:1 …
+
+        Raises:
+            RunError: for a folder without a finished run or without weights, for weights that are damaged or of another
+                format, and for a device that is not available.
         """
         folder = Path(run_folder)
         if not folder.is_dir():
@@ -96,9 +104,9 @@ class Classifier:
         return cls(checkpoint.trained_network(run), settings, described, _device(device))
 
     def read(self, path: str | Path, *, fps: float | None = None) -> Recording:
-        """The recording in a video, a folder of numbered frames (`fps` a second) or a `.skeleton` file, for a call.
+        """Read a recording for `predict`: a video, a folder of numbered frames (`fps` a second) or a `.skeleton` file.
 
-        Frames are fitted as they come, so that memory grows by their small copies alone. See `recording.read`.
+        Frames are resized as they are read, so memory holds their small copies only. Raises as `recording.read`.
         """
         return recording.read(Path(path), self.form, fps=fps)
 
@@ -111,28 +119,39 @@ class Classifier:
         seconds: float | None = None,
         stride: float | None = None,
     ) -> Prediction:
-        """What is done in each window of a recording.
+        """Classify each window of a recording.
 
-        A run on frames takes (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8; a run on joints (t, m, j, 3) or
-        (t, j, 3), float metres, zeros where a body is not seen; or what `read` gives. `fps` frames a second, or
-        `times` (t,) in seconds. Windows span `seconds`, by default as many as the training recordings lasted, and a
-        new one begins every `stride` seconds, by default half a window; the last ends with the recording. A recording
-        no longer than 1.5 windows is one, and so is one without times.
+        A recording of up to 1.5 windows is one window, and so is one without times.
 
-        Warns with a `video.Remark` where a recording is shorter than half a window, where it is one window because a
-        length is not known, and of windows without a body, which are left out. Raises `ValueError` for what is not of
-        the run's kind, and where no window is left; see `recording.of_array`.
+        Args:
+            frames_or_joints: what `read` returns, or an array. A run on frames takes (t, h, w, 3) RGB or (t, h, w, 1)
+                or (t, h, w) grey, uint8; a run on joints takes (t, m, j, 3) or (t, j, 3), float metres, zeros where a
+                body is not seen.
+            fps: frames per second of an array
+            times: (t,) seconds of its frames, instead of `fps`
+            seconds: length of a window; by default that of the training recordings
+            stride: seconds between the starts of two windows; by default half a window. The last window ends with the
+                recording.
+
+        Warns:
+            With a `video.Remark` where a recording is shorter than half a window, where it is one window because a
+            length is not known, and for windows left out because no body is seen in them.
+
+        Raises:
+            ValueError: for input that does not suit the run (see `recording.of_array`), and where no window is left.
         """
-        probabilities, _, windows = self._judged(frames_or_joints, fps=fps, times=times, seconds=seconds, stride=stride)
+        probabilities, _, windows = self._classify(
+            frames_or_joints, fps=fps, times=times, seconds=seconds, stride=stride
+        )
         starts, ends = (np.array([getattr(w, name) for w in windows]) for name in ("start", "end"))
         return Prediction(probabilities, starts, ends, self.classes)
 
-    def __call__(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
-        """(windows, k): the probabilities of each window of a recording. Takes and raises as `predict`."""
-        return self._judged(frames_or_joints, **how)[0]
+    def __call__(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
+        """Probabilities (windows, k) of each window of a recording; see `predict` for arguments and errors."""
+        return self._classify(frames_or_joints, **options)[0]
 
     def of_clips(self, clips: np.ndarray) -> np.ndarray:
-        """(b, k): the probabilities of clips that are windows already, whatever they last.
+        """Probabilities (b, k) of clips that are windows already, however long they last.
 
         They are as the run holds them (`form.shape`): (b, t, h, w, c) uint8 or, of joints, (b, t, m, j, 3) float, of as
         many bodies or fewer. Raises `ValueError` for another shape.
@@ -144,16 +163,16 @@ class Classifier:
         if clips.shape != shape:
             raise ValueError(f"expected clips of shape {('b', *self.form.shape)}, found {clips.shape}")
         batches = torch.from_numpy(np.ascontiguousarray(clips)).split(CLIPS)
-        judged = [self._through(batch.to(self.device))[0].cpu().numpy() for batch in batches]
-        return np.concatenate(judged) if judged else np.zeros((0, len(self.classes)), np.float32)
+        parts = [self._through(batch.to(self.device))[0].cpu().numpy() for batch in batches]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
 
-    def features(self, frames_or_joints: ArrayLike | Recording, **how: Any) -> np.ndarray:
-        """(windows, d): what the last layer takes of each, the mean over views. Takes and raises as `predict`."""
-        return self._judged(frames_or_joints, **how)[1]
+    def features(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
+        """The input of the network's last layer for each window, (windows, d), the mean over views; see `predict`."""
+        return self._classify(frames_or_joints, **options)[1]
 
-    def _judged(
+    def _classify(
         self,
-        given: ArrayLike | Recording,
+        source: ArrayLike | Recording,
         *,
         fps: float | None = None,
         times: ArrayLike | None = None,
@@ -161,26 +180,26 @@ class Classifier:
         stride: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray, list[Window]]:
         """Probabilities (windows, k), features (windows, d), and the windows."""
-        if not isinstance(given, Recording):
-            given = recording.of_array(given, self.form, fps=fps, times=times)
+        if not isinstance(source, Recording):
+            source = recording.of_array(source, self.form, fps=fps, times=times)
         seconds = self.seconds if seconds is None else seconds
-        windows = given.windows(seconds, stride)
-        self._remark(given, seconds)
+        windows = source.windows(seconds, stride)
+        self._remark(source, seconds)
         kept, probabilities, features = [], [], []
-        pairs = self._clips(given, windows)
-        while some := list(islice(pairs, BATCH)):
-            kept += [window for window, _ in some]
-            clips = torch.from_numpy(np.stack([clip for _, clip in some])).to(self.device)
-            for results, means in zip((probabilities, features), self._through(clips), strict=True):
+        pairs = self._clips(source, windows)
+        while batch := list(islice(pairs, BATCH)):
+            kept += [window for window, _ in batch]
+            clips = torch.from_numpy(np.stack([clip for _, clip in batch])).to(self.device)
+            for results, means in zip((probabilities, features), self._forward(clips), strict=True):
                 results.append(means.cpu().numpy())
         return np.concatenate(probabilities), np.concatenate(features), kept
 
-    def _clips(self, given: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
-        """Each window that makes a clip, and the clip; raises `ValueError` where none does."""
+    def _clips(self, source: Recording, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
+        """Each window that yields a clip, with the clip; raises `ValueError` where none does."""
         fault, count = None, 0
         for window in windows:
             try:
-                clip = given.clip(window, self.form)
+                clip = source.clip(window, self.form)
             except Unreadable as error:
                 fault, count = error, count + 1
             else:
@@ -191,7 +210,7 @@ class Classifier:
             warnings.warn(Remark("windows left out", f"{count} of {len(windows)}: {fault.reason}"), stacklevel=2)
 
     @torch.inference_mode()
-    def _through(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (b, k) and features (b, d) of clips, the means over views."""
         probabilities, features = [], []
         for view in range(self.settings.views):
@@ -200,16 +219,16 @@ class Classifier:
             features.append(self._features.float())
         return torch.stack(probabilities).mean(dim=0), torch.stack(features).mean(dim=0)
 
-    def _keep(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         # one network has its head on every frame, and the mean of logits is the logit of the mean
-        self._features = given[0].mean(dim=1) if given[0].ndim == 3 else given[0]
+        self._features = inputs[0].mean(dim=1) if inputs[0].ndim == 3 else inputs[0]
 
-    def _remark(self, given: Recording, seconds: float | None) -> None:
-        if given.times is None:
+    def _remark(self, source: Recording, seconds: float | None) -> None:
+        if source.times is None:
             remark = Remark("one window", "the recording has no times, so all of it is one")
         elif seconds is None:
             remark = Remark("one window", "the run does not know how long its recordings were; give seconds")
-        elif (lasts := given.end - given.times[0]) < SHORT * seconds:
+        elif (lasts := source.end - source.times[0]) < SHORT * seconds:
             remark = Remark("short", f"it lasts {lasts:.2f} s, the recordings trained on about {seconds:.2f} s")
         else:
             return

@@ -23,7 +23,7 @@ STRENGTHS = ("flip", "rotate", "shift", "zoom", "jitter", "tilt", "joint_noise",
 
 
 def clip_format(settings: Settings) -> ClipFormat:
-    """How the cache holds the clips of a run."""
+    """The format in which the cache stores the clips of a run."""
     if has_joints(settings.dataset):
         bodies = 1 if settings.reader == "published" else 2
         return ClipFormat(settings.stored_frames, bodies=bodies, reader=settings.reader)
@@ -33,7 +33,7 @@ def clip_format(settings: Settings) -> ClipFormat:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads: the cached clips, the rows of each part, and how validation was cut, in words."""
+    """What a run reads: the cached clips, the rows of each part, and how validation was split off, in words."""
 
     cache: Cache
     parts: dict[str, np.ndarray]
@@ -41,17 +41,17 @@ class Data:
 
     @property
     def labels(self) -> np.ndarray:
-        """(b,) class numbers of all kept clips."""
+        """(b,) class numbers of all clips."""
         return self.cache.index.samples.label.to_numpy()
 
     @cached_property
     def mirrorable(self) -> Tensor:
-        """(b,) bool: the clips that still show their class in a mirror."""
+        """(b,) bool: the clips whose class stays true in a mirror."""
         return augment.mirrorable(self.cache.index.classes)[torch.from_numpy(self.labels)]
 
 
 def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
-    """The same settings with `auto` as split replaced by the first that can be read below the data set's root."""
+    """Replace the split `auto` by the first one that can be read below the data set's root."""
     if settings.split != "auto":
         return settings
     place = datasets.find(settings.dataset, root, scale=settings.scale)
@@ -59,7 +59,15 @@ def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
 
 
 def prepare_clips(settings: Settings, root: str | Path | None = None) -> Data:
-    """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done."""
+    """Find, index, decode and split the clips of a run.
+
+    Args:
+        settings: those of the run
+        root: folder of the recordings; None looks for it, or makes the miniature (see `datasets.find`)
+
+    Raises:
+        DataError: where the data set cannot be found, indexed or split.
+    """
     settings = resolve(settings, root)
     place = datasets.find(settings.dataset, root, scale=settings.scale)
     index = datasets.open_index(settings.dataset, place, settings.split, reader=settings.reader)
@@ -71,7 +79,7 @@ def prepare_clips(settings: Settings, root: str | Path | None = None) -> Data:
 
 
 class Batches(Dataset):
-    """Whole batches by their row numbers, straight from the memory-mapped cache."""
+    """Whole batches by their row numbers, read from the memory-mapped cache."""
 
     def __init__(self, data: Data):
         self.clips, self.labels = data.cache.clips, torch.from_numpy(data.labels)
@@ -82,16 +90,26 @@ class Batches(Dataset):
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a batch of `whole` clips that one process works on: those from `first` up to `behind`."""
+    """The part of a batch that one process works on: rows `first` to `stop`, not included, of `whole` clips.
+
+    `counted` tells whether the share contributes to loss and accuracy: where every process has a copy of the same
+    batch, one of them counts.
+    """
 
     first: int
-    behind: int
+    stop: int
     whole: int
     counted: bool = True  # towards loss and accuracy; of several copies of one batch, one is
 
     @classmethod
     def of(cls, whole: int, process: int, processes: int) -> Share:
-        """Even shares in order; a batch with fewer clips than processes is worked on by each of them, in full."""
+        """The share of `process` among `processes`, as even as possible and in order.
+
+        A batch with fewer clips than processes goes to each of them in full.
+
+        >>> Share.of(5, process=1, processes=2)
+        Share(first=2, stop=5, whole=5, counted=True)
+        """
         if whole < processes:
             return cls(0, whole, whole, counted=process == 0)
         return cls(whole * process // processes, whole * (process + 1) // processes, whole)
@@ -99,12 +117,12 @@ class Share:
     @property
     def alone(self) -> bool:
         """Whether this is the whole batch."""
-        return self.behind - self.first == self.whole
+        return self.stop - self.first == self.whole
 
     @property
     def slice(self) -> slice:
-        """Of an array with a row a clip of the whole batch."""
-        return slice(self.first, self.behind)
+        """The rows of this share, for an array with one row per clip of the whole batch."""
+        return slice(self.first, self.stop)
 
 
 def inputs(
@@ -117,21 +135,29 @@ def inputs(
     mirrorable: Tensor | None = None,
     view: int = 0,
 ) -> Tensor:
-    """A batch from the cache -> what the network takes: (b, t, c, h, w) pictures or (b, t, j, 3) joints, of which
-    `wtmr` takes (b, t, m, j, 3), those of both bodies.
+    """Turn a batch from the cache into the input of the network.
 
-    `augmented`: with numbers drawn from `generator`; otherwise nothing is random and `view`, below `settings.views`,
-    says which frames are shown. `share`: which part of a batch `clips` are; the numbers are drawn for all of it, so
-    that each clip gets those it would get alone. `mirrorable` (b,) bool: the clips that are still what
-    their class says in a mirror.
+    Args:
+        clips: pictures (b, t, h, w, c) uint8, or joints (b, t, m, j, 3) in metres, on any device
+        settings: those of the run
+        generator: of the random numbers; None for none
+        augmented: augment at random and choose frames at random; otherwise nothing is random
+        share: which part of a batch `clips` are; numbers are sampled for the whole of it, so that a clip's do not
+            depend on how the batch is divided
+        mirrorable: (b,) bool, the clips whose class stays true in a mirror
+        view: which frames are shown where nothing is random, from 0 to `settings.views` - 1
+
+    Returns:
+        Pictures (b, t, c, h, w); or joints, (b, t, m, j, 3) for `wtmr` and (b, t, j, 3), the first body's, for the
+        released networks.
     """
     share = share or Share(0, len(clips), len(clips))
-    draw = None
+    augmentation = None
     if augmented:
-        draw = augment.Draw(
+        augmentation = augment.Augmentation(
             generator,
             per_frame=settings.augment_per == "frame",
-            share=(share.first, share.behind, share.whole),
+            share=(share.first, share.stop, share.whole),
             mirrorable=mirrorable if settings.spare_sided else None,
             **{k: getattr(settings, k) for k in STRENGTHS},
         )
@@ -141,6 +167,6 @@ def inputs(
     if clips.shape[1] != settings.frames:
         clips = clips[torch.arange(len(clips))[:, None], chosen]
     if not has_joints(settings.dataset):
-        return augment.frames(clips, draw)
-    bodies = augment.joints(clips, draw, centred=settings.centre_joints, normalised=settings.normalise_joints)
+        return augment.frames(clips, augmentation)
+    bodies = augment.joints(clips, augmentation, centred=settings.centre_joints, normalised=settings.normalise_joints)
     return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the others take one

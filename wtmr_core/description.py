@@ -1,4 +1,4 @@
-"""What the weights of a run say of themselves: what they were trained on, what they take, and under which licence."""
+"""The description that a run's weights carry: what they were trained on, what they take, and under which licence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OWN = "not known: they are the user's own"
 
 
 def of_run(settings: Settings, data: Data) -> dict[str, Any]:
-    """The description of a run of `settings` on `data`, as JSON holds it; it reads up to `MEASURED` recordings."""
+    """Describe a run of `settings` on `data`, as a dictionary for JSON. Reads up to `MEASURED` recordings."""
     index = data.cache.index
     paths = list(index.paths())
     seconds = typical_length([paths[row] for row in data.parts["train"]], clip_format(settings))
@@ -40,7 +40,7 @@ def of_run(settings: Settings, data: Data) -> dict[str, Any]:
 
 
 def of(settings: Settings, classes: Sequence[str], seconds: float | None, licence: str) -> dict[str, Any]:
-    """The description of a network of `settings` for `classes`; `seconds` is what a window spans, None if not known."""
+    """Describe a network of `settings` for `classes`; a window spans `seconds`, or None where that is not known."""
     return {
         "format": FORMAT,
         "dataset": settings.dataset,
@@ -55,53 +55,55 @@ def of(settings: Settings, classes: Sequence[str], seconds: float | None, licenc
 
 
 def read(run: Run, settings: Settings) -> dict[str, Any]:
-    """The description that the weights of a run bear; of weights without one, as runs had at first or as are not
-    there, what is known of it otherwise.
+    """Read the description that the weights of a run carry.
 
-    Raises `RunError` for one of another format or of other classes, and for damage.
+    Weights without one (the first runs had none, and clones of this repository have no weights) get what else is known.
+
+    Raises:
+        RunError: for a description of another format or of other classes, and for damage.
     """
     file = run.folder / WEIGHTS
     known = of(settings, run.classes, None, licence(settings.dataset))
-    held = _held(file) if file.is_file() else None
-    if held is None:
+    stored = _stored(file) if file.is_file() else None
+    if stored is None:
         return known
-    if (version := held.get("format")) != FORMAT:
+    if (version := stored.get("format")) != FORMAT:
         raise RunError(
             f"{file} is of format {version}, and this wtmr_core reads format {FORMAT}: use the one that wrote it"
         )
-    if held.get("classes") != known["classes"]:
+    if stored.get("classes") != known["classes"]:
         raise RunError(f"{file} is damaged (its classes are not those of the run): {AGAIN}")
-    return known | held
+    return known | stored
 
 
-def _held(file: Path) -> dict[str, Any] | None:
-    """What the weights in `file` bear as their description; None where they bear none."""
+def _stored(file: Path) -> dict[str, Any] | None:
+    """The description in a file of weights; None where it carries none."""
     try:
         with safe_open(file, "np") as weights:
             text = (weights.metadata() or {}).get(KEY)
         if text is None:
             return None
-        if not isinstance(held := json.loads(text), dict):
+        if not isinstance(stored := json.loads(text), dict):
             raise ValueError("its description is no object")
     except (OSError, SafetensorError, ValueError) as error:
         raise RunError(f"{file} is damaged ({error}): {AGAIN}") from error
-    return held
+    return stored
 
 
 def metadata(description: dict[str, Any]) -> dict[str, str]:
-    """The description as safetensors and ONNX hold it."""
+    """The description as safetensors and ONNX store it."""
     return {KEY: json.dumps(description, ensure_ascii=False)}
 
 
 def typical_length(paths: Sequence[Path], form: ClipFormat) -> float | None:
-    """The median length in seconds of up to `MEASURED` recordings, evenly chosen; None where none of them tells."""
+    """Median length in seconds of up to `MEASURED` recordings at even steps; None where no file tells its length."""
     chosen = uniform(len(paths), min(MEASURED, len(paths))) if paths else ()
     lengths = [seconds for number in chosen if (seconds := length(paths[number], form))]
     return round(float(np.median(lengths)), 3) if lengths else None
 
 
 def licence(dataset: str, root: Path | None = None) -> str:
-    """Under which licence the recordings of `dataset` are, and the licence file that lies beside them in `root`."""
+    """The licence of the recordings of `dataset`, and the licence file beside them in `root`, if any."""
     known = LICENCES.get(dataset, OWN)
     if root is None:
         return known

@@ -1,9 +1,9 @@
-"""One run over several processes, each on a GPU of its own where there are some, and on several machines.
+"""One run over several processes, each with its own GPU where there are GPUs, on one or several machines.
 
-The processes are started by `torchrun` on the `wtmr train` command, never forked from a kernel. Each works on its
-share of every batch and the gradients are averaged (DDP), so that together they do what one process does with the
-same batch size: a run's name and numbers do not depend on how many they were, up to the order of sums and to
-dropout, which each process draws for itself.
+The processes are started by `torchrun` on the `wtmr train` command, never forked from a kernel. Each works on its share
+of every batch and the gradients are averaged (DDP), so that together they do what one process does with the same batch
+size. A run's name and numbers therefore do not depend on the number of processes, except for the order of sums, and for
+dropout, which each process samples by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wtmr_core.settings import Settings
 
 
 def check(settings: Settings, gpus: int) -> None:
-    """Raise `RunError` where a run asks for more processes than there are GPUs, or than clips in a batch."""
+    """Raise `RunError` where a run asks for more processes than there are GPUs, or than there are clips in a batch."""
     if settings.device.startswith("cuda:") and settings.processes > 1:
         raise RunError(f"device is {settings.device}, one GPU, and processes is {settings.processes}: use device=cuda")
     if settings.device != "cpu" and gpus and settings.processes > gpus:
@@ -33,9 +33,9 @@ def check(settings: Settings, gpus: int) -> None:
 
 
 def command(settings: Settings, results: Path, root: str | Path | None) -> list[str]:
-    """The command that trains `settings` over their processes; on several machines through SLURM's `srun`.
+    """The command that trains `settings` in several processes; on several machines through SLURM's `srun`.
 
-    Raises `RunError` where several machines are asked for outside of a SLURM job.
+    Raises `RunError` for several machines outside a SLURM job.
     """
     train = ["-m", "wtmr_core", "train", *to_pairs(settings), "--results", str(results)]
     train += ["--root", str(root)] if root else []
@@ -67,9 +67,9 @@ def command(settings: Settings, results: Path, root: str | Path | None) -> list[
 
 
 def launch(settings: Settings, results: Path, root: str | Path | None = None) -> None:
-    """Start the processes of a run and wait for their end, passing on what they say.
+    """Start the processes of a run and wait for them to end, passing on what they print.
 
-    Raises `RunError` with the last thing that the processes said where they fail.
+    Raises `RunError`, with the last error that the processes printed, where they fail.
     """
     import torch
 

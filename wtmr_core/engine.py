@@ -1,7 +1,7 @@
-"""One epoch of training, and evaluation: batches go through the network, figures come out.
+"""One epoch of training, and evaluation.
 
-Every epoch has a seed of its own, so one that begins after a kill draws what it would have drawn. Of several processes
-each works on its share of every batch.
+Every epoch has a seed of its own, so that one that starts after a kill samples what it would have sampled. Each of
+several processes works on its share of every batch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WAIT_EVERY = 16  # steps: the device is waited for now and then only
 
 
 class NotFinite(ArithmeticError):
-    """The loss is not a finite number; the message names the step and its clips."""
+    """The loss is not finite; the message names the step and its clips."""
 
 
 @dataclass(frozen=True)
@@ -44,48 +44,55 @@ class Batch:
 
 
 class Tally:
-    """Loss and right answers of this process in an epoch so far."""
+    """The loss and the correct predictions of this process in the current epoch."""
 
     def __init__(self, data: Data, epoch: int, steps: int):
         self.names, self.epoch, self.steps = data.cache.index.samples.name, epoch, steps
         self.loss, self.correct, self.clips, self.began = 0.0, 0, 0, time.perf_counter()
-        self._waiting: list[tuple] = []
+        self._pending: list[tuple] = []
 
     def add(self, step: int, batch: Batch, losses: Tensor, right: Tensor) -> bool:
-        """Count the step's `losses` (b,) and how many were `right`, now or later; True where all is counted.
+        """Count a step, at once or later; returns whether all steps so far are counted.
 
-        Raises `NotFinite`, naming the first step and its clips, where a loss is not finite.
+        Args:
+            step: number of the step, from 0
+            batch: of the step
+            losses: (b,)
+            right: how many predictions were correct
+
+        Raises:
+            NotFinite: naming the first step and its clips, where a loss is not finite.
         """
-        self._waiting.append((step, batch.rows, losses, right, batch.share.counted))
-        if len(self._waiting) < WAIT_EVERY and step + 1 < self.steps:
+        self._pending.append((step, batch.rows, losses, right, batch.share.counted))
+        if len(self._pending) < WAIT_EVERY and step + 1 < self.steps:
             return False
-        for number, rows, each, *_ in self._waiting:
-            if not (finite := torch.isfinite(each)).all():
+        for number, rows, values, *_ in self._pending:
+            if not (finite := torch.isfinite(values)).all():
                 raise NotFinite(
                     f"the loss is not finite at step {number + 1} of epoch {self.epoch + 1}; clips: "
                     f"{', '.join(self.names.iloc[rows[~finite.cpu().numpy()]])}. "
                     "Lower lr, or look at these clips; the last whole epoch is kept"
                 )
-        counted = [entry for entry in self._waiting if entry[-1]]
-        self.loss += sum(float(each.sum()) for _, _, each, _, _ in counted)
+        counted = [entry for entry in self._pending if entry[-1]]
+        self.loss += sum(float(values.sum()) for _, _, values, _, _ in counted)
         self.correct += sum(int(right) for *_, right, _ in counted)
         self.clips += sum(len(rows) for _, rows, *_ in counted)
-        self._waiting = []
+        self._pending = []
         return True
 
     def figures(self, done: int) -> dict[str, str]:
-        """What the progress bar shows when `done` clips are through."""
+        """What the progress bar shows after `done` clips."""
         clips, pace = max(self.clips, 1), done / (time.perf_counter() - self.began)
         return {"loss": f"{self.loss / clips:.3f}", "accuracy": f"{self.correct / clips:.3f}", "clips_s": f"{pace:.0f}"}
 
 
 def epoch_seed(settings: Settings, epoch: int) -> int:
-    """Of epoch `epoch`, counted from 0."""
+    """The seed of an epoch, counted from 0."""
     return int(np.random.SeedSequence([settings.seed, epoch]).generate_state(1)[0])
 
 
 def learning_rate(settings: Settings, epoch: float) -> float:
-    """The learning rate `epoch` (a fraction too) epochs into the run, for all schedules but `plateau`."""
+    """The learning rate after `epoch` epochs, which may be a fraction; for every schedule except `plateau`."""
     if settings.lr_per == "epoch":
         epoch = math.floor(epoch)
     if epoch < settings.warmup_epochs:
@@ -97,7 +104,7 @@ def learning_rate(settings: Settings, epoch: float) -> float:
 
 
 def training_batches(data: Data, settings: Settings, worker: Accelerator, seed: int) -> Iterator[Batch]:
-    """The training part in an order drawn from `seed`, augmented and, where `mixup` says so, blended."""
+    """The training part in an order sampled from `seed`, augmented and, with `mixup`, blended."""
     generator, train = torch.Generator().manual_seed(seed), data.parts["train"]
     order = train[torch.randperm(len(train), generator=generator).numpy()]
     # a clip and its partner may be in different shares: blended first, then shared
@@ -116,10 +123,19 @@ def training_batches(data: Data, settings: Settings, worker: Accelerator, seed: 
 
 
 def train_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, float]:
-    """Train the network of `state` on the training part once; `epoch` counts from 0.
+    """Train the network of `state` on the training part once.
 
-    Returns lr (of the last step), train_loss and train_accuracy (0-1), measured on the way, and clips_per_second.
-    Raises `NotFinite` for a loss that is not finite.
+    Args:
+        state: of the run; its network, optimiser and moving average are updated
+        data: of the run
+        epoch: number of the epoch, from 0
+        bar: progress bar, advanced at each step
+
+    Returns:
+        lr (of the last step), train_loss and train_accuracy (0-1), both measured during training, and clips_per_second.
+
+    Raises:
+        NotFinite: where a loss is not finite.
     """
     settings, worker, clips = state.settings, state.worker, len(data.parts["train"])
     seed, steps = epoch_seed(settings, epoch), math.ceil(clips / settings.batch_size)
@@ -163,7 +179,7 @@ def train_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, fl
 
 
 def _step(state: State, number: int) -> None:
-    """The optimizer's step `number` of the run, counted from 1."""
+    """Take step number `number` of the run's optimiser, counted from 1."""
     settings, worker = state.settings, state.worker
     if settings.max_grad_norm:
         if settings.unscale_gradients:
@@ -177,8 +193,10 @@ def _step(state: State, number: int) -> None:
 
 @torch.inference_mode()
 def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Logits (b, k) and labels (b,) of a part, on the CPU. Nothing is random, but where `augment_evaluation` says so:
-    then augmentation is drawn from `seed`. Of several views the logits are the logarithm of their mean probabilities.
+    """Evaluate a part: logits (b, k) and labels (b,), on the CPU.
+
+    Nothing is random unless the setting `augment_evaluation` is on: then augmentation is sampled from `seed`. With
+    several views, the logits are the logarithm of their mean probabilities.
     """
     settings, worker, network = state.settings, state.worker, state.judged.eval()
     generator, rows, done = torch.Generator().manual_seed(seed), data.parts[part], 0
@@ -198,7 +216,7 @@ def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor
                 )
                 with worker.autocast():
                     views.append(network(x).float().cpu())
-            logits[done + share.first : done + share.behind] = (
+            logits[done + share.first : done + share.stop] = (
                 views[0] if len(views) == 1 else mean_of_views(torch.stack(views))
             )
         done += share.whole
@@ -208,8 +226,11 @@ def evaluate(state: State, data: Data, part: str, seed: int = 0) -> tuple[Tensor
 def loaded(
     data: Data, rows: np.ndarray, settings: Settings, worker: Accelerator, whole: bool = False
 ) -> Iterator[tuple[Tensor, Tensor, np.ndarray, Share]]:
-    """Clips, labels and row numbers of this process's share of each batch, or of the `whole` batch, and which share
-    that is."""
+    """Load batch by batch this process's share, or with `whole` the entire batch.
+
+    Yields:
+        Clips, labels (b,) and row numbers (b,) of the data, and the share of the batch that belongs to this process.
+    """
     batches = [rows[i : i + settings.batch_size] for i in range(0, len(rows), settings.batch_size)]
     shares = [Share.of(len(batch), worker.process_index, worker.num_processes) for batch in batches]
     if not whole:
@@ -226,22 +247,22 @@ def loaded(
 
 
 def check_finite(logits: Tensor, data: Data, part: str, epoch: int, remedy: str) -> None:
-    """Raises `NotFinite`, naming clips of `part`, where their `logits` (b, k) are no numbers; `epoch` from 1."""
+    """Raise `NotFinite`, naming clips of `part`, where their `logits` (b, k) are not finite; `epoch` counts from 1."""
     if not (finite := torch.isfinite(logits).all(dim=1)).all():
         names = data.cache.index.samples.name.iloc[data.parts[part][~finite.numpy()]]
-        what = f"after epoch {epoch} the network gives no finite number for {', '.join(names[:5])}"
-        raise NotFinite(f"{what}: {remedy}")
+        problem = f"after epoch {epoch} the network gives no finite number for {', '.join(names[:5])}"
+        raise NotFinite(f"{problem}: {remedy}")
 
 
 def summed(values: Tensor, worker: Accelerator) -> Tensor:
-    """The sum of `values`, on the CPU, over all processes: the same in each of them."""
+    """The sum of `values` over all processes, on the CPU, the same in each of them."""
     if worker.num_processes == 1:
         return values
     return worker.reduce(values.to(worker.device), reduction="sum").cpu()
 
 
 def mean_of_views(logits: Tensor) -> Tensor:
-    """(v, b, k) → (b, k): the logarithm of the mean of the views' probabilities."""
+    """Average views (v, b, k) → (b, k): the logarithm of their mean probabilities."""
     return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
 
 

@@ -1,7 +1,7 @@
-"""What of the environment a command and the processes it starts go by: what is named here, and nothing else.
+"""The environment variables that a command and the processes it starts depend on: those named here, and no others.
 
-Torch, Accelerate, Snakemake, Jupyter, IPython, matplotlib and Python itself each read dozens of variables and files
-of the user. None of them is a setting of this project, so none may change a number, a notebook or whether it runs.
+Torch, Accelerate, Snakemake, Jupyter, IPython, matplotlib and Python itself each read dozens of variables and files of
+the user. None of them is a setting of this project, so none may change a number, a notebook, or whether it runs.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ FOLDERS = {
 }  # fmt: skip
 
 
-def started_by_torchrun(given: Mapping[str, str] | None = None) -> bool:
-    """Whether this process is one of several that torchrun started: one variable alone may be a stale one."""
+def started_by_torchrun(variables: Mapping[str, str] | None = None) -> bool:
+    """Whether torchrun started this process as one of several; a single variable may be left over from another run."""
     needed = {"TORCHELASTIC_RUN_ID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
-    return needed <= (os.environ if given is None else given).keys()
+    return needed <= (os.environ if variables is None else variables).keys()
 
 
 def private() -> Path:
-    """The folder that this user's commands share on this machine and that nobody else may enter, below `TMPDIR`.
+    """The folder below `TMPDIR` that this user's commands share on this machine and that nobody else may enter.
 
-    Raises `OSError` where one of that name is somebody else's, or no folder.
+    Raises `OSError` where something of that name belongs to another user or is not a folder.
     """
     folder = Path(tempfile.gettempdir(), f"wtmr-{os.geteuid()}")
     with suppress(FileExistsError):
@@ -72,12 +72,15 @@ def private() -> Path:
     return folder
 
 
-def variables(given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process that this one starts: what is kept of `given` (this process's own), with UTF-8, a
-    fixed hash seed and folders in which no user has settings. `HOME` is one of them where there is no such folder."""
-    given = os.environ if given is None else given
-    worker = started_by_torchrun(given)
-    kept = {k: v for k, v in given.items() if KEPT.fullmatch(k) or (worker and TORCHRUN.fullmatch(k))}
+def variables(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a process that this one starts.
+
+    It keeps what `KEPT` names of the `inherited` variables (by default this process's), and adds UTF-8, a fixed hash
+    seed and folders in which no user has settings. `HOME` is one of those where its folder does not exist.
+    """
+    inherited = os.environ if inherited is None else inherited
+    worker = started_by_torchrun(inherited)
+    kept = {k: v for k, v in inherited.items() if KEPT.fullmatch(k) or (worker and TORCHRUN.fullmatch(k))}
     place = private()
     kept |= TEXT | {"PYTHONHASHSEED": "0"} | {key: str(place / name) for key, name in FOLDERS.items()}
     if not _of_the_user():
@@ -89,13 +92,13 @@ def variables(given: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @contextmanager
 def cleaned() -> Iterator[None]:
-    """Within it this process, too, has the environment of `variables`; what it was comes back at the end."""
-    before = dict(os.environ)
-    _become(variables(before))
+    """Give this process the environment of `variables` for a while; the original one is restored at the end."""
+    original = dict(os.environ)
+    _become(variables(original))
     try:
         yield
     finally:
-        _become(before)
+        _become(original)
 
 
 def _become(wanted: dict[str, str]) -> None:
@@ -105,7 +108,7 @@ def _become(wanted: dict[str, str]) -> None:
 
 
 def _of_the_user() -> bool:
-    """Whether this project may lie, or have its packages, where `pip install --user` puts them."""
+    """Whether this project, or its packages, may lie where `pip install --user` puts them."""
     try:
         place = metadata.distribution("wtmr-core").locate_file("")
     except metadata.PackageNotFoundError:

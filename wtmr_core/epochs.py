@@ -11,17 +11,19 @@ FEWEST_CLIPS = 200  # of validation, to choose by: of fewer, one more or less mo
 
 
 def chosen_epoch(history: Sequence[Mapping[str, Any]], clips: int, choice: str) -> int:
-    """The number, from 1, of the epoch of a run that counts.
+    """Choose the epoch of a run whose weights count; returns its number, from 1.
 
-    `last` is the last one. `smoothed` is the one at which the mean validation accuracy over the five epochs that end
-    with it (fewer at the start) is highest, of equals the last; but with fewer than 200 validation clips chance would
-    decide, and the last epoch counts. `best` is the one with the highest validation accuracy, of equals the one with
-    the lowest loss: a clip more or less, or the eighth digit of a loss, decides, so it serves only to make runs again
-    that were made by it.
+    An epoch that is chosen in a long history is also chosen in the history that ends with it, so its weights can be
+    kept when it comes.
 
-    `history` has a row an epoch with `val_accuracy` (0-1) and `val_loss`; `clips` is how many validation has; `choice`
-    is the setting `epoch_choice`. An epoch is chosen in the history up to it if it is in a longer one, so its weights
-    can be kept when it comes.
+    Args:
+        history: one row per epoch with `val_accuracy` (0-1) and `val_loss`
+        clips: number of validation clips
+        choice: the setting `epoch_choice`. `last` is the last epoch. `smoothed` is the one with the best mean
+            validation accuracy over the five epochs that end with it (fewer at the start), the last among equals; with
+            fewer than 200 validation clips chance would decide, so the last epoch counts. `best` is the one with the
+            best validation accuracy, among equals the one with the lowest loss; one clip, or the eighth digit of a
+            loss, may decide it, so it only serves to repeat runs that used it.
     """
     numbers = range(1, len(history) + 1)
     if choice == "best" and clips:
@@ -33,7 +35,7 @@ def chosen_epoch(history: Sequence[Mapping[str, Any]], clips: int, choice: str) 
 
 
 def in_words(history: Sequence[Mapping[str, Any]], clips: int, choice: str) -> str:
-    """What `chosen_epoch` chose and by what."""
+    """What `chosen_epoch` chose, and why."""
     chosen = chosen_epoch(history, clips, choice)
     last, which = f"last of {len(history)}", f"{chosen} of {len(history)}"
     if choice == "last":

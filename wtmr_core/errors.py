@@ -1,4 +1,4 @@
-"""What a command says of an error: what is wrong, where and what to do, never a page of Python."""
+"""What a command prints for an error: what is wrong, where and what to do, never a Python traceback."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ WORDS = (ValueError, RuntimeError, ArithmeticError)  # in which this project, to
 
 
 def ended(work: Callable[[], int], doing: str) -> int:
-    """The exit status of a command that does `work`, which its error, if there is one, is told on stderr for.
+    """Run `work`, print its error, if any, on stderr, and return the exit status of the command.
 
-    2 for an error, 130 for an interrupt, 141 where nobody reads on what is printed. `doing` names the command.
+    The status is that of `work`, 2 for an error, 130 for an interrupt, and 141 where the reader of the output has gone.
+    `doing` is the name of the command.
     """
     try:
         status = work()
@@ -36,7 +37,7 @@ def ended(work: Callable[[], int], doing: str) -> int:
 
 
 def sentence(error: Exception, doing: str) -> str:
-    """`error` in one sentence that says what to do."""
+    """`error` as one sentence that says what to do; `doing` is the name of the command."""
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, WORDS) and str(error):
@@ -46,7 +47,7 @@ def sentence(error: Exception, doing: str) -> str:
 
 
 def _of_system(error: OSError) -> str:
-    """The system's error, with its file and, where that could not be written to, what helps."""
+    """An error of the system, with its file and, where that could not be written, a remedy."""
     if error.filename is None or error.strerror is None:
         return error.strerror or str(error) or type(error).__name__
     files = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
@@ -59,7 +60,7 @@ def _of_system(error: OSError) -> str:
 
 
 def _elsewhere(path: Path) -> str:
-    """How a file that cannot be had is had elsewhere."""
+    """How to use another place for a file that cannot be written."""
     from wtmr_core.datasets import cache_home, home
 
     if path.is_relative_to(cache_home().absolute()):
@@ -72,7 +73,7 @@ def _elsewhere(path: Path) -> str:
 
 
 def _silence() -> None:
-    """Let nothing more be said on a pipe that nobody reads: Python would complain at its end."""
+    """Stop writing to a pipe whose reader has gone: Python would complain at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

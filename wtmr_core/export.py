@@ -21,7 +21,7 @@ from wtmr_core import description
 from wtmr_core.classifier import Classifier
 from wtmr_core.data import inputs
 from wtmr_core.files import RunError, replace
-from wtmr_core.models import regions
+from wtmr_core.models import bodies
 from wtmr_core.skeleton import PARTS
 
 OPSET = 18  # the version of ONNX's operators that torch's exporter is written in
@@ -30,14 +30,15 @@ EXAMPLE = 3  # clips that the network is followed with; neither 0 nor 1, which t
 
 
 def export(run_folder: str | Path, file: str | Path, opset: int = OPSET) -> Path:
-    """Write the network of the run in `run_folder` to the ONNX `file`, whole or not at all; the file.
+    """Write the network of the run in `run_folder` to an ONNX file, whole or not at all; returns the file.
 
-    It takes `clips`, normalised as `data.inputs` makes them, any number at a time, and gives `logits` (b, k), whose
-    softmax is the probabilities. The file bears the run's description as metadata, under the key `wtmr`. Before it is
-    put in its place onnxruntime runs it on seeded clips, one and several at a time.
+    The network takes `clips`, normalised as by `data.inputs`, any number at a time, and returns `logits` (b, k), whose
+    softmax gives the probabilities. The file carries the run's description as metadata under the key `wtmr`. Before it
+    is put in its place, onnxruntime runs it on seeded clips, one and several at a time.
 
-    Raises `RunError` where the packages of the extra `onnx` are missing, the network cannot be exported with `opset`,
-    or onnxruntime's logits are not torch's to `TOLERANCE`; and as `Classifier.load`.
+    Raises:
+        RunError: where packages of the extra `onnx` are missing, the network cannot be exported with `opset`, or
+            onnxruntime's logits differ from torch's by more than `TOLERANCE`; and as `Classifier.load`.
     """
     try:
         import onnx  # noqa: F401
@@ -95,7 +96,7 @@ def _write(classifier: Classifier, example: Tensor, path: Path, opset: int) -> N
 
 
 def _examples(classifier: Classifier) -> list[Tensor]:
-    """Seeded clips as the network takes them, several and one at a time, of joints with and without a second body."""
+    """Seeded clips as the network takes them, several and one at a time; joints with and without a second body."""
     form, settings = classifier.form, classifier.settings
     generator = torch.Generator().manual_seed(0)
 
@@ -110,7 +111,7 @@ def _examples(classifier: Classifier) -> list[Tensor]:
     alone = clips.clone()
     alone[:, :, 1:] = 0
     mixed = torch.cat([clips[:1], alone[1:], clips[:2]])
-    return [taken(each) for each in (mixed, clips, alone, clips[:1], alone[:1])]
+    return [taken(batch) for batch in (mixed, clips, alone, clips[:1], alone[:1])]
 
 
 def _compare(classifier: Classifier, examples: list[Tensor], path: Path) -> None:
@@ -141,7 +142,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _without_traces(graph) -> None:
-    """Take out of an ONNX graph where in torch, and in the files of this machine, each part of it came from."""
+    """Remove from an ONNX graph where in torch, and in files of this machine, each of its parts came from."""
     del graph.value_info[:]
     for part in (graph, *graph.input, *graph.output, *graph.initializer, *graph.node):
         del part.metadata_props[:]
@@ -149,33 +150,33 @@ def _without_traces(graph) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Torch's exporter tells its progress on stdout and through warnings and logs; here errors alone matter."""
-    before = logging.root.manager.disable
+    """Silence torch's exporter, which reports progress on stdout and through warnings and logs; errors still pass."""
+    level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(level)
 
 
 @contextlib.contextmanager
 def _without_branches() -> Iterator[None]:
-    """Within it the CNN of joints does for every clip what it does for a mixed batch.
+    """Make the CNN of joints treat every clip as it treats a mixed batch.
 
-    How many bodies there are decides which way it goes and the shapes on it, which ONNX cannot hold. Here absent bodies
-    go through it too, and their maps are zeroed after: the same numbers, in evaluation.
+    How many bodies there are decides which branch it takes and the shapes there, which ONNX cannot express. Here absent
+    bodies go through the CNN too and their maps are zeroed afterwards: in evaluation this gives the same numbers.
     """
-    others = {"bodies_present": _every_body, "_scattered": _zeroed, "_present": _of_regions}
-    before = {name: getattr(regions, name) for name in others}
+    substitutes = {"bodies_present": _every_body, "_scattered": _zeroed, "_present": _of_regions}
+    originals = {name: getattr(bodies, name) for name in substitutes}
     try:
-        for name, function in others.items():
-            setattr(regions, name, function)
+        for name, function in substitutes.items():
+            setattr(bodies, name, function)
         yield
     finally:
-        for name, function in before.items():
-            setattr(regions, name, function)
+        for name, function in originals.items():
+            setattr(bodies, name, function)
 
 
 def _every_body(joints: Tensor) -> tuple[Tensor, Tensor]:

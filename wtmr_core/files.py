@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and read again with a word on what is wrong with them."""
+"""Files written whole or not at all, and read with an explanation of what is wrong with them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ LARGEST = 2**24  # bytes of a text
 
 
 class RunError(RuntimeError):
-    """A run folder does not serve; the message says which and what to do."""
+    """A run folder cannot be used; the message says which one and what to do."""
 
 
 def replace(path: Path, save: Callable[[Path], Any]) -> None:
-    """Let `save` write a file beside `path`, then put it in its place: whole or not at all, readable as the umask says,
-    and on the disk. Raises what `save` and the system do."""
+    """Write a file whole or not at all.
+
+    `save` writes a file beside `path`, which then takes its place, with the permissions that the umask gives and
+    flushed to the disk. Raises what `save` and the system raise.
+    """
     beside = path.with_name(f".{path.stem}.part{path.suffix}")  # np.savez and others look at the suffix
     try:
         beside.unlink(missing_ok=True)
@@ -46,7 +49,7 @@ def replace(path: Path, save: Callable[[Path], Any]) -> None:
 
 
 def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """The same for a file of a run; raises `RunError`, naming the file, where it cannot be written."""
+    """Write a file of a run as `replace` does; raises `RunError`, naming the file, where that fails."""
     try:
         replace(path, save)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and numpy do not name the file
@@ -67,7 +70,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, 64 hex digits; raises `RunError` where it does not read."""
+    """The SHA-256 of a file in 64 hex digits; raises `RunError` where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -76,8 +79,11 @@ def sha256(path: Path) -> str:
 
 
 def read_json(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
-    """Read the JSON object of a file; raises `RunError` where it does not read, is something else, or lacks a key that
-    is `needed`."""
+    """Read the JSON object in a file.
+
+    Raises:
+        RunError: where the file cannot be read, holds something else, or lacks a key that is `needed`.
+    """
     try:
         value = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
@@ -90,7 +96,7 @@ def read_json(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """Read a text in UTF-8 of no more than 16 MB; raises `RunError` where it does not read."""
+    """Read a UTF-8 text of no more than 16 MB; raises `RunError` where that fails."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)

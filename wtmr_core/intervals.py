@@ -1,7 +1,8 @@
-"""How sure a figure is: intervals from draws of whole groups, and two models compared on the same clips.
+"""How certain a figure is: intervals from resampling whole groups, and two models compared on the same clips.
 
-`groups` (b,) name what clips have in common (a film, a performer): only clips of different groups are independent.
-`labels` and `logits` are those of `evaluation`; logits (s, b, k) are those of s training runs on the same clips.
+`groups` (b,) name what clips have in common, such as a film or a performer: only clips of different groups are
+independent. Labels (b,) and logits (b, k) are those of `metrics`; logits (s, b, k) are those of s training runs (seeds)
+on the same clips.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from wtmr_core.metrics import METRICS, TOP, judge, measure
+from wtmr_core.metrics import METRICS, TOP, measure, outcomes
 
 EXACT = 12  # groups of which every flip of signs is tried, 4096 in all
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and the ends of its interval."""
+    """A figure and the bounds of its interval."""
 
     value: float
     low: float
@@ -29,10 +30,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The top-1 accuracy of one model less another's on the same clips, its interval, and what it rests on.
+    """The difference of two models' top-1 accuracies on the same clips, with its interval and what it rests on.
 
-    `p` is two-sided; `clips` and `groups` are counts; `first_only` and `second_only` are the clips that one model
-    has right and the other wrong (McNemar's counts), with several seeds the mean over the pairs of their runs.
+    `p` is two-sided. `clips` and `groups` are counts. `first_only` and `second_only` are the clips that only one of the
+    models gets right (McNemar's counts); with several seeds, the mean over all pairs of their runs.
     """
 
     difference: float
@@ -51,35 +52,48 @@ def bootstrap(
     groups: ArrayLike,
     *,
     metric: str = "top1",
-    draws: int = 2000,
+    resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """A figure of `metrics.scores` and its percentile interval, from draws of whole groups with replacement.
+    """Compute a figure of `metrics.scores` and its percentile interval by resampling whole groups.
 
-    `logits` are (b, k) or, of s training runs (seeds), (s, b, k): the value is then the mean over the runs, and
-    every draw takes s of them with replacement too, so that the interval covers both. One run says nothing of
-    other seeds, and few too little: of the variance between runs s − 1 parts in s. Of what differs from run to
-    run in each group anew, it says too much.
-    A draw's mean over classes is over those that have clips in it. Of calibration_error, which chance only makes
-    larger, the draws lie above the value where that is small. top1 and top5 are quick; the others are counted
-    anew for each draw and run. Raises `ValueError` as `scores`, for fewer than two groups, a metric that
-    is none, `draws` below 1 or a `level` that is not between 0 and 1.
-    Source: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.3 (percentiles); groups
-    and runs both drawn: Owen 2007, The Pigeonhole Bootstrap.
+    Groups are taken with replacement. With several runs the value is the mean over runs, and each resample also takes s
+    of the s runs with replacement, so that the interval covers clips and seeds. One run says nothing about other seeds.
+    With few runs the interval covers only (s - 1) / s of the variance between them; it overstates what varies between
+    runs within each group.
+
+    A resample's mean over classes leaves out classes without clips in it. Chance can only enlarge a calibration_error,
+    so where that is small its resamples lie above the value. top1 and top5 are quick; the other metrics are counted
+    anew for each resample and run.
+
+    Args:
+        labels: (b,) class numbers
+        logits: (b, k) of one run, or (s, b, k) of s training runs
+        groups: (b,) the group of each clip
+        metric: one of `metrics.METRICS`
+        resamples: how many samples of groups are taken
+        level: probability that the interval covers
+
+    Raises:
+        ValueError: as `metrics.scores`; for fewer than two groups, an unknown metric, `resamples` below 1, or a `level`
+            that is not between 0 and 1.
+
+    Source: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.3 (percentiles); resampling
+    groups and runs together: Owen 2007, The Pigeonhole Bootstrap.
     """
     if metric not in METRICS:
         raise ValueError(f"metric is {metric!r}; give one of {', '.join(METRICS)}")
-    runs = judge(labels, logits, several=True)
+    runs = outcomes(labels, logits, seeds=True)
     group, sizes = _grouped(groups, len(runs[0].label))
     rng = np.random.default_rng(seed)
-    weights, picks = _drawn(rng, draws, len(sizes)), _drawn(rng, draws, len(runs))
+    weights, picks = _resample(rng, resamples, len(sizes)), _resample(rng, resamples, len(runs))
     if metric in TOP:
-        drawn = _shares(_sums([run.before < TOP[metric] for run in runs], group), sizes, weights, picks)
+        resampled = _shares(_sums([run.rank < TOP[metric] for run in runs], group), sizes, weights, picks)
     else:
-        values = [[measure(metric, run, each[group]) for run in runs] for each in weights]
-        drawn = (np.array(values) * picks).sum(axis=1) / len(runs)
-    return Interval(float(np.mean([measure(metric, run) for run in runs])), *_percentiles(drawn, level))
+        values = [[measure(metric, run, counts[group]) for run in runs] for counts in weights]
+        resampled = (np.array(values) * picks).sum(axis=1) / len(runs)
+    return Interval(float(np.mean([measure(metric, run) for run in runs])), *_percentiles(resampled, level))
 
 
 def compare(
@@ -88,45 +102,60 @@ def compare(
     second: ArrayLike,
     groups: ArrayLike,
     *,
-    draws: int = 2000,
+    resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Comparison:
-    """Whether one model is better than another: the difference of their top-1 accuracies, first − second.
+    """Compare two models by their top-1 accuracies on the same clips: first minus second.
 
-    `first` and `second` are logits as in `bootstrap`, of the same clips; their runs may differ in number. The
-    interval is that of `bootstrap`: both models see the same drawn groups, and each has its own drawn runs.
-    `p` is that of a permutation test, which flips the signs of the groups' differences (mean over runs): the share
-    of flips that bring a sum as far from 0, of all flips where at most `EXACT` groups differ, else of `draws`
-    random ones and the one observed. It takes the runs as they are, so it speaks of other clips, not of other
-    seeds; with g groups that differ it cannot fall below 2 / 2^g. Of all flips, with a clip in each group and one
-    run of each model, it is McNemar's exact test.
-    Raises `ValueError` as `bootstrap`, and where the models differ in clips or classes.
-    Source: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses; the one observed: Phipson and
-    Smyth 2010, Permutation P-values Should Never Be Zero.
+    The interval is that of `bootstrap`: both models see the same resampled groups, each with its own resampled runs.
+
+    `p` comes from a permutation test that flips the signs of the groups' differences (means over runs). It is the share
+    of flips whose sum is at least as far from 0 as the observed one: of all flips where at most `EXACT` groups differ,
+    otherwise of `resamples` random flips and the observed one. It takes the runs as given, so it speaks about other
+    clips, not about other seeds. Where g groups differ it cannot fall below 2 / 2^g. With one clip a group, one run of
+    each model and all flips it is McNemar's exact test.
+
+    Args:
+        labels: (b,) class numbers
+        first: logits of one model, (b, k) or (s, b, k)
+        second: logits of the other, of the same clips; the number of its runs may differ
+        groups: (b,) the group of each clip
+        resamples: how many samples of groups, and of flips where not all are tried
+        level: probability that the interval covers
+
+    Raises:
+        ValueError: as `bootstrap`, and where the models differ in clips or classes.
+
+    Source: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses; counting the observed flip: Phipson
+    and Smyth 2010, Permutation P-values Should Never Be Zero.
     """
-    models = [judge(labels, first, "first", several=True), judge(labels, second, "second", several=True)]
+    models = [outcomes(labels, first, "first", seeds=True), outcomes(labels, second, "second", seeds=True)]
     k, other = (runs[0].classes for runs in models)
     if k != other:
         raise ValueError(f"first has {k} classes and second {other}; compare models of the same classes")
-    rights = [np.array([run.before == 0 for run in runs]) for runs in models]  # (s, b) each
+    rights = [np.array([run.rank == 0 for run in runs]) for runs in models]  # (s, b) each
     group, sizes = _grouped(groups, rights[0].shape[1])
-    one, two = (_sums(right, group) for right in rights)
-    gaps = len(two) * one.sum(axis=0) - len(one) * two.sum(axis=0)  # whole numbers, so that a tie is exactly 0
+    first_sums, second_sums = (_sums(right, group) for right in rights)
+    gaps = len(second_sums) * first_sums.sum(axis=0) - len(first_sums) * second_sums.sum(
+        axis=0
+    )  # whole numbers, so that a tie is exactly 0
     rng = np.random.default_rng(seed)
-    weights, p = _drawn(rng, draws, len(sizes)), _flipped(gaps[gaps != 0], draws, rng)
-    drawn = [_shares(sums, sizes, weights, _drawn(rng, draws, len(sums))) for sums in (one, two)]
-    difference = float(gaps.sum() / (len(one) * len(two) * len(group)))
+    weights, p = _resample(rng, resamples, len(sizes)), _flipped(gaps[gaps != 0], resamples, rng)
+    resampled = [
+        _shares(sums, sizes, weights, _resample(rng, resamples, len(sums))) for sums in (first_sums, second_sums)
+    ]
+    difference = float(gaps.sum() / (len(first_sums) * len(second_sums) * len(group)))
     a, b = (right.mean(axis=0) for right in rights)
     only = float((a * (1 - b)).sum()), float((b * (1 - a)).sum())
-    return Comparison(difference, *_percentiles(drawn[0] - drawn[1], level), p, len(group), len(sizes), *only)
+    return Comparison(difference, *_percentiles(resampled[0] - resampled[1], level), p, len(group), len(sizes), *only)
 
 
 def _grouped(groups: ArrayLike, clips: int) -> tuple[np.ndarray, np.ndarray]:
-    """The number of each clip's group (b,), and how many clips each group has."""
+    """The group number of each clip (b,), and the number of clips in each group."""
     if np.shape(groups) != (clips,):
         raise ValueError(f"groups have the shape {np.shape(groups)}, there are {clips} clips; name the group of each")
-    number, names = pd.factorize(pd.Series(list(groups)), sort=True)  # sorted: the order of clips draws nothing else
+    number, names = pd.factorize(pd.Series(list(groups)), sort=True)  # sorted: the order of clips changes nothing
     if unnamed := int((number < 0).sum()):
         raise ValueError(f"{unnamed} clips have no group; name the group of each")
     if len(names) < 2:
@@ -134,35 +163,38 @@ def _grouped(groups: ArrayLike, clips: int) -> tuple[np.ndarray, np.ndarray]:
     return number, np.bincount(number)
 
 
-def _drawn(rng: np.random.Generator, draws: int, n: int) -> np.ndarray:
-    """How often each of `n` comes up in `n` draws with replacement: (draws, n)."""
-    if draws < 1:
-        raise ValueError(f"draws is {draws}; give 1 or more, 2000 for a 95 % interval")
-    return rng.multinomial(n, np.full(n, 1 / n), size=draws)
+def _resample(rng: np.random.Generator, resamples: int, n: int) -> np.ndarray:
+    """How often each of `n` items is taken in samples of `n` with replacement: (resamples, n)."""
+    if resamples < 1:
+        raise ValueError(f"resamples is {resamples}; give 1 or more, 2000 for a 95 % interval")
+    return rng.multinomial(n, np.full(n, 1 / n), size=resamples)
 
 
 def _sums(rights: Sequence[np.ndarray], group: np.ndarray) -> np.ndarray:
-    """Right guesses of each run in each group: (s, groups)."""
+    """Correct predictions of each run in each group: (s, groups)."""
     return np.array([np.bincount(group[right], minlength=group.max() + 1) for right in rights])
 
 
 def _shares(sums: np.ndarray, sizes: np.ndarray, weights: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """The share of right guesses in each draw: `weights` (draws, groups), `picks` (draws, s) say what was drawn."""
+    """The share of correct predictions in each resample.
+
+    `weights` (resamples, groups) and `picks` (resamples, s) count how often each group and run was taken.
+    """
     return ((picks @ sums) * weights).sum(axis=1) / (picks.sum(axis=1) * (weights @ sizes))
 
 
-def _percentiles(drawn: np.ndarray, level: float) -> tuple[float, float]:
+def _percentiles(resampled: np.ndarray, level: float) -> tuple[float, float]:
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; give a share between 0 and 1, such as 0.95")
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _flipped(gaps: np.ndarray, draws: int, rng: np.random.Generator) -> float:
-    """The share of flips of the signs of `gaps` whose sum is as far from 0 as theirs; none of `gaps` is 0."""
+def _flipped(gaps: np.ndarray, resamples: int, rng: np.random.Generator) -> float:
+    """The share of sign flips of `gaps`, none of which is 0, whose sum is at least as far from 0 as theirs."""
     if exact := len(gaps) <= EXACT:
         bits = np.arange(2 ** len(gaps))[:, None] >> np.arange(len(gaps)) & 1
     else:
-        bits = rng.integers(2, size=(draws, len(gaps)))
+        bits = rng.integers(2, size=(resamples, len(gaps)))
     as_far = np.abs((1 - 2 * bits) @ gaps) >= abs(gaps.sum())
-    return float(as_far.mean() if exact else (as_far.sum() + 1) / (draws + 1))
+    return float(as_far.mean() if exact else (as_far.sum() + 1) / (resamples + 1))

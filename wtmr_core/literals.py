@@ -1,4 +1,4 @@
-"""Values as text: YAML read strictly, and any value shown briefly in a message."""
+"""Values as text: YAML, read strictly, and any value shown briefly in a message."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class LiteralError(ValueError):
-    """Text that is not YAML as it is read here; the message names the line."""
+    """Text that is not the YAML read here; the message names the line."""
 
 
 def read(text: str) -> Any:
-    """The value of one YAML document: None, bool, int, float, str, lists and dicts of them.
+    """Read one YAML document: None, bool, int, float, str, and lists and dicts of them.
 
-    Plain scalars are read by the core schema of YAML 1.2. Keys are scalars, each given once; `<<` merges. Raises
-    `LiteralError` for anything else: tags, several documents, control characters in text, lists and mappings in each
-    other deeper than `DEPTH`, and more than `NODES` values, those counted that a merge repeats.
+    Plain scalars follow the core schema of YAML 1.2. Keys are scalars, each used once; `<<` merges.
+
+    Raises:
+        LiteralError: for anything else: tags, several documents, control characters in text, nesting deeper than
+            `DEPTH`, and more than `NODES` values, including those that a merge repeats.
     """
     try:
         document = _Document(text)
@@ -53,13 +55,13 @@ def read(text: str) -> Any:
 
 
 def shown(value: Any, quotes: bool = True) -> str:
-    """`repr` of a value on one line of 80 characters at most; without `quotes`, text stands bare."""
+    """`repr` of a value on one line of at most 80 characters; without `quotes`, text stands bare."""
     text = _BRIEF.repr(value).replace("\n", " ")
     return _cut(text if quotes or not isinstance(value, str) else text[1:-1])
 
 
 class _Document:
-    """A document, read event by event. What an alias repeats is shared and not copied, so it takes no memory."""
+    """A document, read event by event. What an alias repeats is shared, not copied, so it takes no memory."""
 
     def __init__(self, text: str) -> None:
         self.loader = yaml.SafeLoader(text)

@@ -1,4 +1,4 @@
-"""Locks between processes, whose every failure says what is in the way and what to do."""
+"""Locks between processes; every failure says what is in the way and what to do."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ PATIENCE = 3.0  # seconds until it is said that another process is waited for
 
 
 class LockError(OSError):
-    """A lock cannot be had at all; the message says which, why and what to do."""
+    """A lock cannot be taken at all; the message says which one, why, and what to do."""
 
 
 @contextmanager
 def locked(path: Path, purpose: str, *, timeout: float | None = None, remedy: str = "") -> Iterator[None]:
-    """Within it this process alone has the lock of the file `path`, which is made, with its folders, where absent.
+    """Hold the lock of the file `path` for this process alone; the file and its folders are created if need be.
 
-    The system frees the lock of a process that ends, however it ends. `purpose` goes on from "another process that":
-    what the one that is waited for does. After three seconds it is said on stderr that it is waited for; after
-    `timeout` seconds `filelock.Timeout` is raised. `remedy` is what helps where the folder cannot be written to.
-    Raises `LockError` for the file of another user, a folder that is only read, a file system without locks.
+    The system releases the lock of a process that ends, however it ends. After three seconds of waiting a line on
+    stderr says so.
+
+    Args:
+        path: of the lock file
+        purpose: what the other process does, as it continues "another process that"
+        timeout: seconds after which `filelock.Timeout` is raised; None waits for ever
+        remedy: what helps where the folder cannot be written to
+
+    Raises:
+        LockError: for a file of another user, a read-only folder, or a file system without locks.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

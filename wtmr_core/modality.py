@@ -1,4 +1,4 @@
-"""What the clips of each data set are made of: the one thing that readers, settings and networks all need to know."""
+"""What the clips of each data set consist of, which readers, settings and networks all need to know."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ CHANNELS = {"grey": 1, "rgb": 3}
 
 
 def has_joints(dataset: str) -> bool:
-    """Whether the clips of a data set are joints (t, m, j, 3) in metres, not pictures (t, h, w, c)."""
+    """Whether the clips of a data set are joints (t, m, j, 3) in metres rather than pictures (t, h, w, c)."""
     return MODALITIES[dataset] == "joints"

@@ -1,4 +1,4 @@
-"""Settings as a notebook's parameters and as `KEY=VALUE`s of a command line."""
+"""Settings as the parameters of a notebook, and as `KEY=VALUE` pairs of a command line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,18 @@ _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 
 
 def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
-    """The parameters of a notebook from its `globals()`, in which nothing but `parameters` may be named yet.
+    """Read the parameters of a notebook from its `globals()`, and check their names.
 
-    What stands in a parameter `settings`, a dictionary, counts as parameters too. papermill only warns about an unknown
-    parameter and goes on with the defaults; here it is a `SettingsError`, as is one given twice. Call it in the cell
-    after the parameters, before anything else is named. Where cells are run again in a living kernel, what was not
-    named the first time is the notebook's own.
+    papermill only warns about an unknown parameter and goes on with the defaults; here it is an error. Call this in the
+    cell after the parameters, before anything else is named. When cells are run again in a living kernel, names that
+    were not there the first time are the notebook's own.
+
+    Args:
+        names: the notebook's `globals()`
+        parameters: the names that are allowed. The entries of one called `settings`, a dictionary, count as parameters.
+
+    Raises:
+        SettingsError: for an unknown parameter, and for one that is given twice.
     """
     parameters = set(parameters)
     if _CHECKED not in names:
@@ -36,47 +42,53 @@ def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[s
                 raise SettingsError(unknown(key, parameters))
         if isinstance(names, dict):
             names[_CHECKED] = sorted(parameters & names.keys())
-    given = {key: names[key] for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
-    together = given.pop("settings", None) or {}
+    values = {key: names[key] for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
+    together = values.pop("settings", None) or {}
     if not isinstance(together, Mapping):
         raise SettingsError(f"settings is {shown(together)}; it must be a dictionary, such as {{'epochs': 3}}")
     for key in together:
         if key not in parameters:
             raise SettingsError(unknown(key, parameters))
-        if given.get(key) is not None:
+        if values.get(key) is not None:
             raise SettingsError(f"{key} is given twice: as a parameter and in settings")
-    return given | dict(together)
+    return values | dict(together)
 
 
 def to_notebook(settings: Settings) -> dict[str, Any]:
-    """The parameters with which the training notebook trains the run of `settings`: those of `ALONE` by themselves."""
-    given = {key: value for key, value in settings.asdict().items() if value is not None}
-    alone = {key: given.pop(key) for key in ALONE}
-    return alone | {"settings": given}
+    """The parameters with which the training notebook trains the run of `settings`.
+
+    Those in `ALONE` stand by themselves, the others in `settings`.
+    """
+    values = {key: value for key, value in settings.asdict().items() if value is not None}
+    alone = {key: values.pop(key) for key in ALONE}
+    return alone | {"settings": values}
 
 
 def from_pairs(pairs: Iterable[str]) -> dict[str, Any]:
-    """The settings of a command line's `KEY=VALUE`s: values are read as in a suite, and `split` stays text. Of a key
-    given again the last value counts, as shells' users expect of options.
+    """Read settings from the `KEY=VALUE` pairs of a command line.
 
-    Raises `SettingsError`, naming the pair, for one that is no such thing or has no value.
+    Values are read as in a suite; `split` stays text. Where a key is repeated, the last value counts, as usual for
+    options.
+
+    Raises:
+        SettingsError: naming the pair that is malformed or has no value.
 
     >>> from_pairs(["dataset=hmdb51", "lr=1e-3", "split=1"])
     {'dataset': 'hmdb51', 'lr': 0.001, 'split': '1'}
     """
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for pair in pairs:
         key, _, text = pair.partition("=")
         if not key or not text.strip():
             raise SettingsError(f"{shown(pair)} is not KEY=VALUE, such as epochs=3; null is the default")
         try:
-            given[key] = text if key == "split" else read(text)
+            values[key] = text if key == "split" else read(text)
         except LiteralError as error:
             raise SettingsError(f"{shown(pair)} is not KEY=VALUE: {error}") from error
-    return given
+    return values
 
 
 def to_pairs(settings: Settings) -> list[str]:
-    """The `KEY=VALUE`s of a command line that `from_pairs` reads as these settings."""
-    given = {key: value for key, value in settings.asdict().items() if value is not None}
-    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
+    """The `KEY=VALUE` pairs of a command line that `from_pairs` reads as these settings."""
+    values = {key: value for key, value in settings.asdict().items() if value is not None}
+    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]

@@ -1,4 +1,4 @@
-"""The processes of this machine: how many cores are ours, workers beside us, children that die with us."""
+"""The processes of this machine: how many cores we may use, worker pools, and children that die with their parent."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ CLIPS_EACH = 16  # a process takes a second to start: for fewer clips none does
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Ask Linux to kill this process when the one that started it dies, so that a killed run leaves nothing at
-    work that would be in the way of the next. Ends at once where `parent`, its number, is dead already. On other
-    systems nothing happens."""
+    """Ask Linux to kill this process when its parent dies, so that a killed run leaves nothing at work.
+
+    Ends at once where `parent`, a process id, is dead already. On other systems nothing happens.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if parent and os.getppid() != parent:
@@ -28,22 +29,24 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def with_me() -> Callable[[], None]:
-    """What a new process is to call first, to die with this one."""
+    """The function that a new process calls first, in order to die with this one."""
     return functools.partial(die_with_parent, os.getpid())
 
 
 def cores() -> int:
-    """CPU cores that this process may use: of a shared machine its part, of a container its quota; 1 at least."""
+    """The number of CPU cores this process may use, at least 1: its affinity, within the quota of its container."""
     whole = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(whole, quota())))
 
 
 def quota(root: Path = Path("/")) -> float:
-    """The time that the control groups of this process grant it, in cores; infinite where there is no limit.
+    """The CPU time that the control groups of this process grant it, in cores; infinite where there is no limit.
 
-    Both versions of Linux's cgroups, of the process's own group and all above it; in a container the groups that
-    `/proc/self/cgroup` names may lie outside of what is shown, so what is shown at the top counts too. `root` is
-    where `proc` and `sys` lie. Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, cpu.max, and
+    Reads both versions of Linux's cgroups, for the process's own group and all above it. In a container the groups
+    named in `/proc/self/cgroup` may lie outside what is visible, so what is visible at the top counts too. `root` is
+    the folder that holds `proc` and `sys`.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, cpu.max, and
     https://docs.kernel.org/scheduler/sched-bwc.html, cpu.cfs_quota_us.
     """
     try:
@@ -52,17 +55,17 @@ def quota(root: Path = Path("/")) -> float:
         return math.inf
     limits = [math.inf]
     for line in lines:
-        _, controllers, group = line.split(":", 2)
+        _, controllers, name = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
-        own, version = Path(group.lstrip("/")), 1 if controllers else 2
+        group, version = Path(name.lstrip("/")), 1 if controllers else 2
         for top in ("cpu", controllers) if controllers else (".", "unified"):
-            limits += [_limit(root / "sys/fs/cgroup" / top / folder, version) for folder in (own, *own.parents)]
+            limits += [_limit(root / "sys/fs/cgroup" / top / folder, version) for folder in (group, *group.parents)]
     return min(limits)
 
 
 def _limit(group: Path, version: int) -> float:
-    """Cores that one control group grants."""
+    """The cores that one control group grants."""
     names = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
     try:
         spent, period = " ".join((group / name).read_text(encoding="utf-8") for name in names).split()
@@ -72,8 +75,10 @@ def _limit(group: Path, version: int) -> float:
 
 
 def worker_count(asked: int | None, clips: int) -> int:
-    """How many processes work on `clips`: as many as `asked` for or, by default, as there are cores that this process
-    may use, but one for each `CLIPS_EACH` clips at most. With 1 the calling process does it itself."""
+    """How many processes to use for `clips`: as many as `asked` for, by default one per core.
+
+    There is at most one process for every `CLIPS_EACH` clips. With 1 the calling process does the work itself.
+    """
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script and not Path(script).exists():  # a script read from stdin cannot be spawned
         return 1
@@ -81,9 +86,9 @@ def worker_count(asked: int | None, clips: int) -> int:
 
 
 def worker_pool(processes: int) -> ProcessPoolExecutor:
-    """So many processes, each with one thread, which die with this one.
+    """Start a pool of `processes`, each with one thread, that die with this one.
 
-    They are spawned, not forked: a forked process inherits OpenCV's and torch's threads half dead.
+    They are spawned, not forked: a forked process inherits OpenCV's and torch's threads in a broken state.
     """
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(os.getpid(),))

@@ -1,4 +1,4 @@
-"""One recording, given as an array or read from a file, and the windows of it that are classified.
+"""A recording, from an array or a file, and the windows of it that are classified.
 
 Axes: t frame, h w pixels, c channel, m body, j joint.
 """
@@ -29,32 +29,42 @@ _LAYOUT = "joints (t, m, 25, 3) or (t, 25, 3), in metres, numbered as in NTU RGB
 
 @dataclass(frozen=True)
 class Recording:
-    """The frames of a recording, fitted (h, w, c) uint8, or its skeletons; the second each is shown at, `times` (t,),
-    and the second the last one ends at. Where these are not known, `times` is None."""
+    """The content of a recording and its times.
+
+    Attributes:
+        content: frames (h, w, c) uint8, resized to the input of the network; or skeletons
+        times: (t,) the second at which each frame is shown, or None where that is not known
+        end: the second at which the last frame ends, NaN without times
+    """
 
     content: Sequence[np.ndarray] | Skeletons
     times: np.ndarray | None = None
     end: float = math.nan
 
     def clip(self, window: Window, form: ClipFormat) -> np.ndarray:
-        """The clip of a window, as `form` has it. Raises `Unreadable` for a window without a body, and for what the
-        published reader refuses."""
-        here = slice(window.first, window.behind)
+        """The clip of a window in the format `form`.
+
+        Raises `Unreadable` for a window in which no body is seen, and for what the published reader refuses.
+        """
+        span = slice(window.first, window.stop)
         if not isinstance(self.content, Skeletons):
-            frames = self.content[here]
+            frames = self.content[span]
             return np.stack([frames[number] for number in choose(frames, form)])
-        joints, seen = self.content.joints[:, here], self.content.seen[here]
+        joints, seen = self.content.joints[:, span], self.content.seen[span]
         if not seen.any():
             raise Unreadable(NO_BODY, f"{len(seen)} frames")
         bodies = ~np.isnan(joints[..., 0, 0]).all(axis=1)
         return ntu60.clip_of(Skeletons(joints[bodies], self.content.bodies[bodies], seen), form)
 
     def windows(self, seconds: float | None, stride: float | None = None) -> list[Window]:
-        """The recording in windows of `seconds`, a new one every `stride` seconds (half a window), the last at its end.
+        """Cut the recording into windows of `seconds`, one every `stride` seconds; the last ends with the recording.
 
-        All of it is one window where it is no longer than `ONE_WINDOW` of them, and where its times or `seconds` are
-        not known. A frame is in each window during which it is shown; a window in which none begins is left out.
-        Raises `ValueError` for `seconds` or a `stride` that cannot be.
+        The default stride is half a window. The recording is one window where it is no longer than `ONE_WINDOW`
+        windows, and where its times or `seconds` are not known. A frame belongs to each window during which it is
+        shown; windows in which no frame begins are left out.
+
+        Raises:
+            ValueError: for impossible `seconds` or `stride`.
         """
         times, count = self.times, _count(self.content)
         check(seconds=seconds, stride=stride)
@@ -75,17 +85,17 @@ class Recording:
         frame = self.end - times[-1]
         starts = np.append(starts[starts < last - frame / 2 - _SLACK], last)  # not two that begin in one frame
         first = np.maximum(np.searchsorted(times, starts + _SLACK, side="right") - 1, 0)
-        behind = np.searchsorted(times, starts + seconds - _SLACK, side="left")
-        columns = (first, behind, starts, starts + seconds)
+        stop = np.searchsorted(times, starts + seconds - _SLACK, side="left")
+        columns = (first, stop, starts, starts + seconds)
         return [Window(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 @dataclass(frozen=True)
 class Window:
-    """The frames of a recording from the number `first` up to `behind`, and its seconds, NaN where not known."""
+    """Frames `first` to `stop` (not included) of a recording, and the seconds they span, NaN where not known."""
 
     first: int
-    behind: int
+    stop: int
     start: float = math.nan
     end: float = math.nan
 
@@ -93,11 +103,18 @@ class Window:
 def of_array(
     array: ArrayLike, form: ClipFormat, *, fps: float | None = None, times: ArrayLike | None = None
 ) -> Recording:
-    """Frames (t, h, w, 3) RGB, (t, h, w, 1) or (t, h, w) grey, uint8, or joints (t, m, j, 3) or (t, j, 3), float
-    metres with zeros where a body is not seen; at `fps` frames a second, or at the `times` (t,) in seconds.
+    """Make a recording from an array.
 
-    Raises `ValueError` for what is not of the kind that `form` has, for no frames, for joints of another layout or
-    that are not finite, and for a rate or times that cannot be.
+    Args:
+        array: frames (t, h, w, 3) RGB or (t, h, w, 1) or (t, h, w) grey, uint8; or joints (t, m, j, 3) or (t, j, 3),
+            float metres, zeros where a body is not seen
+        form: of the clips of the run; it decides between frames and joints
+        fps: frames per second
+        times: (t,) seconds in ascending order, instead of `fps`
+
+    Raises:
+        ValueError: for an array that does not suit `form`, has no frames, has joints in another layout or values that
+            are not finite, and for an impossible rate or impossible times.
     """
     array = np.asarray(array)
     content = _fitted(array, form) if form.size else _skeletons(array)
@@ -105,10 +122,19 @@ def of_array(
 
 
 def read(path: Path, form: ClipFormat, *, fps: float | None = None) -> Recording:
-    """The recording in a file: a video or a folder of numbered frames, or the joints of a `.skeleton` file.
+    """Read a recording from a file: a video, a folder of numbered frames, or a `.skeleton` file.
 
-    `fps` is that of a folder of frames. Raises `ValueError` for what cannot be read as that, or is of the other kind,
-    and `OSError` for what the system does not let be read. Warns with a `video.Remark` where frames are missing.
+    Args:
+        path: of the file or folder
+        form: of the clips of the run; it decides between frames and joints
+        fps: frames per second of a folder of frames
+
+    Warns:
+        With a `video.Remark` where frames are missing.
+
+    Raises:
+        ValueError: for a file that cannot be read as such a recording, or holds the other kind.
+        OSError: for a file that the system does not let us read.
     """
     joints = path.suffix.lower() == ntu60.SUFFIX
     if joints and form.size:
@@ -129,7 +155,7 @@ def read(path: Path, form: ClipFormat, *, fps: float | None = None) -> Recording
 
 
 def length(path: Path, form: ClipFormat) -> float | None:
-    """How many seconds the recording in a file lasts; None where that is not told or the file cannot be read."""
+    """Length of the recording in a file in seconds; None where the file does not tell it or cannot be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -143,9 +169,9 @@ def length(path: Path, form: ClipFormat) -> float | None:
     return end - times[0]
 
 
-def check(**given: float | None) -> None:
-    """Raise `ValueError`, naming it, for a rate or length `given` that is no finite number above 0; None passes."""
-    for name, value in given.items():
+def check(**options: float | None) -> None:
+    """Raise `ValueError` for the first of the `options` that is neither None nor a finite number above 0."""
+    for name, value in options.items():
         number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         if value is not None and not (number and value > 0):
             raise ValueError(f"{name} is {value!r}; it must be a number above 0")
@@ -158,7 +184,10 @@ def _count(content: Sequence[np.ndarray] | Skeletons) -> int:
 def _timed(
     count: int | None, fps: float | None = None, times: ArrayLike | None = None
 ) -> tuple[np.ndarray | None, float]:
-    """The second each of `count` frames is shown at, and the second the last one ends at: it lasts as long as most."""
+    """The second at which each of `count` frames is shown, and the second at which the last one ends.
+
+    The last frame lasts as long as the median one.
+    """
     if times is not None:
         if fps is not None:
             raise ValueError("fps and times are both given; give one of them")
@@ -177,8 +206,8 @@ def _fitted(frames: np.ndarray, form: ClipFormat) -> list[np.ndarray]:
     shape = frames.shape
     frames = frames[..., None] if frames.ndim == 3 else frames
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] not in (1, 3):
-        what = f"{frames.dtype} of shape {shape}"
-        raise ValueError(f"the run was trained on frames: give (t, h, w, 3) or (t, h, w) uint8, not {what}")
+        kind = f"{frames.dtype} of shape {shape}"
+        raise ValueError(f"the run was trained on frames: give (t, h, w, 3) or (t, h, w) uint8, not {kind}")
     if not frames.size:
         raise ValueError(f"there are no frames in an array of shape {shape}")
     order = cv2.COLOR_GRAY2BGR if frames.shape[-1] == 1 else cv2.COLOR_RGB2BGR

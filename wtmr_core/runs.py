@@ -1,4 +1,4 @@
-"""A run is a folder: what it holds, written whole or not at all, and read again."""
+"""Run folders: what they hold, written whole or not at all, and read again."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ _COLUMNS = ("epochs", "train_accuracy", "val_accuracy", "test_accuracy", "second
 
 
 def folder(results: Path, settings: Settings, data: str) -> Path:
-    """Where the run of `settings` on the clips with the fingerprint `data` lies below `results`."""
+    """The folder below `results` of the run of `settings` on the clips with the fingerprint `data`."""
     return results / "runs" / settings.name(data)
 
 
 @contextmanager
 def alone(lock: Path, otherwise: str) -> Iterator[None]:
-    """Within it this process alone has `lock`, a file in a folder of results.
+    """Hold `lock`, a file in a folder of results, for this process alone.
 
-    Raises `RunError`, saying what is the case `otherwise`, where another process has it, and `LockError` where it
-    cannot be had at all.
+    Raises:
+        RunError: with the sentence `otherwise`, where another process holds it.
+        LockError: where it cannot be locked at all.
     """
     with ExitStack() as stack:
         remedy = "name another folder of results (--results, or WTMR_RESULTS)"
@@ -56,10 +57,11 @@ def alone(lock: Path, otherwise: str) -> Iterator[None]:
 
 @contextmanager
 def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
-    """Within it this process alone writes to a run's folder, made if need be, its `settings.json` in it.
+    """Open a run's folder for writing by this process alone; the folder and its `settings.json` are created if need be.
 
-    Raises `RunError` where another process trains the run, and where the folder holds a run of other settings
-    (moved or edited by hand).
+    Raises:
+        RunError: where another process trains the run, and where the folder holds a run of other settings (moved or
+            edited by hand).
     """
     with alone(folder / LOCK, f"another process trains {folder.name}"):
         identity = settings.identity() | {"data": data}
@@ -73,14 +75,15 @@ def opened(folder: Path, settings: Settings, data: str) -> Iterator[None]:
 
 
 def name(results: Path, name: str, folder: Path) -> None:
-    """Note that the run `name` of a suite is the one in `folder`, below `results`."""
+    """Record that the run `name` of a suite is the one in `folder`, below `results`."""
     write_text(results / "runs" / f"{name}.txt", folder.name + "\n")
 
 
 def named(results: Path, name: str, settings: Settings) -> Path:
-    """The folder of the run `name` of a suite, which is one of `settings`; a split of `auto` is any.
+    """The folder of a suite's run `name`, which must have been trained with `settings`; a split of `auto` matches any.
 
-    Raises `RunError` where it has not been trained, or only with other settings.
+    Raises:
+        RunError: where the run has not been trained, or only with other settings.
     """
     note = results / "runs" / f"{name}.txt"
     if not note.is_file():
@@ -94,28 +97,28 @@ def named(results: Path, name: str, settings: Settings) -> Path:
 
 
 def differences(folder: Path, settings: Settings) -> list[str]:
-    """The settings in which the run in `folder` is not one of `settings`, whatever its clips; `auto` is any split."""
+    """The settings in which the run in `folder` differs from `settings`; a split of `auto` matches any."""
     stored = read_settings(folder)
     return [k for k in other(settings.identity(), stored) if (k, settings.split) != ("split", "auto")]
 
 
 def other(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
-    """The settings that are `wanted` otherwise than in `stored`."""
+    """The keys whose value in `stored` is not the one that is `wanted`."""
     return [k for k, v in wanted.items() if stored.get(k) != v]
 
 
 def read_settings(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
-    """The settings of the run in `folder`, and `data`, the fingerprint of its clips; raises as `read_json`.
+    """Read the settings of the run in `folder`, and `data`, the fingerprint of its clips.
 
-    They bear their names of today (`settings.RENAMED`), and what came later than the run has the value that the run was
-    trained with (`settings.LATER`).
+    Settings have their current names (`settings.RENAMED`). Those that were introduced after the run get the value that
+    it was trained with (`settings.LATER`). Raises as `read_json`.
     """
     stored = {RENAMED.get(key, key): value for key, value in read_json(folder / SETTINGS, needed).items()}
-    return {key: before(stored) for key, before in LATER.items()} | stored
+    return {key: default(stored) for key, default in LATER.items()} | stored
 
 
 def environment(device: str, precision: str, processes: int = 1) -> dict[str, Any]:
-    """What a run ran on: versions, device, processor, precision, threads, processes, git commit."""
+    """What a run ran on: package versions, device, processor, precision, threads, processes, git commit."""
     import torch
 
     packages = (
@@ -149,7 +152,7 @@ def environment(device: str, precision: str, processes: int = 1) -> dict[str, An
 
 
 def _processor() -> str:
-    """The model of the CPU, by which two CPUs of one instruction set differ in the last digits."""
+    """The model of the CPU: two CPUs with one instruction set may differ in the last digits."""
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -159,7 +162,7 @@ def _processor() -> str:
 
 
 def _instructions() -> str:
-    """The instruction set that torch takes, and the one that oneDNN is held to where it is."""
+    """The instruction set that torch uses, and the one that oneDNN is limited to, if it is."""
     import torch
 
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
@@ -167,7 +170,7 @@ def _instructions() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout this package lies in, `+` where the package differs from it."""
+    """The git commit of the checkout that this package lies in, followed by `+` where the package differs from it."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
@@ -196,14 +199,17 @@ class Run:
 
 
 def sign(folder: Path) -> None:
-    """Write the sums of a run's files, as `sha256sum` does and checks them: from then on the run is finished."""
+    """Write the checksums of a run's files, in the format of `sha256sum`; from then on the run is finished."""
     write_text(folder / SUMS, "".join(f"{sha256(folder / n)}  {n}\n" for n in FILES if (folder / n).is_file()))
 
 
 def verify(folder: Path, *names: str) -> None:
-    """Raise `RunError` where one of the files `names` of a finished run is no longer what the run wrote.
+    """Check the files `names` of a finished run against their checksums.
 
-    A file that is absent passes, and so do all of a run from before there were sums.
+    Files that are absent pass, and so do all files of a run from before there were checksums.
+
+    Raises:
+        RunError: where a file is no longer what the run wrote.
     """
     if not (folder / SUMS).is_file():
         return
@@ -218,9 +224,10 @@ def verify(folder: Path, *names: str) -> None:
 
 
 def finished(folder: Path) -> bool:
-    """Whether a run has ended and its weights are here; raises `RunError` where one of its files is damaged.
+    """Whether a run has ended and its weights are present.
 
-    A run whose weights were left out, as in a clone of this repository, can be loaded but is trained again.
+    A run whose weights were left out, as in a clone of this repository, can be loaded but is trained again. Raises
+    `RunError` where one of its files is damaged.
     """
     if not _ended(folder) or not (folder / WEIGHTS).is_file():
         return False
@@ -229,12 +236,18 @@ def finished(folder: Path) -> bool:
 
 
 def _ended(folder: Path) -> bool:
-    """A run from before there were sums has none, but no state either to go on from."""
+    """Whether a run has ended.
+
+    One from before there were checksums has none, but no `state.pt` to resume from either.
+    """
     return (folder / METRICS).is_file() and ((folder / SUMS).is_file() or not (folder / STATE).is_file())
 
 
 def load(folder: Path) -> Run:
-    """Read the results of a finished run; raises `RunError` where it is unfinished or a file is missing or damaged."""
+    """Read the results of a finished run.
+
+    Raises `RunError` where it is not finished, or a file is missing or damaged.
+    """
     if not _ended(folder):
         raise RunError(f"{folder} holds no finished run: run it again and it goes on from its last epoch")
     verify(folder, SETTINGS, ENVIRONMENT, METRICS, HISTORY, PREDICTIONS)
@@ -249,7 +262,7 @@ def load(folder: Path) -> Run:
 
 
 def _history(file: Path, epochs: int) -> pd.DataFrame:
-    """An epoch a row; raises `ValueError` where it is not that."""
+    """A table with one row per epoch; raises `ValueError` where the file holds something else."""
     history = pd.read_csv(file)
     if list(history) != HISTORY_COLUMNS or not all(map(pd.api.types.is_numeric_dtype, history.dtypes)):
         raise ValueError(f"{file.name} has not the numbers {', '.join(HISTORY_COLUMNS)}")
@@ -259,7 +272,7 @@ def _history(file: Path, epochs: int) -> pd.DataFrame:
 
 
 def _predictions(file: Path) -> dict[str, Any]:
-    """What the last fields of a `Run` are; raises `ValueError` where they do not fit each other."""
+    """The last fields of a `Run`; raises `ValueError` where they do not match each other."""
     with np.load(file, allow_pickle=False) as archive:
         arrays = {k: archive[k] for k in ("names", "groups", "labels", "logits", "classes")}
     b, k = len(arrays["names"]), len(arrays["classes"])
@@ -276,7 +289,7 @@ def _predictions(file: Path) -> dict[str, Any]:
 
 
 def table(results: Path) -> pd.DataFrame:
-    """A row for each run folder below `results`/runs: what it is, and its metrics where it is finished."""
+    """A table with one row per run folder below `results`/runs: what the run is, and its metrics if it is finished."""
     rows = []
     for folder in sorted((results / "runs").glob("*/")):
         if (folder / SETTINGS).is_file():

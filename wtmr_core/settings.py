@@ -1,4 +1,4 @@
-"""What one run is: every setting, read strictly, completed by the presets of its protocol and scale."""
+"""The settings of a run: read strictly, and completed by the presets of its protocol and scale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCALES = ("mini", "full")
 
 
 class SettingsError(ValueError):
-    """A setting that is unknown or cannot be; the message names it."""
+    """An unknown setting or an impossible value; the message names the setting."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Settings:
 
     # hmdb51, ntu60 or svideoqa; of one's own: folder, class folders of videos or frames, and skeletons
     dataset: str
-    # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released; temporal: a plain
-    # CNN over time, for joints alone
+    # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released; temporal: a
+    # plain CNN over time, for joints alone
     model: str
     # the preset of what follows. published: as the paper's notebooks did; corrected: official splits, honest measures
     protocol: str
@@ -58,7 +58,7 @@ class Settings:
     stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
     size: int  # height and width of a frame in pixels; joints have none: 0
     centre_joints: bool  # on the first body's spine, in the first frame it is seen; else as the camera has them
-    # less the mean of the first body's hips, in lengths of its trunk, thigh and shin together; then `joint_noise` is so too
+    # less the mean of the first body's hips, in lengths of its trunk, thigh and shin; so is `joint_noise` then
     normalise_joints: bool
 
     # the network; None is as released, of wtmr the default of models.wtmr.build
@@ -145,7 +145,7 @@ class Settings:
                 raise SettingsError(f"{key} is {shown(getattr(self, key), quotes=False)}; {why}")
 
     def _check_together(self) -> None:
-        """Raise `SettingsError` for settings that cannot be together."""
+        """Raise `SettingsError` for settings that exclude each other."""
         if not self.val_fraction:
             if self.parts == "sampled":
                 raise SettingsError("val_fraction is 0; parts sampled needs a share to sample, such as 0.2")
@@ -179,7 +179,7 @@ class Settings:
             )
 
     def _idle(self) -> dict[str, str]:
-        """The settings that this network has no part for, and why: set, they would name another run of the same."""
+        """The settings that have no effect here, and why: if set, they would name another run of the same."""
         joints = has_joints(self.dataset)
         if joints:
             idle = {"augment_per": "joints are augmented by clip"}
@@ -205,54 +205,61 @@ class Settings:
         return idle
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Settings:
-        """The settings `given`, completed by the presets of their protocol and scale (`presets.completed`).
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Complete the settings in `values` by the presets of their protocol and scale (`presets.completed`).
 
-        `None` means the preset's value. Lists become tuples, and names of before (`RENAMED`) serve. Raises
-        `SettingsError` for an unknown key (with the nearest known one) or an impossible value.
+        A value of `None` means the preset's. Lists become tuples, and old names (`RENAMED`) are accepted.
+
+        Raises:
+            SettingsError: for an unknown setting, with the nearest known name, and for an impossible value.
+
+        >>> Settings.of({"dataset": "hmdb51", "epochs": 3}).model
+        'wtmr'
         """
-        for key in given:
+        for key in values:
             if key not in _kinds() and key not in RENAMED:
                 raise SettingsError(unknown(key, _kinds()))
-        given = {key: value for key, value in given.items() if value is not None}
+        values = {key: value for key, value in values.items() if value is not None}
         for old, new in RENAMED.items():
-            if old in given and new in given:
+            if old in values and new in values:
                 raise SettingsError(f"{old} is given, and so is {new}, which is its name now")
-        given = {RENAMED.get(key, key): value for key, value in given.items()}
-        given = {key: _converted(key, value) for key, value in given.items()}
-        for key, value in given.items():
+        values = {RENAMED.get(key, key): value for key, value in values.items()}
+        values = {key: _converted(key, value) for key, value in values.items()}
+        for key, value in values.items():
             _check_type(key, value)
-        given = {"model": "wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | given
-        if "dataset" not in given:
+        values = {"model": "wtmr", "protocol": "corrected", "seed": 0, "scale": "full"} | values
+        if "dataset" not in values:
             raise SettingsError(f"dataset is not given; it can be {', '.join(DATASETS)}")
         for key in ("dataset", "model", "protocol", "scale"):
-            _check_choice(key, given[key])
-        values = presets.completed(given)
-        if "frames" in given and "stored_frames" not in given:
-            values["stored_frames"] = max(values["frames"], values["stored_frames"])
-        return cls(**values)
+            _check_choice(key, values[key])
+        completed = presets.completed(values)
+        if "frames" in values and "stored_frames" not in values:
+            completed["stored_frames"] = max(completed["frames"], completed["stored_frames"])
+        return cls(**completed)
 
     def asdict(self) -> dict[str, Any]:
-        """Every setting, as JSON and YAML hold it."""
+        """All settings as JSON and YAML represent them."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def identity(self) -> dict[str, Any]:
-        """The settings that make a run what it is: all but where and how it runs."""
+        """The settings that make a run what it is: all except where and how it runs."""
         values = self.asdict()
         return {f.name: values[f.name] for f in fields(self) if f.metadata.get("identity", True)}
 
     def sizes(self) -> dict[str, Any]:
-        """What `models.build` takes of these settings, by its own names."""
+        """The arguments that `models.build` takes from these settings."""
         keys = (*SIZES, *(DESCRIBED if self.model == "wtmr" else ()), *(("size",) if self.size else ()))
         return {key: getattr(self, key) for key in keys}
 
     def name(self, data: str) -> str:
-        """The run's folder name; `data` is the fingerprint of the data it trains on (`Index.fingerprint`).
+        """The name of the run's folder; `data` is the fingerprint of its clips (`Index.fingerprint`).
 
-        A setting that came later and is as before does not count: earlier runs keep their names."""
+        A setting that was introduced later and has its neutral value does not count, so that earlier runs keep their
+        names.
+        """
         settings = self.identity()
-        before = {new: old for old, new in RENAMED.items()}
-        counted = {before.get(k, k): v for k, v in settings.items() if k not in LATER or v != LATER[k](settings)}
+        old_names = {new: old for old, new in RENAMED.items()}
+        counted = {old_names.get(k, k): v for k, v in settings.items() if k not in LATER or v != LATER[k](settings)}
         digest = hashlib.sha256(json.dumps([counted, data], sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.dataset}-{self.model}-{self.protocol}-s{self.seed}-{digest}"
 

@@ -1,4 +1,4 @@
-"""A run in training: its network, what moves it, how far it is, and the file from which it goes on after a kill."""
+"""A run in training: network, optimiser, progress, and the file from which it resumes after a kill."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wtmr_core.settings import Settings
 
 @dataclass
 class Progress:
-    """What goes on after a kill besides weights and optimizer."""
+    """What a resumed run needs besides weights and optimiser."""
 
     epoch: int = 0  # whole epochs done
     seconds: float = 0.0
@@ -28,15 +28,17 @@ class Progress:
 
 
 class MovingAverage:
-    """The moving average of a network's weights over steps, with BatchNorm's figures."""
+    """The exponential moving average of a network's weights over steps, with BatchNorm's statistics."""
 
     def __init__(self, network: nn.Module, decay: float, device: torch.device):
         self.network, self.decay = copy.deepcopy(network).to(device).requires_grad_(False), decay
 
     @torch.no_grad()
     def follow(self, network: nn.Module, steps: int) -> None:
-        """Move the average a step, the `steps`-th, towards the weights of `network`; faster in the beginning, when
-        what it averages is still near the random start."""
+        """Update the average after step number `steps`, counted from 1.
+
+        It moves faster at the beginning, when what it averages is still close to the random start.
+        """
         decay = min(self.decay, (1 + steps) / (10 + steps))
         now = network.state_dict()
         for name, mean in self.network.state_dict().items():
@@ -47,11 +49,15 @@ class MovingAverage:
 
 
 class State:
-    """The state of a run in training.
+    """Everything that changes while a run trains.
 
-    Attributes: `network` and `optimizer` as Accelerate wraps them; `average` of the weights, where there is one;
-    `plateau`, the schedule of that name; `norms`, the BatchNorms that see all processes' clips; `progress`; `chosen`,
-    the weights of the epoch that counts so far.
+    Attributes:
+        network, optimizer: as Accelerate wraps them
+        average: moving average of the weights, or None
+        plateau: the schedule of that name
+        norms: the BatchNorm layers that see the clips of all processes
+        progress: epochs done and their history
+        chosen: weights of the best epoch so far, by the run's `epoch_choice`
     """
 
     def __init__(self, settings: Settings, classes: int, worker: Accelerator):
@@ -67,16 +73,16 @@ class State:
 
     @property
     def bare_network(self) -> nn.Module:
-        """The network itself, without what Accelerate puts around it."""
+        """The network without Accelerate's wrapping."""
         return self.worker.unwrap_model(self.network)
 
     @property
     def judged(self) -> nn.Module:
-        """What is evaluated and kept: the network, or the average of its weights."""
+        """The network that is evaluated and kept: itself, or the moving average of its weights."""
         return self.bare_network if self.average is None else self.average.network
 
     def advance(self, row: dict[str, float], validation_clips: int) -> None:
-        """Note the `row` of history of the epoch just done, and keep its weights where it is the one that counts."""
+        """Add the `row` of the epoch just done to the history, and keep its weights where it is the best so far."""
         history = [*self.progress.history, row]
         best = epochs.chosen_epoch(history, validation_clips, self.settings.epoch_choice)
         if best == len(history):
@@ -84,7 +90,7 @@ class State:
         self.progress = Progress(len(history), self.progress.seconds + row["seconds"], best, history)
 
     def save(self, file: Path, identity: dict[str, Any]) -> None:
-        """Write all of it, and the settings and data in `identity`; whole or not at all."""
+        """Write the whole state, with the run's settings and data in `identity`; whole or not at all."""
         scaler = self.worker.scaler
         state = {
             "settings": identity,
@@ -99,7 +105,11 @@ class State:
         runs.write(file, lambda p: torch.save(state, p))
 
     def resume(self, file: Path, identity: dict[str, Any]) -> None:
-        """Go on from what `save` wrote; raises `RunError` where it is damaged or of a run of other settings or data."""
+        """Continue from what `save` wrote.
+
+        Raises:
+            RunError: where the file is damaged, or belongs to a run of other settings or data.
+        """
         state = read_state(file)
         if different := runs.other(identity, state["settings"]):
             raise runs.RunError(f"{file} belongs to a run with another {different[0]}: delete it to begin again")

@@ -33,23 +33,34 @@ TIMES = ["seconds", "clips_per_second"]  # of an epoch; all else is the same eac
 
 
 def prepare(settings: Settings, root: str | Path | None = None) -> Data:
-    """Find, index, decode and divide the clips of a run. Raises `DataError` where that cannot be done, and
-    `SettingsError` before anything is decoded where the network's sizes do not fit."""
+    """Find, index, decode and split the clips of a run.
+
+    Raises:
+        SettingsError: where the network's sizes do not fit each other; before anything is decoded.
+        DataError: where the data set cannot be found, indexed or split.
+    """
     with torch.device("meta"):
         checkpoint.new_network(checkpoint.without_files(settings), classes=2)
     return prepare_clips(settings, root)
 
 
 def run(settings: Settings, results: Path, root: str | Path | None = None) -> Path:
-    """Train and evaluate as `settings` say; the run's folder below `results`, finished.
+    """Train and evaluate a run; returns its finished folder below `results`.
 
-    A finished run is returned as it is; a half-done one goes on after its last whole epoch and ends with
-    the numbers of one that was never stopped. The epoch that counts is the one that `epochs.chosen_epoch` chooses;
-    test is read once, at the end. Where parts are `sampled`, what is called test is the validation part, as in the
-    paper.
+    A finished run is returned as it is. A half-done one resumes after its last whole epoch and ends with the numbers of
+    an uninterrupted run. The epoch that counts is chosen by `epochs.chosen_epoch`; test is read once, at the end. Where
+    parts are `sampled`, "test" is the validation part, as in the paper. Several processes are started with torchrun,
+    after the clips have been prepared here.
 
-    More than one process are started with torchrun, after the clips were prepared here.
-    Raises `DataError`, `engine.NotFinite`, and `RunError`, as where another process trains this run.
+    Args:
+        settings: those of the run
+        results: folder of results; the run's folder lies in its `runs`
+        root: folder of the recordings; None looks for it, or makes the miniature (see `datasets.find`)
+
+    Raises:
+        DataError: where the recordings cannot be read.
+        NotFinite: where a loss is not finite.
+        RunError: where the run cannot be written, or another process trains it.
     """
     settings = resolve(settings, root)
     data = prepare(settings, root)
@@ -75,8 +86,11 @@ def run(settings: Settings, results: Path, root: str | Path | None = None) -> Pa
 
 
 def keep_memory() -> None:
-    """Ask glibc to keep freed memory for the next step: on the CPU, fetching each large tensor's pages anew from
-    the system took a third of the time of a step (see benchmarks). Elsewhere than on glibc nothing happens."""
+    """Ask glibc to keep freed memory for the next step.
+
+    On the CPU, fetching the pages of each large tensor from the system anew took a third of a step's time (see
+    benchmarks/). Without glibc nothing happens.
+    """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
@@ -85,9 +99,10 @@ def keep_memory() -> None:
 
 @environment.cleaned()
 def accelerator(settings: Settings) -> Accelerator:
-    """The device and precision of a run.
+    """Set up the device and precision of a run.
 
-    `auto` precision: fp32 on the CPU; on a GPU `half_precision`, but where bf16 is not built in fp16, its loss scaled.
+    Precision `auto` is fp32 on the CPU. On a GPU it is `half_precision`, or fp16 with a scaled loss where the GPU has
+    no bf16. Raises `RunError` for a GPU that is not there, and for fp16 on the CPU.
     """
     launched = environment.started_by_torchrun()
     if not launched:  # Accelerate keeps its state for the whole process and refuses another precision; a run is its own
@@ -110,7 +125,7 @@ def accelerator(settings: Settings) -> Accelerator:
 
 
 def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> None:
-    """Train a run, or go on with it, and write what comes of it into its open folder."""
+    """Train a run, or resume it, and write its results into its open folder."""
     identity = runs.read_json(folder / runs.SETTINGS)
     if worker.is_main_process:
         for name in (runs.METRICS, runs.SUMS, runs.PREDICTIONS, runs.WEIGHTS):  # of a record without weights
@@ -142,7 +157,7 @@ def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> 
 
 
 def one_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, float]:
-    """Train for an epoch, counted from 0, and validate: the epoch's row of the history."""
+    """Train for one epoch, counted from 0, and validate; returns the epoch's row of the history."""
     began = time.perf_counter()
     trained = train_epoch(state, data, epoch, bar)
     logits, labels = evaluate(state, data, "val", epoch_seed(state.settings, epoch))
@@ -155,7 +170,7 @@ def one_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, floa
 
 
 def _finish(state: State, data: Data, folder: Path) -> None:
-    """Test the network of the epoch that counts, and write what makes the run finished."""
+    """Test the network of the chosen epoch and write everything that makes the run finished."""
     settings, progress = state.settings, state.progress
     state.judged.load_state_dict(state.chosen)
     history = progress.history
@@ -184,7 +199,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
         "clip_seconds": described["input"]["seconds"],
         "classes": len(index.classes),
         "skipped": index.skips(),
-        "remarks": {reason: len(names) for reason, names in index.remarks.groupby("reason").name},
+        "remarks": index.remark_counts(),
         "examples": {"skipped": _first_names(index.skipped), "remarks": _first_names(index.remarks)},
     }
     tested = index.samples.iloc[data.parts["test"]]
@@ -212,5 +227,5 @@ def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:
 
 
 def _first_names(clips: pd.DataFrame) -> dict[str, list[str]]:
-    """Of each reason in a table of skipped or remarked clips the first three names."""
+    """The first three names for each reason in a table of skipped or remarked clips."""
     return {reason: names.head(3).tolist() for reason, names in clips.groupby("reason").name}

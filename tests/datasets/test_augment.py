@@ -1,4 +1,4 @@
-"""Augmentation: hand-worked cases, one draw a clip or one a frame, and none in evaluation."""
+"""Augmentation: hand-worked cases, numbers sampled once a clip or once a frame, and none in evaluation."""
 
 import math
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wtmr_core.datasets.augment import (
     GREY,
     RGB,
-    Draw,
+    Augmentation,
     frames,
     joints,
     mirrorable,
@@ -23,8 +23,8 @@ from wtmr_core.datasets.augment import (
 from wtmr_core.skeleton import L_ELBOW, L_HAND, L_SHOULDER, L_WRIST, PARENTS
 
 
-def draw(seed=0, **strengths):
-    return Draw(torch.Generator().manual_seed(seed), **strengths)
+def augmentation(seed=0, **strengths):
+    return Augmentation(torch.Generator().manual_seed(seed), **strengths)
 
 
 def clip(b=2, t=4, c=1, size=12):
@@ -43,27 +43,27 @@ def test_normalisation_by_hand(c, numbers):
 
 def test_a_certain_flip_mirrors():
     x = clip()
-    torch.testing.assert_close(frames(x, draw(flip=1.0)), frames(x).flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(frames(x, augmentation(flip=1.0)), frames(x).flip(-1), atol=1e-5, rtol=0)
 
 
 def test_no_strength_changes_nothing():
-    torch.testing.assert_close(frames(clip(), draw()), frames(clip()))
+    torch.testing.assert_close(frames(clip(), augmentation()), frames(clip()))
 
 
 STRONG = {"flip": 0.5, "rotate": 20.0, "shift": 0.2, "zoom": 0.3, "jitter": 0.4}
 
 
-def test_corrected_draws_once_a_clip_and_published_once_a_frame():
+def test_corrected_samples_once_a_clip_and_published_once_a_frame():
     x = clip(b=3, t=5)
-    once, each = frames(x, draw(**STRONG)), frames(x, draw(**STRONG, per_frame=True))
+    once, each = frames(x, augmentation(**STRONG)), frames(x, augmentation(**STRONG, per_frame=True))
     torch.testing.assert_close(once, once[:, :1].expand_as(once))
     assert all(not torch.allclose(each[i, 0], each[i, 1]) for i in range(3))
     assert not torch.allclose(once[0], once[1])
 
 
 def test_the_same_generator_the_same_pictures():
-    assert torch.equal(frames(clip(), draw(3, **STRONG)), frames(clip(), draw(3, **STRONG)))
-    assert not torch.equal(frames(clip(), draw(3, **STRONG)), frames(clip(), draw(4, **STRONG)))
+    assert torch.equal(frames(clip(), augmentation(3, **STRONG)), frames(clip(), augmentation(3, **STRONG)))
+    assert not torch.equal(frames(clip(), augmentation(3, **STRONG)), frames(clip(), augmentation(4, **STRONG)))
 
 
 @given(st.integers(1, 32), st.integers(1, 4), st.integers(0, 9))
@@ -141,20 +141,20 @@ def test_no_class_no_answer():
 def test_only_clips_that_may_be_are_mirrored():
     may = torch.tensor([True, False, True])
     x = clip(b=3)
-    got = frames(x, draw(flip=1.0, mirrorable=may))
+    got = frames(x, augmentation(flip=1.0, mirrorable=may))
     torch.testing.assert_close(got[may], frames(x).flip(-1)[may], atol=1e-5, rtol=0)
     torch.testing.assert_close(got[1], frames(x)[1], atol=1e-5, rtol=0)
     y = body(b=3)
-    got = joints(y, draw(flip=1.0, mirrorable=may))
-    torch.testing.assert_close(got[may], joints(y, draw(flip=1.0))[may])
+    got = joints(y, augmentation(flip=1.0, mirrorable=may))
+    torch.testing.assert_close(got[may], joints(y, augmentation(flip=1.0))[may])
     torch.testing.assert_close(got[1], joints(y)[1])
-    assert not torch.allclose(joints(y, draw(flip=1.0))[1], joints(y)[1])
+    assert not torch.allclose(joints(y, augmentation(flip=1.0))[1], joints(y)[1])
 
 
 def test_a_clip_not_mirrored_changes_no_other_number():
     strengths = {"rotate": 30.0, "zoom": 0.2, "joint_noise": 0.1, "tilt": 20.0, "joint_dropout": 0.2}
-    spared = joints(body(b=4), draw(flip=1.0, mirrorable=torch.zeros(4, dtype=torch.bool), **strengths))
-    assert torch.equal(spared, joints(body(b=4), draw(flip=0.0, **strengths)))
+    spared = joints(body(b=4), augmentation(flip=1.0, mirrorable=torch.zeros(4, dtype=torch.bool), **strengths))
+    assert torch.equal(spared, joints(body(b=4), augmentation(flip=0.0, **strengths)))
 
 
 # -- joints
@@ -185,9 +185,9 @@ def test_a_body_that_comes_late_is_centred_where_it_comes():
 
 
 def test_turning_and_scaling_keep_shapes():
-    """Distances between joints all change by one factor, the drawn scale; heights by the same."""
+    """Distances between joints all change by one factor, the sampled scale; heights by the same."""
     x = body(m=1)
-    got = joints(x, draw(rotate=40.0, zoom=0.2))
+    got = joints(x, augmentation(rotate=40.0, zoom=0.2))
 
     def distances(y):
         return torch.cdist(rearrange(y, "b t m j x -> (b t m) j x"), rearrange(y, "b t m j x -> (b t m) j x"))
@@ -202,13 +202,13 @@ def test_turning_and_scaling_keep_shapes():
 
 def test_the_mirror_exchanges_left_and_right():
     x = body(m=1)
-    got = joints(x, draw(flip=1.0))
+    got = joints(x, augmentation(flip=1.0))
     left_hand, right_hand = 7, 11
     torch.testing.assert_close(got[..., left_hand, :], joints(x)[..., right_hand, :] * torch.tensor([-1.0, 1, 1]))
 
 
 def test_noise_reaches_no_absent_body():
-    got = joints(body(), draw(joint_noise=0.1))
+    got = joints(body(), augmentation(joint_noise=0.1))
     assert not got[:, 1:, 1].any()
     assert 0.05 < (got - joints(body()))[:, :, 0].std() < 0.2
 
@@ -217,7 +217,7 @@ def test_the_tilt_of_a_point_by_hand():
     """Turned about z by an angle a, (1, 0, 5) comes to (cos a, sin a, 5): z stays, and a is at most the tilt."""
     x = torch.zeros(4, 2, 1, 25, 3)
     x[..., 6, :] = torch.tensor([1.0, 0.0, 5.0])
-    got = joints(x, draw(tilt=30.0), centred=False)[..., 6, :]
+    got = joints(x, augmentation(tilt=30.0), centred=False)[..., 6, :]
     angle = torch.atan2(got[..., 1], got[..., 0])
     torch.testing.assert_close(got, torch.stack([angle.cos(), angle.sin(), torch.full_like(angle, 5.0)], -1))
     torch.testing.assert_close(angle[:, 0], angle[:, 1, :])  # one angle a clip
@@ -225,32 +225,32 @@ def test_the_tilt_of_a_point_by_hand():
     assert degrees.abs().max() <= 30
     assert degrees.min() < 0 < degrees.max()  # to both sides
     assert len(degrees.unique()) == 4
-    drawn = torch.Generator().manual_seed(0)
-    for _ in range(3):  # mirror, turn and scale are drawn before
-        torch.rand(4, generator=drawn)
-    torch.testing.assert_close(degrees, torch.rand(4, generator=drawn) * 60 - 30)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):  # mirror, turn and scale are sampled before
+        torch.rand(4, generator=generator)
+    torch.testing.assert_close(degrees, torch.rand(4, generator=generator) * 60 - 30)
 
 
 def test_turned_about_y_before_z():
     """A point on y is not moved by the turn about y, so the tilt alone places it, whatever that turn; scaled."""
     x = torch.zeros(3, 1, 1, 25, 3)
     x[..., 6, 1] = 2.0
-    alone, both = (joints(x, draw(tilt=40.0, rotate=r), centred=False)[..., 6, :] for r in (0.0, 90.0))
+    alone, both = (joints(x, augmentation(tilt=40.0, rotate=r), centred=False)[..., 6, :] for r in (0.0, 90.0))
     torch.testing.assert_close(both, alone)
     assert (alone[..., 0].abs() > 0.01).all()
-    got = joints(x, draw(tilt=40.0, zoom=0.5), centred=False)[..., 6, :].norm(dim=-1)
-    torch.testing.assert_close(got, joints(x, draw(zoom=0.5), centred=False)[..., 6, :].norm(dim=-1))
+    got = joints(x, augmentation(tilt=40.0, zoom=0.5), centred=False)[..., 6, :].norm(dim=-1)
+    torch.testing.assert_close(got, joints(x, augmentation(zoom=0.5), centred=False)[..., 6, :].norm(dim=-1))
 
 
 @given(st.integers(0, 99), st.floats(0.05, 0.95))
 def test_a_dropped_joint_is_where_its_nearest_kept_parent_is(seed, drop):
     """Each joint is at its own place or at that of the joint it hangs on, the same one in all frames and bodies."""
     x = torch.rand(2, 2, 2, 25, 3, generator=torch.Generator().manual_seed(3)) + 1
-    got = joints(x, draw(seed, joint_dropout=drop), centred=False)
-    drawn = torch.Generator().manual_seed(seed)
+    got = joints(x, augmentation(seed, joint_dropout=drop), centred=False)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(3):
-        torch.rand(2, generator=drawn)
-    dropped = torch.rand((2, 25), generator=drawn) < drop
+        torch.rand(2, generator=generator)
+    dropped = torch.rand((2, 25), generator=generator) < drop
     for b in range(2):
         for j in range(25):
             at = j
@@ -263,9 +263,9 @@ def test_a_dropped_arm_by_hand(monkeypatch):
     """Elbow and wrist dropped: both go to the shoulder; the hand stays. Dropped hips stay too."""
     gone = torch.ones(1, 25)
     gone[:, [0, L_ELBOW, L_WRIST]] = 0.0  # below any probability
-    monkeypatch.setattr(Draw, "drawn", lambda self, draw, shape: gone if tuple(shape) == (1, 25) else draw(shape))
+    monkeypatch.setattr(Augmentation, "sample", lambda self, f, shape: gone if tuple(shape) == (1, 25) else f(shape))
     x = body(b=1)
-    got = joints(x, draw(joint_dropout=0.1))
+    got = joints(x, augmentation(joint_dropout=0.1))
     want = joints(x)
     want[:, :, :, [L_ELBOW, L_WRIST]] = want[:, :, :, [L_SHOULDER]]
     torch.testing.assert_close(got, want)
@@ -273,13 +273,13 @@ def test_a_dropped_arm_by_hand(monkeypatch):
 
 
 def test_all_dropped_is_all_in_the_hips_and_absent_bodies_stay_zero():
-    got = joints(body(), draw(joint_dropout=1.0))
+    got = joints(body(), augmentation(joint_dropout=1.0))
     torch.testing.assert_close(got, joints(body())[..., :1, :].expand_as(got))
-    assert not joints(body(), draw(joint_dropout=0.5, tilt=30.0, joint_noise=0.1))[:, 1:, 1].any()
+    assert not joints(body(), augmentation(joint_dropout=0.5, tilt=30.0, joint_noise=0.1))[:, 1:, 1].any()
 
 
 def test_a_dropped_joint_has_no_noise_of_its_own():
-    got = joints(body(), draw(joint_dropout=1.0, joint_noise=0.1))
+    got = joints(body(), augmentation(joint_dropout=1.0, joint_noise=0.1))
     assert torch.equal(got, got[..., :1, :].expand_as(got))
 
 
@@ -289,40 +289,40 @@ EVERY = {"flip": 0.5, "rotate": 30.0, "zoom": 0.2, "joint_noise": 0.05, "tilt": 
 @pytest.mark.parametrize("strengths", [{"tilt": 25.0}, {"joint_dropout": 0.3}, EVERY])
 def test_shares_get_the_numbers_of_the_whole(strengths):
     x, may = body(b=5), torch.tensor([True, False, True, True, False])
-    whole = joints(x, draw(7, **strengths, mirrorable=may))
+    whole = joints(x, augmentation(7, **strengths, mirrorable=may))
     for first, behind in ((0, 2), (2, 5)):
-        part = draw(7, **strengths, mirrorable=may[first:behind], share=(first, behind, 5))
+        part = augmentation(7, **strengths, mirrorable=may[first:behind], share=(first, behind, 5))
         torch.testing.assert_close(joints(x[first:behind], part), whole[first:behind])
-    assert not torch.allclose(joints(x[2:], draw(7, **strengths, mirrorable=may[2:])), whole[2:])
+    assert not torch.allclose(joints(x[2:], augmentation(7, **strengths, mirrorable=may[2:])), whole[2:])
 
 
 def test_tilted_and_dropped_once_a_clip():
     one = body(b=3, t=1, m=1).expand(-1, 4, -1, -1, -1)
-    got = joints(one, draw(tilt=25.0, joint_dropout=0.3), centred=False)
+    got = joints(one, augmentation(tilt=25.0, joint_dropout=0.3), centred=False)
     torch.testing.assert_close(got, got[:, :1].expand_as(got))
     assert not torch.allclose(got, one)
 
 
-def test_settings_without_tilt_and_drop_draw_what_they_always_drew():
+def test_settings_without_tilt_and_drop_sample_what_they_always_did():
     """Numbers of the code before there were tilt and drop; also the next ones of the generator."""
-    now = draw(5, flip=0.5, rotate=30.0, zoom=0.15, joint_noise=0.05)
+    now = augmentation(5, flip=0.5, rotate=30.0, zoom=0.15, joint_noise=0.05)
     got = joints(body(b=3), now)[:, 0, 1, 7]
     was = [[0.716550, 0.776835, -1.103345], [0.703853, -0.793025, 1.330183], [1.314291, -1.044834, -0.853476]]
     np.testing.assert_allclose(got, was, atol=1e-4)
     np.testing.assert_allclose(torch.rand(2, generator=now.generator), [0.280029, 0.806622], atol=1e-5)
     pictures = [0.394663, 1.699351]
-    now = draw(5, **STRONG, tilt=30.0, joint_dropout=0.5)  # pictures have neither
-    np.testing.assert_allclose(frames(clip(t=2), draw(5, **STRONG))[:, 1, 0, 4, 3], pictures, atol=1e-4)
+    now = augmentation(5, **STRONG, tilt=30.0, joint_dropout=0.5)  # pictures have neither
+    np.testing.assert_allclose(frames(clip(t=2), augmentation(5, **STRONG))[:, 1, 0, 4, 3], pictures, atol=1e-4)
     np.testing.assert_allclose(frames(clip(t=2), now)[:, 1, 0, 4, 3], pictures, atol=1e-4)
     np.testing.assert_allclose(torch.rand(1, generator=now.generator), [0.980927], atol=1e-5)
     assert pick(10, 4, 2, torch.Generator().manual_seed(5)).tolist() == [[2, 2, 7, 9], [2, 2, 5, 9]]
     assert pick(10, 4, 1).tolist() == [[1, 3, 6, 8]]
 
 
-def test_tilt_and_drop_change_no_number_drawn_before_them():
+def test_tilt_and_drop_change_no_number_sampled_before_them():
     """So little of both that nothing of it is seen: what remains is the rest of the strengths."""
-    little = joints(body(), draw(4, **EVERY | {"tilt": 1e-5, "joint_dropout": 1e-9}))
-    torch.testing.assert_close(little, joints(body(), draw(4, **EVERY | {"tilt": 0.0, "joint_dropout": 0.0})))
+    little = joints(body(), augmentation(4, **EVERY | {"tilt": 1e-5, "joint_dropout": 1e-9}))
+    torch.testing.assert_close(little, joints(body(), augmentation(4, **EVERY | {"tilt": 0.0, "joint_dropout": 0.0})))
 
 
 # -- mixup

@@ -84,7 +84,7 @@ for protocol in ("published", "corrected"):
 def test_tables_in_any_encoding(tmp_path, encoding, separator):
     file = tmp_path / "qa.csv"
     file.write_text(f"Question {separator} Answer\nWas tut José?{separator}walking\n", encoding=encoding)
-    assert svideoqa.read_table(file).to_numpy().tolist() == [["Was tut José?", "walking"]]
+    assert svideoqa.read_table(file)[0] == [{"question": "Was tut José?", "answer": "walking"}]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_folders_that_may_not_be_read_are_named_and_stop_nothing(tmp_path, monke
         (tmp_path / name).mkdir()
     with closed(monkeypatch, tmp_path / "lost+found", tmp_path / "closed"):
         found = Tree(tmp_path)
-    assert [folder.path for folder in found.own()] == ["", "run"]
+    assert [folder.path for folder in found.readable()] == ["", "run"]
     assert found.unread() == [
         ("closed/", "a folder that cannot be read", "Permission denied"),
         ("lost+found/", tree.DISKS_OWN, "Permission denied"),
@@ -58,7 +58,7 @@ def test_a_linked_folder_is_read_once_and_no_link_leads_round(tmp_path):
     for link, to in {"a": "pack", "b": "../elsewhere", "c": "../elsewhere", "round": ".", "up": ".."}.items():
         (root / link).symlink_to(to)
     found = Tree(root)
-    assert {f.path: f.files for f in found.own()} == {"": [], "pack": ["y.avi"], "b": ["x.avi"]}
+    assert {f.path: f.files for f in found.readable()} == {"": [], "pack": ["y.avi"], "b": ["x.avi"]}
     assert {path for path, reason, _ in found.unread() if reason == tree.AGAIN} == {"a/", "c/", "round/", "up/"}
 
 
@@ -76,7 +76,7 @@ def test_hidden_folders_and_the_truth_of_a_miniature_hold_nothing_of_a_set(tmp_p
     for folder in (".git", "lost+found", "truth", "mini/truth", "run"):
         write(tmp_path / folder / "x.avi")
     write(tmp_path / "mini" / "mini.json")
-    assert [folder.path for folder in Tree(tmp_path).own()] == ["", "mini", "run", "truth"]
+    assert [folder.path for folder in Tree(tmp_path).readable()] == ["", "mini", "run", "truth"]
 
 
 def test_too_deep(tmp_path):

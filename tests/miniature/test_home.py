@@ -31,8 +31,8 @@ def contents(root):
 def minute():
     """Home, scripts, times and joints (t, m, 26, 3) of the whole of the default video, which need no drawing."""
     rng = generator(0, "home")
-    place = home.draw_home(rng)
-    people = home.draw_people(place.room, rng)
+    place = home.random_home(rng)
+    people = home.random_people(place.room, rng)
     scripts = home.scripts(people, place.side, rng)
     times = np.arange(round(home.SECONDS * FPS)) / FPS
     joints = np.stack([act(s.person, s.acts, times, np.random.default_rng(0)) for s in scripts], 1)
@@ -68,7 +68,7 @@ def test_tracks_are_mot_rows_within_the_picture(root):
 
 def test_boxes_hold_their_persons_pixels_and_visible_joints(root):
     """The frame differs from the empty room inside the boxes, and outside them by no more than noise and shadows."""
-    place = home.draw_home(generator(0, "home"))
+    place = home.random_home(generator(0, "home"))
     empty = place.show()[0].astype(int)
     with av.open(str(root / "home.mp4")) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="bgr24").astype(int)
@@ -128,8 +128,8 @@ def test_a_home_that_is_there_is_not_made_again_and_nothing_of_others_is_overwri
 def test_everything_happens_within_the_minute_for_many_seeds():
     for seed in range(30):
         rng = generator(seed, "home")
-        place = home.draw_home(rng)
-        for script in home.scripts(home.draw_people(place.room, rng), place.side, rng):
+        place = home.random_home(rng)
+        for script in home.scripts(home.random_people(place.room, rng), place.side, rng):
             assert script.seconds < home.SECONDS
 
 
@@ -149,7 +149,7 @@ def test_episodes_of_one_person_follow_each_other_and_name_every_activity(minute
 
 
 def test_an_episode_ends_where_its_person_is_gone_and_bridges_a_moment_behind_something():
-    person = body.draw_person(np.random.default_rng(0))
+    person = body.random_person(np.random.default_rng(0))
     script = Script(person, (0.0, 0.0)).stay(10.0)
     seen = np.ones(10 * FPS, bool)
     seen[2 * FPS : 2 * FPS + 5] = False

@@ -57,7 +57,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 @given(seed=st.integers(0, 10**6), action=st.sampled_from(sorted(body.ACTIONS)), heading=st.floats(-7, 7))
 def test_bones_turn_and_never_stretch(seed, action, heading):
     rng = np.random.default_rng(seed)
-    person, times = body.draw_person(rng), np.arange(20) / FPS
+    person, times = body.random_person(rng), np.arange(20) / FPS
     joints = body.perform(person, [body.Step(action, -0.3, 1.1, heading)], times, rng)
     bones = np.linalg.norm(joints - joints[:, body.PARENTS], axis=-1)
     np.testing.assert_allclose(bones, np.broadcast_to(np.linalg.norm(person.offsets, axis=1), bones.shape), atol=1e-9)
@@ -69,7 +69,7 @@ def test_bones_turn_and_never_stretch(seed, action, heading):
 
 def test_a_heading_of_zero_faces_the_camera_as_in_ntu():
     rng = np.random.default_rng(0)
-    joints = body.perform(body.draw_person(rng), [body.Step("stand", 0, 1)], np.zeros(1), rng)
+    joints = body.perform(body.random_person(rng), [body.Step("stand", 0, 1)], np.zeros(1), rng)
     seen = Camera((0, 1, 0), 0.0, 3.5, 1.0, 1.0, (1, 1)).see(joints)[0]
     assert seen[skeleton.L_SHOULDER, 0] < seen[skeleton.R_SHOULDER, 0]  # Kinect's picture is mirrored
     assert seen[body.NOSE, 2] < seen[skeleton.HEAD, 2]
@@ -78,7 +78,7 @@ def test_a_heading_of_zero_faces_the_camera_as_in_ntu():
 
 def test_walking_moves_and_standing_does_not():
     rng = np.random.default_rng(0)
-    person, times = body.draw_person(rng), np.arange(30) / FPS
+    person, times = body.random_person(rng), np.arange(30) / FPS
     walk, stand = (
         body.perform(person, [body.Step(a, 0, 2, np.pi / 2)], times, rng)[:, skeleton.HIPS] for a in ("walk", "stand")
     )
@@ -198,7 +198,7 @@ def test_at_full_size_every_split_is_about_70_30_with_a_few_unused():
 @pytest.mark.parametrize("action", ["walk", "fall_floor", "sit"])
 def test_boxes_hold_the_projected_joints(action):
     rng = np.random.default_rng(1)
-    person, times = body.draw_person(rng), np.arange(15) / FPS
+    person, times = body.random_person(rng), np.arange(15) / FPS
     joints = body.perform(person, [body.Step(action, 0, 1, 1.0)], times, rng)
     camera = Camera((0, 0.9, 0), 0.4, 4.5, 1.6, 400.0, (320, 240))
     pixels, _ = camera.project(joints[:, :25])

@@ -10,17 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from wtmr_core.models import regions
-from wtmr_core.models.regions import (
-    BodyRegions,
-    FrameRegions,
-    PlainBodies,
-    PlainFrames,
-    RegionConv,
-    RegionWeights,
-    bodies_present,
-    moving,
-    padded_parts,
-)
+from wtmr_core.models.bodies import BodyRegions, PlainBodies, bodies_present, moving, padded_parts
+from wtmr_core.models.regions import FrameRegions, PlainFrames, RegionConv, RegionWeights
 from wtmr_core.skeleton import PARTS
 
 CHANNELS = (3, 4)
@@ -163,7 +154,7 @@ def test_shapes_of_frames(grid, channels):
 
 @torch.no_grad()
 def test_without_weights_context_and_motion_frames_go_through_two_convolutions():
-    network, clips = frame_regions(own=False, **PLAIN), some(2, 3, 1, 16, 16)
+    network, clips = frame_regions(separate=False, **PLAIN), some(2, 3, 1, 16, 16)
     first, _, one, _, second, two, _ = network.steps
     frames = network.normalise(clips.flatten(0, 1))
     maps = one(F.max_pool2d(F.conv2d(frames, first.conv.weight, stride=2, padding=1), 2)).relu()
@@ -173,7 +164,7 @@ def test_without_weights_context_and_motion_frames_go_through_two_convolutions()
 
 @torch.no_grad()
 def test_own_kernels_that_are_equal_are_shared_ones():
-    own, shared = frame_regions(), frame_regions(own=False)
+    own, shared = frame_regions(), frame_regions(separate=False)
     state = shared.state_dict()
     for key in ("steps.0.conv.weight", "steps.4.conv.weight"):
         assert own.state_dict()[key].numel() == 4 * state[key].numel()
@@ -291,17 +282,17 @@ def test_weights_come_from_the_mean_of_each_region_and_of_the_context():
     assert given["context"].shape == (2, 4)
 
 
-@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("separate", [True, False])
 @pytest.mark.parametrize(
     ("size", "grid"),
     [((30, 32), (1, 1)), ((32, 34), (1, 1)), ((28, 32), (2, 2)), ((34, 34), (2, 2)), ((16, 16), (1, 3))],
 )
-def test_frames_that_grid_and_pools_do_not_divide_are_refused(size, grid, own):
+def test_frames_that_grid_and_pools_do_not_divide_are_refused(size, grid, separate):
     said = (
         f"a frame of {size[0]}×{size[1]} pixels, halved twice, is not divided by a grid of {grid[0]}×{grid[1]} regions"
     )
     with pytest.raises(ValueError, match=said):
-        FrameRegions(1, CHANNELS, grid, own=own)(some(1, 2, 1, *size))
+        FrameRegions(1, CHANNELS, grid, separate=separate)(some(1, 2, 1, *size))
 
 
 # --- backbones
@@ -443,7 +434,7 @@ def test_moving_by_hand():
     torch.testing.assert_close(found[0, 1, 20], torch.tensor([0.0, 1, 3, 0, 0, 0, 0, 1, 3]))  # the waist is at zero
 
 
-@pytest.mark.parametrize("settings", [{}, {"own": False}, {"context": False}, {"learned": False}, PLAIN])
+@pytest.mark.parametrize("settings", [{}, {"separate": False}, {"context": False}, {"learned": False}, PLAIN])
 @pytest.mark.parametrize("m", [1, 2])
 @torch.no_grad()
 def test_shapes_of_bodies(settings, m):
@@ -454,15 +445,15 @@ def test_shapes_of_bodies(settings, m):
     torch.testing.assert_close(found.weights.unflatten(2, (m, 5)).mean(dim=3), torch.ones(2, 6, m))
 
 
-@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("separate", [True, False])
 @torch.no_grad()
-def test_each_part_is_two_convolutions_along_its_bones(own):
-    network, joints = body_regions(own=own, **PLAIN), some(*M1)
+def test_each_part_is_two_convolutions_along_its_bones(separate):
+    network, joints = body_regions(separate=separate, **PLAIN), some(*M1)
     first, one, _, second, two, _ = network.steps
     body_maps = network.normalise(joints[:, :, 0].permute(0, 3, 1, 2))  # i c t j
     for number, part in enumerate(padded_parts()):
-        here = slice(3 * number, 3 * number + 3) if own else slice(3)
-        then = slice(4 * number, 4 * number + 4) if own else slice(4)
+        here = slice(3 * number, 3 * number + 3) if separate else slice(3)
+        then = slice(4 * number, 4 * number + 4) if separate else slice(4)
 
         def norm(maps, layer, at):
             return F.batch_norm(maps, layer.running_mean[at], layer.running_var[at], layer.weight[at], layer.bias[at])
@@ -482,8 +473,8 @@ def test_a_weight_multiplies_its_part_alone():
 
 
 def test_own_kernels_are_five_times_the_shared_ones():
-    def count(own):
-        return sum(p.numel() for p in BodyRegions(CHANNELS, own=own).steps.parameters())
+    def count(separate):
+        return sum(p.numel() for p in BodyRegions(CHANNELS, separate=separate).steps.parameters())
 
     assert count(True) == 5 * count(False)
 

@@ -79,5 +79,5 @@ def test_the_state_of_a_log_that_is_no_runs(tmp_path):
     for text in ("", "[]", '{"state": "of mind"}'):
         log.with_suffix(".json").write_text(text, encoding="utf-8")
         assert execution.state(log) == {}
-    execution.waiting(log)
+    execution.announce(log)
     assert execution.state(log) == {"state": "waiting"}

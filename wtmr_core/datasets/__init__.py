@@ -33,14 +33,14 @@ _MODULES = {module.__name__.rpartition(".")[2]: module for module in (hmdb51, nt
 
 
 def module(dataset: str) -> ModuleType:
-    """The module that reads `dataset`; raises `DataError` for a name that is none of `NAMES`."""
+    """The module that reads `dataset`; raises `DataError` for a name that is not in `NAMES`."""
     if dataset not in _MODULES:
         raise DataError(f"there is no data set {dataset!r}; there are {', '.join(NAMES)}")
     return _MODULES[dataset]
 
 
 def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -> Path:
-    """The folder of `dataset`. At `mini` scale without `root`: the miniature set, made on first use.
+    """Find the folder of `dataset`; at `mini` scale without `root` the miniature, which is made on first use.
 
     Raises `DataError` as `roots.find_root`, and for a set of the user's own without `root`.
     """
@@ -52,14 +52,14 @@ def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -
 
 
 def first_split(dataset: str, root: Path) -> str:
-    """The first split of `dataset` that can be read in `root`, or the one whose absence its index will explain."""
+    """The first split of `dataset` that can be read in `root`, or the one whose index explains why none can."""
     reader = module(dataset)
     return next(iter(reader.splits(root)), reader.SPLITS[0])
 
 
 def open_index(dataset: str, root: Path, split: str | None = None, *, reader: str = "corrected") -> Index:
-    """The index of `dataset` in `root` for `split`; without one, the first that can be read there.
+    """Index `dataset` in `root` for `split`, by default the first that can be read there.
 
-    `reader` is `published` for the paper's own reading, where that differs.
+    `reader` is `published` for the paper's own reading, where that differs, or `corrected`.
     """
     return module(dataset).index(root, split or first_split(dataset, root), reader=reader)

@@ -1,8 +1,7 @@
-"""From cached clips to what a network sees, on the device: normalisation, and augmentation with drawn numbers.
+"""From cached clips to what a network sees, on the device: normalisation, and random augmentation.
 
-Two ways of drawing: once per clip, so that motion stays motion, and anew for every frame of a clip, as the paper's
-notebooks did. Evaluation calls `frames` and `joints` without `draw`: it then
-has no randomness at all.
+Random numbers are sampled once per clip, so that motion stays motion, or separately for each frame, as the paper's
+notebooks did. Evaluation calls `frames` and `joints` without an `Augmentation` and is deterministic.
 """
 
 from __future__ import annotations
@@ -25,13 +24,17 @@ SIDED = re.compile(r"(left|right)(wards?)?|(anti|counter)?clockwise")  # words t
 
 
 @dataclass(frozen=True)
-class Draw:
-    """How strongly to augment, and from which generator (on the CPU, so that every device draws alike).
+class Augmentation:
+    """How strongly to augment, and the generator of the random numbers.
 
-    Units as in `settings.Settings`. `per_frame`: pictures are augmented anew for each frame. `share`: the clips to
-    augment are those from the first number up to the second of a batch of as many as the third; the numbers are drawn
-    for all of them.
-    `mirrorable`: (b,) bool on the CPU, which clips of this share may be mirrored; None is all.
+    The generator lives on the CPU, so that every device samples the same numbers. Strengths have the units of
+    `settings.Settings`.
+
+    Attributes:
+        per_frame: augment each frame of a picture clip by itself
+        share: (first, stop, whole): the clips to augment are rows `first` to `stop` of a batch of `whole` clips.
+            Numbers are sampled for the whole batch, so that a clip's do not depend on how the batch is divided.
+        mirrorable: (b,) bool on the CPU, the clips of this share that may be mirrored; None means all
     """
 
     generator: torch.Generator
@@ -47,31 +50,40 @@ class Draw:
     share: tuple[int, int, int] | None = None
     mirrorable: Tensor | None = None
 
-    def drawn(self, draw: Callable, shape: Sequence[int]) -> Tensor:
-        """This share of the numbers that `draw` gives for the batch; the first axis of `shape` is clips, or
-        frames of clips."""
-        first, behind, whole = self.share or (0, shape[0], shape[0])
-        rows = shape[0] // (behind - first)  # of a clip
-        return draw((whole * rows, *shape[1:]), generator=self.generator)[first * rows : behind * rows]
+    def sample(self, sampler: Callable, shape: Sequence[int]) -> Tensor:
+        """Sample numbers of a `shape` for this share of the batch.
+
+        Args:
+            sampler: `torch.rand` or `torch.randn`; it is asked for the numbers of the whole batch
+            shape: shape of the result; its first axis counts clips, or frames of clips
+        """
+        first, stop, whole = self.share or (0, shape[0], shape[0])
+        rows = shape[0] // (stop - first)  # of a clip
+        return sampler((whole * rows, *shape[1:]), generator=self.generator)[first * rows : stop * rows]
 
     def uniform(self, shape: tuple[int, ...], low: float, high: float) -> Tensor:
-        """Numbers between `low` and `high`."""
-        return self.drawn(torch.rand, shape) * (high - low) + low
+        """Sample numbers of `shape` uniformly between `low` and `high`."""
+        return self.sample(torch.rand, shape) * (high - low) + low
 
     def mirrored(self, count: int) -> Tensor:
-        """(count,) bool, true with probability `flip` where a clip, or a frame of it, may be mirrored; it always draws
-        as much."""
-        chosen = self.drawn(torch.rand, (count,)) < self.flip
+        """Choose the clips, or frames of clips, to mirror: (count,) bool.
+
+        Each is mirrored with probability `flip`, where that is allowed. It always samples `count` numbers.
+        """
+        chosen = self.sample(torch.rand, (count,)) < self.flip
         if self.mirrorable is None:
             return chosen
         return chosen & self.mirrorable.repeat_interleave(count // len(self.mirrorable))
 
 
 def mirrorable(classes: Sequence[str]) -> Tensor:
-    """Which of the classes named `classes` stay true in a mirror: (k,) bool.
+    """Which classes stay true in a mirror: (k,) bool for the k names in `classes`.
 
-    False where the name holds left, right (also with -ward, -wards) or clockwise (also anti-, counter-) as a
-    word, in any case; anything but a letter ends a word.
+    False where a name contains left, right (also with -ward, -wards) or clockwise (also anti-, counter-) as a word, in
+    any case; anything but a letter ends a word.
+
+    >>> mirrorable(["wave", "turn left"]).tolist()
+    [True, False]
     """
     words = (re.findall(r"[^\W\d_]+", name.lower()) for name in classes)
     return torch.tensor([not any(map(SIDED.fullmatch, w)) for w in words], dtype=torch.bool)
@@ -80,11 +92,22 @@ def mirrorable(classes: Sequence[str]) -> Tensor:
 def pick(
     stored: int, frames: int, clips: int, generator: torch.Generator | None = None, view: tuple[int, int] = (0, 1)
 ) -> Tensor:
-    """Which `frames` of `stored` frames to show: (b, t) numbers, rising.
+    """Choose which of a clip's `stored` frames to show: (b, t) frame numbers in ascending order.
 
-    Each from its own equal stretch of the clip: with a `generator` anywhere in it, whatever the view; without,
-    `view` (v, V) is the v-th of V views, at (v + ½)/V of each stretch: the middle where there is one view. All
-    views are the same where all frames are shown. Raises ValueError where v is not one of 0 to V − 1.
+    The clip is divided into `frames` equal stretches, and one frame is taken from each: at random with a `generator`,
+    otherwise at (v + ½) / V of the stretch for `view` (v, V), the v-th of V views. A single view takes the middles.
+    Where `stored` equals `frames`, all views are the same.
+
+    Args:
+        stored: frames of a clip in the cache
+        frames: t, frames to show
+        clips: b, the number of clips
+
+    Raises:
+        ValueError: where v is not one of 0 to V - 1.
+
+    >>> pick(8, 4, clips=1).tolist()
+    [[1, 3, 5, 7]]
     """
     v, views = view
     if not 0 <= v < views:
@@ -96,39 +119,40 @@ def pick(
     return ((torch.arange(frames) + place) * (stored / frames)).long().clamp(max=stored - 1)
 
 
-def frames(clips: Tensor, draw: Draw | None = None) -> Tensor:
-    """(b, t, h, w, c) uint8 -> (b, t, c, h, w) float, normalised as the paper did; augmented with `draw`."""
+def frames(clips: Tensor, augmentation: Augmentation | None = None) -> Tensor:
+    """Normalise pictures as the paper did: (b, t, h, w, c) uint8 -> (b, t, c, h, w) float; augment them if asked."""
     t = clips.shape[1]
     x = rearrange(clips, "b t h w c -> b t c h w").float() / 255
-    if draw is not None:
-        if draw.per_frame:  # every frame is a clip of its own
+    if augmentation is not None:
+        if augmentation.per_frame:  # every frame is a clip of its own
             x = rearrange(
-                _augmented(rearrange(x, "b t c h w -> (b t) 1 c h w"), draw), "(b t) 1 c h w -> b t c h w", t=t
+                _augmented(rearrange(x, "b t c h w -> (b t) 1 c h w"), augmentation), "(b t) 1 c h w -> b t c h w", t=t
             )
         else:
-            x = _augmented(x, draw)
+            x = _augmented(x, augmentation)
     mean, std = (torch.tensor(v, device=x.device).view(-1, 1, 1) for v in (GREY if x.shape[2] == 1 else RGB))
     return (x - mean) / std
 
 
-def _augmented(x: Tensor, draw: Draw) -> Tensor:
-    """`x` (b, t, c, h, w) in 0-1 with one set of drawn numbers a clip."""
+def _augmented(x: Tensor, augmentation: Augmentation) -> Tensor:
+    """`x` (b, t, c, h, w) in 0-1, augmented with one set of random numbers per clip."""
     b, t = x.shape[:2]
-    angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
-    scale = 1 / draw.uniform((b,), 1.0, 1.0 + draw.zoom)
-    mirror = 1 - 2 * draw.mirrored(b).float()
-    shift = draw.uniform((b, 2), -2 * draw.shift, 2 * draw.shift)  # a picture is 2 wide in grid units
-    if draw.rotate or draw.zoom or draw.shift or draw.flip:
+    angle = torch.deg2rad(augmentation.uniform((b,), -augmentation.rotate, augmentation.rotate))
+    scale = 1 / augmentation.uniform((b,), 1.0, 1.0 + augmentation.zoom)
+    mirror = 1 - 2 * augmentation.mirrored(b).float()
+    furthest = 2 * augmentation.shift  # a picture is 2 wide in grid units
+    shift = augmentation.uniform((b, 2), -furthest, furthest)
+    if augmentation.rotate or augmentation.zoom or augmentation.shift or augmentation.flip:
         cos, sin = angle.cos() * scale, angle.sin() * scale
         theta = _matrices([cos * mirror, -sin, shift[:, 0]], [sin * mirror, cos, shift[:, 1]])  # b 2 3
         # frames go as channels, so that where each pixel comes from is worked out once a clip
         x = rearrange(x, "b t c h w -> b (t c) h w")
         grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
-        x = F.grid_sample(x, grid, padding_mode="zeros" if draw.per_frame else "border", align_corners=False)
+        x = F.grid_sample(x, grid, padding_mode="zeros" if augmentation.per_frame else "border", align_corners=False)
         x = rearrange(x, "b (t c) h w -> b t c h w", t=t)
-    if draw.jitter:
-        low, high = 1 - draw.jitter, 1 + draw.jitter
-        bright, contrast, colour = (draw.uniform((b, 1, 1, 1, 1), low, high).to(x.device) for _ in range(3))
+    if augmentation.jitter:
+        low, high = 1 - augmentation.jitter, 1 + augmentation.jitter
+        bright, contrast, colour = (augmentation.uniform((b, 1, 1, 1, 1), low, high).to(x.device) for _ in range(3))
         x = (x * bright).clamp_(0, 1)
         x = torch.lerp(x.mean(dim=(2, 3, 4), keepdim=True), x, contrast).clamp_(0, 1)
         if x.shape[2] == 3:
@@ -137,17 +161,23 @@ def _augmented(x: Tensor, draw: Draw) -> Tensor:
 
 
 def _matrices(*rows: list[Tensor]) -> Tensor:
-    """A matrix a clip, (b, row, column), from its rows of (b,) numbers."""
+    """One matrix per clip, (b, row, column), from its rows, lists of (b,) numbers."""
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
-def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True, normalised: bool = False) -> Tensor:
-    """(b, t, m, j, 3) metres -> the same, centred on the first body's spine in the first frame it is seen.
+def joints(
+    clips: Tensor, augmentation: Augmentation | None = None, *, centred: bool = True, normalised: bool = False
+) -> Tensor:
+    """Centre joints and, if asked, augment them: (b, t, m, j, 3) metres -> the same shape.
 
-    Absent bodies (all zero) stay zero. Not `centred` is the published way: raw camera space. `normalised`: as
-    `normalise` has it. With `draw`:
-    mirrored, turned about the vertical axis, then about the camera's (tilted), scaled, with noise; and joints
-    dropped, each in all frames and bodies of its clip: it is then where the joint is that it hangs on.
+    The origin becomes the first body's spine in the first frame that shows it, unless `centred` is off: then joints
+    stay in raw camera space, as published. Absent bodies (all zero) stay zero.
+
+    `normalised`: in lengths of a body, see `normalise`.
+
+    Augmentation, in this order: mirroring; rotation about the vertical axis, scaling and noise; tilt about the camera's
+    axis; joint dropout. A joint is dropped in all frames and bodies of its clip, and then lies on the joint that it is
+    attached to.
     """
     seen = (clips != 0).any(dim=-1, keepdim=True).any(dim=-2, keepdim=True)  # b t m 1 1
     if centred:
@@ -156,25 +186,27 @@ def joints(clips: Tensor, draw: Draw | None = None, *, centred: bool = True, nor
         clips = torch.where(seen, clips - rearrange(spine, "b x -> b 1 1 1 x"), clips)
     if normalised:
         clips = normalise(clips, seen)
-    if draw is None:
+    if augmentation is None:
         return clips
     b = len(clips)
-    mirror = draw.mirrored(b).to(clips.device)
+    mirror = augmentation.mirrored(b).to(clips.device)
     flipped = clips[..., list(MIRROR), :] * torch.tensor([-1.0, 1.0, 1.0], device=clips.device)
     clips = torch.where(rearrange(mirror, "b -> b 1 1 1 1"), flipped, clips)
-    angle = torch.deg2rad(draw.uniform((b,), -draw.rotate, draw.rotate))
-    scale = draw.uniform((b,), 1 - draw.zoom, 1 + draw.zoom)
-    noise = draw.joint_noise * draw.drawn(torch.randn, clips.shape) if draw.joint_noise else torch.zeros(1)
-    cos, sin, zero, one = angle.cos() * scale, angle.sin() * scale, torch.zeros(b), torch.ones(b)
-    turn = _matrices([cos, zero, sin], [zero, scale, zero], [-sin, zero, cos])  # b 3 3, about y
-    # drawn last, and only where asked for: runs without it see the numbers that they always saw
-    if draw.tilt:
-        angle = torch.deg2rad(draw.uniform((b,), -draw.tilt, draw.tilt))
+    angle = torch.deg2rad(augmentation.uniform((b,), -augmentation.rotate, augmentation.rotate))
+    scale = augmentation.uniform((b,), 1 - augmentation.zoom, 1 + augmentation.zoom)
+    noise = torch.zeros(1)
+    if augmentation.joint_noise:
+        noise = augmentation.joint_noise * augmentation.sample(torch.randn, clips.shape)
+    cos, sin, zeros, ones = angle.cos() * scale, angle.sin() * scale, torch.zeros(b), torch.ones(b)
+    turn = _matrices([cos, zeros, sin], [zeros, scale, zeros], [-sin, zeros, cos])  # b 3 3, about y
+    # sampled last, and only if asked for: runs without it see the numbers that they always saw
+    if augmentation.tilt:
+        angle = torch.deg2rad(augmentation.uniform((b,), -augmentation.tilt, augmentation.tilt))
         cos, sin = angle.cos(), angle.sin()
-        turn = _matrices([cos, -sin, zero], [sin, cos, zero], [zero, zero, one]) @ turn
+        turn = _matrices([cos, -sin, zeros], [sin, cos, zeros], [zeros, zeros, ones]) @ turn
     clips = torch.einsum("btmjx,byx->btmjy", clips, turn.to(clips.device)) + noise.to(clips.device)
-    if draw.joint_dropout:
-        stand = _stand_ins(draw.drawn(torch.rand, (b, JOINTS)) < draw.joint_dropout).to(clips.device)
+    if augmentation.joint_dropout:
+        stand = _stand_ins(augmentation.sample(torch.rand, (b, JOINTS)) < augmentation.joint_dropout).to(clips.device)
         clips = torch.take_along_dim(clips, rearrange(stand, "b j -> b 1 1 j 1"), dim=3)
     return torch.where(seen, clips, torch.zeros_like(clips))
 
@@ -198,8 +230,10 @@ def normalise(clips: Tensor, seen: Tensor) -> Tensor:
 
 
 def _stand_ins(dropped: Tensor) -> Tensor:
-    """The joint whose place each joint takes, (b, j): itself, or the nearest one towards the hips that is not
-    `dropped` (b, j). The hips hang on nothing and always stay."""
+    """The joint whose position each joint takes: (b, j).
+
+    It is the joint itself, or the nearest one towards the hips that is not `dropped` (b, j). The hips never are.
+    """
     stand = repeat(torch.arange(dropped.shape[1]), "j -> b j", b=len(dropped)).clone()
     for joint in OUTWARDS:
         stand[:, joint] = torch.where(dropped[:, joint], stand[:, PARENTS[joint]], joint)
@@ -207,19 +241,21 @@ def _stand_ins(dropped: Tensor) -> Tensor:
 
 
 def mixup(x: Tensor, amount: float) -> Tensor:
-    """Each clip blended with the one opposite it in the batch: (b, ...) float -> the same shape.
+    """Blend each clip with the one at the opposite end of the batch: (b, ...) float -> the same shape.
 
-    `amount` is each clip's own part; blend the losses on `labels` and on `labels.flip(0)` by it alike. A share of
-    a batch is paired within itself, so it is not what that share of the whole would be. mixup (Zhang et al.,
-    ICLR 2018).
+    `amount` is the weight of the clip itself; blend the losses on `labels` and `labels.flip(0)` by the same amount.
+    Blend the whole batch before it is divided into shares: a share by itself would be paired differently.
+
+    Source: mixup (Zhang et al., ICLR 2018).
     """
     return amount * x + (1 - amount) * x.flip(0)
 
 
 def mixup_amount(strength: float, seed: Sequence[int]) -> float:
-    """A clip's own part in `mixup`, ½ to 1: the larger of a and 1 − a, a from Beta(`strength`, `strength`).
+    """Sample a clip's own weight in `mixup`, between ½ and 1.
 
-    The same for the same `seed`. Raises ValueError where `strength` is not above 0.
+    It is the larger of a and 1 - a, with a from Beta(strength, strength). The same `seed` gives the same number. Raises
+    `ValueError` where `strength` is not above 0.
     """
     a = np.random.default_rng(seed).beta(strength, strength)
     return float(max(a, 1 - a))

@@ -1,4 +1,4 @@
-"""`wtmr data check`: what a data set holds, against what it should hold, in words or as JSON."""
+"""`wtmr data check`: what a data set holds compared with what it should hold, as text or JSON."""
 
 from __future__ import annotations
 
@@ -30,11 +30,20 @@ def report(
     names_only: bool = False,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """All there is to say of a data set, as `--json` prints it; the index is the one that training uses.
+    """Check a data set, with the index that training uses; the result is what `--json` prints.
 
-    Every split that can be read there is checked, or `split` alone. Every kept clip is read to its end, once, unless
-    `names_only`. `kept`, `expected`, `classes`, `foreign` and `used` are those of the first split; what was skipped and
-    remarked is of all. `problems` is empty where all is as expected; what keeps a split from being read is one of them.
+    Args:
+        dataset: its name
+        root: its folder; None looks for it
+        split: the split to check; None checks every split that can be read
+        reader: `published` or `corrected`
+        names_only: judge by file names, without reading every clip to its end
+        workers: processes that read clips; None is one per core
+
+    Returns:
+        Findings by key. `kept`, `expected`, `classes`, `foreign` and `used` are those of the first split; what was
+        skipped or remarked is of all splits. `problems` is empty where everything is as expected; a split that cannot
+        be read is a problem.
     """
     findings: dict[str, Any] = {
         "dataset": dataset,
@@ -64,7 +73,7 @@ def report(
     except DataError as error:
         return findings | {"problems": [str(error)]}
     form = None if names_only else _format(dataset, reader)
-    verified = _Verified(module, form, workers)
+    verified = _Verifier(module, form, workers)
     skipped, remarks = [], []
     for name in names:
         try:
@@ -100,7 +109,7 @@ def report(
 
 
 def show(findings: dict[str, Any], *, as_json: bool = False) -> int:
-    """Print a `report`; returns 1 where it has problems, else 0."""
+    """Print a `report`; returns 1 where it has problems, otherwise 0."""
     for line in [json.dumps(findings, indent=2)] if as_json else _lines(findings):
         # whatever the terminal's encoding: a name that it lacks is escaped
         encoding = sys.stdout.encoding or "utf-8"
@@ -112,8 +121,8 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
     expected = "" if findings["expected"] is None else f" of {findings['expected']:,} expected"
     yield f"{findings['dataset']} in {printable(findings['root'])}"
     yield f"{findings['kept']:,} clips kept{expected}"
-    yield from _named("with a remark", findings["remarks"], findings["remarked_samples"])
-    yield from _named("skipped", findings["skipped"], findings["skipped_samples"])
+    yield from _reasons("with a remark", findings["remarks"], findings["remarked_samples"])
+    yield from _reasons("skipped", findings["skipped"], findings["skipped_samples"])
     if findings["foreign"]:
         counts = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in findings["foreign"].items())
         yield f"no part of the set: {sum(findings['foreign'].values()):,} files ({counts})"
@@ -141,10 +150,10 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
         yield f"as expected{unread}"
 
 
-def _named(what: str, counts: dict[str, int], samples: list[dict]) -> Iterator[str]:
-    """How many there are for each reason, and the first of them by name."""
+def _reasons(kind: str, counts: dict[str, int], samples: list[dict]) -> Iterator[str]:
+    """The number of samples for each reason, and the names of the first of them."""
     for reason, n in counts.items():
-        yield f"{n:>9,} {what}: {printable(reason)}"
+        yield f"{n:>9,} {kind}: {printable(reason)}"
         rows = [row for row in samples if row["reason"] == reason]
         for row in rows[:SHOWN]:
             yield printable(f"{'':>10}{row['name']}" + (f" ({row['detail']})" if row["detail"] else ""))
@@ -152,8 +161,8 @@ def _named(what: str, counts: dict[str, int], samples: list[dict]) -> Iterator[s
             yield f"{'':>10}and {n - SHOWN:,} more (all with --json)"
 
 
-class _Verified:
-    """Reads each clip to its end once, however many splits it stands in."""
+class _Verifier:
+    """Reads each clip to its end once, even if it occurs in several splits."""
 
     def __init__(self, module: ModuleType, form: ClipFormat | None, workers: int | None):
         self.module, self.form, self.workers = module, form, workers
@@ -162,24 +171,24 @@ class _Verified:
         self.remarks: dict[str, tuple[str, str]] = {}
 
     def of(self, index: Index) -> Index:
-        """The index with what cannot be read among the skipped, and what is odd about the others remarked."""
+        """The index with unreadable clips moved to the skipped ones, and remarks on the others."""
         todo = index.samples[~index.samples.name.isin(self.read)].reset_index(drop=True)
         if self.form and len(todo):
             part = replace(index, samples=todo, skipped=index.skipped[:0], remarks=index.remarks[:0])
             part = verify(part, self.module.read, self.form, workers=self.workers)
             self.read |= set(todo.name)
-            self.unreadable |= {row.name: Unreadable(row.reason, row.detail) for row in _each(part.skipped)}
-            self.remarks |= {row.name: (row.reason, row.detail) for row in _each(part.remarks)}
+            self.unreadable |= {row.name: Unreadable(row.reason, row.detail) for row in _records(part.skipped)}
+            self.remarks |= {row.name: (row.reason, row.detail) for row in _records(part.remarks)}
         kept = set(index.samples.name)
         return index.without({n: e for n, e in self.unreadable.items() if n in kept}).with_remarks(self.remarks)
 
 
-def _each(table: pd.DataFrame) -> Iterator:
+def _records(table: pd.DataFrame) -> Iterator:
     return table.itertuples(index=False)
 
 
 def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
-    """The rows of all splits, each sample once for a reason, and how many there are for each reason."""
+    """The rows of all splits, each sample once per reason, and the number of rows for each reason."""
     rows = {(row["name"], row["reason"]): row for table in reversed(tables) for row in table.to_dict("records")}
     samples = sorted(rows.values(), key=lambda row: (row["reason"], row["name"]))
     counts: dict[str, int] = {}
@@ -189,7 +198,7 @@ def _rows(tables: list[pd.DataFrame]) -> tuple[list[dict], dict[str, int]]:
 
 
 def _format(dataset: str, reader: str) -> ClipFormat:
-    """The cheapest form in which a clip is read to its end."""
+    """The cheapest format for which a clip is read to its end."""
     if not has_joints(dataset):
         return ClipFormat(2, size=16)
     return ClipFormat(16, bodies=1, reader="published") if reader == "published" else ClipFormat(2, bodies=2)

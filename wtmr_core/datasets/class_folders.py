@@ -1,4 +1,4 @@
-"""Recordings below a root by the folders that they lie in, and every other file entered where it belongs."""
+"""Recordings by the folders they lie in, with every other file accounted for."""
 
 from __future__ import annotations
 
@@ -20,25 +20,34 @@ Names = list[str]
 
 
 class Media:
-    """What each folder of a `tree` may hold of recordings, by file names alone.
+    """What each folder of a `tree` may hold of recordings, judged by file names alone.
 
-    `kinds` chooses from a folder the names of the files that are a recording each, and of the images that may be frames
-    of one; `of` has both for each folder, by its path. `busy` folders have recordings somewhere below them; `folders`
-    are those that hold recordings or the frames of one.
+    Attributes:
+        of: for each folder, by its path, the names of files that are recordings, and of images that may be frames;
+            `kinds` chooses them
+        busy: the folders that have recordings somewhere below them
+        folders: the folders that hold recordings, or the frames of one
     """
 
     def __init__(self, tree: Tree, kinds: Callable[[Folder], tuple[Names, Names]]):
         self.tree = tree
-        self.of = {folder.path: kinds(folder) for folder in tree.own()}
+        self.of = {folder.path: kinds(folder) for folder in tree.readable()}
         self.busy = {above for path, names in self.of.items() if any(names) for above in _above(path)}
         self.folders = [p for p, (files, images) in self.of.items() if files or (images and p not in self.busy)]
 
 
 class ClassFolders(ABC):
-    """The recordings below a root, before any split: each file is of one `kept` (by name), of one skipped, or foreign.
+    """The recordings below a root, before any split: each file belongs to one kept, to one skipped, or is foreign.
 
-    A set says with `name`, `refusal` and `is_clip` what its folders mean. `used` are the paths of its lists and tables.
-    `lost` are the names of the skipped recordings that are on the disk, so that no list misses them.
+    A data set defines what its folders mean by `name`, `refusal` and `is_clip`.
+
+    Attributes:
+        kept: recordings by name
+        skipped: rows of `index.SKIPPED`
+        lost: names of the skipped recordings that are on the disk, so that no list reports them as missing
+        remarks: (reason, detail) of kept recordings, by name
+        foreign: number of files that are not part of the set, by suffix
+        used: paths of the lists and tables that were read
     """
 
     def __init__(self, media: Media, used: set[str]):
@@ -51,18 +60,18 @@ class ClassFolders(ABC):
 
     @abstractmethod
     def name(self, folder: str, stem: str) -> str:
-        """The name of a recording: `stem` is its file without a suffix, or its folder of frames, in `folder`."""
+        """The name of a recording in `folder`; `stem` is its file without a suffix, or its folder of frames."""
 
     @abstractmethod
     def refusal(self, folder: str, stem: str, path: str) -> tuple[str, str] | None:
-        """Why that recording, at `path`, has no class, as (reason, detail), or None. May raise `DataError`."""
+        """Why the recording at `path` has no class, as (reason, detail), or None. May raise `DataError`."""
 
     @abstractmethod
     def is_clip(self, folder: Folder) -> bool:
         """Whether a folder lies where a folder of frames should, so that it is a clip whatever lies below it."""
 
     def _of(self, folder: Folder) -> Iterator[Recording]:
-        """The recordings of known classes in a folder; its other files are entered where they belong."""
+        """The recordings of known classes in a folder; its other files are accounted for."""
         stem = nfc(folder.name)
         if folder.unread:
             self._skip(folder.parent, stem, f"{folder.path}/", folder.unread, folder.detail, 0)
@@ -86,13 +95,13 @@ class ClassFolders(ABC):
         self.foreign.update(suffixes(rest))
 
     def _frames(self, folder: Folder, stem: str, images: Names) -> Iterator[Recording]:
-        frames, others, why = frames_in(folder, list(map(Path, images)))
+        frames, rest, why = frames_in(folder, list(map(Path, images)))
         if why:
             self._skip(folder.parent, stem, folder.path, why.reason, why.detail, len(images))
             return
-        self.foreign.update(suffixes([file.name for file in others]))
-        if others:
-            self.remarks[self.name(folder.parent, stem)] = beside(others)
+        self.foreign.update(suffixes([file.name for file in rest]))
+        if rest:
+            self.remarks[self.name(folder.parent, stem)] = beside(rest)
         yield from self._known(folder.parent, stem, folder.path, len(frames))
 
     def _known(self, folder: str, stem: str, path: str, files: int) -> Iterator[Recording]:
@@ -108,7 +117,7 @@ class ClassFolders(ABC):
 
 
 def videos_and_images(folder: Folder) -> tuple[Names, Names]:
-    """The names of the videos and of the images in a folder, what is broken included."""
+    """The names of the videos and of the images in a folder, including broken ones."""
     paths = list(map(Path, folder.entries))
     images = [path.name for path in paths if is_image(path)]
     return ([] if len(images) == len(paths) else [path.name for path in paths if is_video(path)]), images

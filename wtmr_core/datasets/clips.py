@@ -1,4 +1,4 @@
-"""Reading clips many at once, and the memory-mapped cache that is filled once and read ever after."""
+"""Reading many clips at once, and the memory-mapped cache that is filled once and then only read."""
 
 from __future__ import annotations
 
@@ -31,14 +31,18 @@ _CHUNK = 4  # clips that go to a process at a time
 
 
 class CacheError(OSError):
-    """Clips cannot be read at present, or their cache cannot be written or read; the message says where and what to
-    do."""
+    """Clips cannot be read now, or their cache cannot be used; the message says where and what to do."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of reading one clip: the `clip`, unless only the reading was asked for, and a `remark` (reason,
-    detail) where there is one; or the `fault` for which it cannot be read."""
+    """The result of reading one clip.
+
+    Attributes:
+        clip: None where reading failed or only the reading was asked for
+        remark: (reason, detail) of what is odd about it, or None
+        fault: why it cannot be read, or None
+    """
 
     clip: np.ndarray | None = None
     remark: tuple[str, str] | None = None
@@ -54,12 +58,21 @@ def attempts(
     keep: bool = True,
     title: str = "reading",
 ) -> Iterator[Attempt]:
-    """`read(path, form)` of each path in order, in `workers` processes (`processes.worker_count`), with a progress bar.
+    """Call `read(path, form)` for each path, in several processes and with a progress bar; results come in order.
 
-    Whatever exception a reader raises makes its clip `Unreadable`, with two exceptions, for they are no property of
-    the clip: an error of the system or want of memory that lasts beyond `WAITS`, and a process that the system ends.
-    They stop the reading with a `CacheError`.
-    Without `keep` only what came of the reading comes back, not the clip.
+    An exception from a reader makes its clip `Unreadable`, with two exceptions that are not properties of the clip: an
+    error of the system or lack of memory that lasts longer than `WAITS`, and a process that the system kills.
+
+    Args:
+        paths: files or folders of the clips
+        read: a data set's reader
+        form: of the clips
+        workers: processes, see `processes.worker_count`
+        keep: whether to return the clips, not only whether they can be read
+        title: of the progress bar
+
+    Raises:
+        CacheError: in those two cases.
     """
     processes = worker_count(workers, len(paths))
     task = functools.partial(_attempt, read=read, form=form, keep=keep)
@@ -109,7 +122,7 @@ def _attempt(path: Path, read: Callable, form: ClipFormat, keep: bool) -> Attemp
 
 
 def _patiently(work: Callable[[], Any], path: Path) -> Any:
-    """What `work` gives, tried again after each of `WAITS` where an error of the system or want of memory stops it."""
+    """The result of `work`, tried again after each of `WAITS` where the system or lack of memory stops it."""
     for wait in (*WAITS, None):
         try:
             return work()
@@ -126,8 +139,10 @@ def _patiently(work: Callable[[], Any], path: Path) -> Any:
 
 
 def verify(index: Index, read: Callable, form: ClipFormat, *, workers: int | None = None) -> Index:
-    """`index` after reading every file to its end: what cannot be read has moved to the skipped samples, and what is
-    odd about the others stands in its remarks. Raises `CacheError`; see `attempts`."""
+    """Read every file of `index` to its end: unreadable samples become skipped ones, oddities become remarks.
+
+    Raises `CacheError` as `attempts`.
+    """
     results = attempts(list(index.paths()), read, form, workers=workers, keep=False, title=f"checking {index.dataset}")
     named = dict(zip(index.samples.name, results, strict=True))
     remarks = {name: attempt.remark for name, attempt in named.items() if attempt.remark}
@@ -136,10 +151,10 @@ def verify(index: Index, read: Callable, form: ClipFormat, *, workers: int | Non
 
 
 def contents(index: Index, workers: int | None = None) -> list[str]:
-    """SHA-256 of what each kept sample is read from, in hex: of its file, or of the digests of its frames in order.
+    """Compute a SHA-256 in hex of what each kept sample is read from: its file, or the digests of its frames in order.
 
-    Names, times and files that are no frames change nothing. In `workers` threads (a thread a core). Raises
-    `CacheError` where a file cannot be read.
+    Names, times and files that are not frames do not matter. `workers` is the number of threads, by default one per
+    core. Raises `CacheError` where a file cannot be read.
     """
     return _digests(_recordings(index), index.dataset, workers)
 
@@ -166,8 +181,15 @@ def _digest(files: list[Path]) -> str:
 
 @dataclass(frozen=True)
 class Cache:
-    """Clips of one index in one format: `clips` (b, *form.shape), memory-mapped, row i is `index.samples` row i and
-    `contents[i]` the digest of its recording."""
+    """The clips of an index in one format.
+
+    Attributes:
+        index: of the clips
+        form: of the clips
+        clips: (b, *form.shape), memory-mapped; row i is `index.samples` row i
+        folder: of the cache
+        contents: (b,) a digest of each clip's recording
+    """
 
     index: Index
     form: ClipFormat
@@ -181,14 +203,23 @@ class Cache:
 
 
 def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, workers: int | None = None) -> Cache:
-    """The clips of `index`, decoded once into a folder below `home` named for the recordings' contents and the format.
+    """Decode the clips of `index` once, into a folder below `home` named for their contents and format, and open them.
 
-    A cache of other recordings or of another format has another name, so it is never used. Each decoded clip is
-    entered with its checksum; after an interruption those whose checksum holds are kept and the rest decoded. The
-    checksums are compared whenever a cache is opened: what was damaged is told on the log and decoded again.
-    Clips that cannot be read move to the skipped ones of the returned cache's index, and what is odd about others to
-    its remarks. Raises `CacheError` where the cache cannot be written (what was decoded stays, to be continued) and
-    where a recording cannot be read at present.
+    A cache of other recordings or another format has another name, so it is never used by mistake. Each decoded clip is
+    recorded with its checksum. After an interruption, clips whose checksum matches are kept and the rest are decoded.
+    The checksums are compared whenever a cache is opened: damage is logged and decoded again. In the index of the
+    result, unreadable clips are among the skipped ones, and oddities among the remarks.
+
+    Args:
+        index: of the clips
+        read: the data set's reader
+        form: of the clips
+        home: folder of caches
+        workers: processes that decode; None is one per core
+
+    Raises:
+        CacheError: where the cache cannot be written (what was decoded stays, to be continued), and where a recording
+            cannot be read at present.
     """
     recordings = _recordings(index)
     digests = _digests(recordings, index.dataset, workers)
@@ -221,7 +252,7 @@ def cached(index: Index, read: Callable, form: ClipFormat, home: Path, *, worker
 
 
 class _Rows:
-    """Some rows of a memory-mapped array, without a copy: indexes like an array along its first axis."""
+    """Some rows of a memory-mapped array, without a copy; indexes like an array along its first axis."""
 
     def __init__(self, clips: np.ndarray, rows: np.ndarray):
         self.clips, self.rows = clips, rows
@@ -235,14 +266,14 @@ class _Rows:
 
 
 def _key(form: ClipFormat, names: Iterable[str], digests: list[str], recordings: list[list[Path]]) -> str:
-    """What the clips of a cache are made from: content, and what else of a recording decides whether it is whole."""
+    """What the clips of a cache depend on: contents, and what else of a recording decides whether it is complete."""
     samples = list(zip(names, digests, map(_shape, recordings), strict=True))
     identity = (_VERSION, sorted(asdict(form).items()), samples)
     return hashlib.sha256(repr(identity).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _shape(files: list[Path]) -> object:
-    """The suffix of a file, by which is judged whether it is cut, or the holes between the numbers of frames."""
+    """The suffix of a file, which decides how truncation is judged, or the gaps between the numbers of frames."""
     return files[0].suffix.lower() if len(files) == 1 else missing(numbered(files)[1])
 
 

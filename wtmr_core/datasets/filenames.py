@@ -1,4 +1,4 @@
-"""What the names of files tell: which are videos, which are pictures, and which of a folder's pictures are frames."""
+"""What file names tell: which files are videos or pictures, and which pictures of a folder are frames."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ IMAGES = frozenset({
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is a video by its name; hidden ones (`._1.avi` of a Mac) are not."""
+    """Whether a file is a video, by its name; hidden files (`._1.avi` of a Mac) are not."""
     return path.suffix.lower() in VIDEOS and not path.name.startswith(".")
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is a picture by its name; hidden ones (`._1.jpg` of a Mac) are not."""
+    """Whether a file is a picture, by its name; hidden files (`._1.jpg` of a Mac) are not."""
     return path.suffix.lower() in IMAGES and not path.name.startswith(".")
 
 
 def natural(path: Path) -> list:
-    """A key that sorts `frame2` before `frame10`, whatever stands before the number."""
+    """A sort key that puts `frame2` before `frame10`, whatever precedes the number."""
     words = re.split(r"([0-9]+)", path.name)
     return [(0, int(word)) if n % 2 else (1, word) for n, word in enumerate(words) if word]
 
 
 def sequence(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Of the pictures among the `files` of one folder the frames of its sequence, and the others, in natural order.
+    """Divide the pictures among the `files` of a folder into frames and others, both in natural order.
 
-    Frames have names that differ in one number alone (or in several that change together, as a number and a time).
-    Of several such families the largest is the sequence. Pictures without a number are no frames.
+    Frames have names that differ in one number only (or in several that change together, such as a number and a time).
+    Of several such families the largest is the sequence. Pictures without a number are not frames.
     """
-    frames, _, others = numbered(files)
-    return frames, others
+    frames, _, rest = numbered(files)
+    return frames, rest
 
 
 def numbered(files: Iterable[Path]) -> tuple[list[Path], list[int], list[Path]]:
@@ -75,7 +75,7 @@ def numbered(files: Iterable[Path]) -> tuple[list[Path], list[int], list[Path]]:
 
 
 def _alike(family: list[tuple[Path, list[int]]], counter: int) -> dict[tuple, list[tuple[Path, list[int]]]]:
-    """The members of a family by how their names are written: small or large letters, numbers filled up with zeros."""
+    """The members of a family by how their names are written: in capitals or not, with zeros in front or not."""
     written = defaultdict(list)
     for file, numbers in family:
         words = re.split(r"([0-9]+)", file.name)
@@ -84,14 +84,17 @@ def _alike(family: list[tuple[Path, list[int]]], counter: int) -> dict[tuple, li
 
 
 def missing(numbers: list[int]) -> tuple[int, bool]:
-    """How many of an ascending sequence's numbers are missing, and whether that is sure enough to refuse it.
+    """How many of an ascending sequence's numbers are missing, and whether that is certain enough to refuse it.
 
-    A step wider than the most common one is a hole, of as many frames as common steps fit into it. But a step as wide
-    as the one before or behind it is a change of pace: every frame and then every fifth is a whole sequence. It is
-    not sure where less than half of all steps are the common one, nor where the numbers lie at even steps from first
-    to last, rounded, as those of frames that were chosen from a longer recording.
+    A step wider than the most common one is a gap of as many frames as common steps fit into it. A step as wide as one
+    of its neighbours is a change of pace instead: every frame and then every fifth is a complete sequence. Gaps are
+    uncertain where fewer than half of all steps are the common one, and where the numbers lie at even steps from first
+    to last, rounded, as if the frames had been chosen from a longer recording.
+
+    >>> missing([1, 2, 3, 7, 8])
+    (3, True)
     """
-    steps = [after - before for before, after in pairwise(numbers) if after > before]
+    steps = [later - earlier for earlier, later in pairwise(numbers) if later > earlier]
     if not steps:
         return 0, False
     common, times = min(Counter(steps).items(), key=lambda item: (-item[1], item[0]))

@@ -1,7 +1,7 @@
 """Videos, or folders of frames, of the user's own: `walk/a.mp4`, `walk/clip-3/0001.jpg`, or `train/walk/a.mp4`.
 
-What is a class, a part, a group and a split is told in `own_set`. A folder of frames is a clip named by the folder.
-Pictures beside videos, or above folders that hold recordings, are no part of the set.
+`own_set` defines classes, parts, groups and splits. A folder of frames is a clip with the name of the folder. Pictures
+beside videos, or above folders that hold recordings, are not part of the set.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SPLITS = (FOLDERS, MANIFEST, CUT)
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless videos or folders of frames lie in class folders below it."""
+    """Raise `NotThisSet`, saying what is there, unless class folders below `root` hold videos or folders of frames."""
     _set(root)
 
 
@@ -29,12 +29,17 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
-    """Every clip below `root`, with its part in `split`.
+    """Index every clip below `root`, with its part in `split`.
 
-    `split` is `folders`, `manifest`, `cut`, `cut-1` to `cut-9999`, `fold-1` to `fold-5`, or `-` for none; `own_set`
-    says what they are. Both readers read the same clips. Raises `NotThisSet` where there are no recordings in class
-    folders, and `DataError` where the split cannot be had, or classes.txt, manifest.csv, groups.txt or the part folders
-    do not serve.
+    Args:
+        root: folder of the recordings
+        split: `folders`, `manifest`, `cut`, `cut-1` to `cut-9999`, `fold-1` to `fold-5`, or `-` for none; see `own_set`
+        reader: without effect, both readers read the same clips
+
+    Raises:
+        NotThisSet: where there are no recordings in class folders.
+        DataError: where the split is not possible, or classes.txt, manifest.csv, groups.txt or the part folders cannot
+            be used.
 
     >>> index(Path("my_recordings"), "cut").parts()  # doctest: +SKIP
     {'test': 12, 'train': 48}
@@ -43,7 +48,7 @@ def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
 
 
 def read(path: Path, form: ClipFormat) -> np.ndarray:
-    """One clip as (t, h, w, c) uint8, `form.frames` of its frames at even steps; see `video.read_frames`."""
+    """Read a clip as (t, h, w, c) uint8: `form.frames` of its frames at even steps; see `video.read_frames`."""
     return read_frames(path, form)
 
 

@@ -1,8 +1,8 @@
 """Which recordings belong together, so that no two of them stand on different sides of a split: `groups.txt`.
 
-The file holds one line, a regular expression. It is searched in the name of each clip, `class/clip`, and what its first
-parenthesised group matches (where it has none, the whole of it) is the clip's group, whatever the class. So with
-`_(p[0-9]+)_` the clips `walk/kitchen_p03_1` and `sit/hall_p03_2` are both of the group `p03`.
+The file holds one line, a regular expression. It is searched in the name of each clip, `class/clip`; the match of its
+first parenthesised group, or without one the whole match, is the clip's group, whatever the class. With `_(p[0-9]+)_`
+the clips `walk/kitchen_p03_1` and `sit/hall_p03_2` are both in the group `p03`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ json.dump([match and match[min(match.re.groups, 1)] for match in matches], sys.s
 
 
 def read_groups(file: Path, names: list[str]) -> tuple[list[str], list[str]]:
-    """The group of each of the clips `names` by the expression in `file`, "" where it does not match, and notes.
+    """Find the group of each of the clips `names` by the expression in `file`.
 
-    Raises `DataError`, naming file and line, for a file that does not hold one valid expression, for one that matches
-    no name or takes longer than `SECONDS`.
+    Returns:
+        The groups, "" where the expression does not match, and notes.
+
+    Raises:
+        DataError: naming file and line, for a file without exactly one valid expression, and for an expression that
+            matches no name or takes longer than `SECONDS`.
     """
     text, encoding = read_text(file)
     number, pattern = next(written := lines(text), (1, ""))

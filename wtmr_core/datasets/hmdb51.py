@@ -1,12 +1,12 @@
 """HMDB51: class folders of .avi files with the official split lists, or class/clip folders of frames.
 
-Source of the protocol: Kuehne et al., "HMDB: a large video database for human motion recognition", ICCV 2011;
-three splits, each with 70 training and 30 test clips a class.
+A recording is a video or a folder of frames anywhere below the root; its class is the folder it lies in. The classes
+are HMDB51's own, or those of a `classes.txt`, a manifest or split lists. Recordings in other folders are named and
+skipped. A set with its own manifest has that split, and five folds of which each is test once, so that every clip is
+tested.
 
-A recording is a video, or a folder of frames, anywhere below the root; its class is the folder it lies in. Classes are
-HMDB51's own, or those of a `classes.txt`, a manifest or split lists: recordings of other folders are named and skipped.
-
-A set with a manifest of its own has its split, and five folds: each is test once, so that every clip is tested.
+Source of the protocol: Kuehne et al., "HMDB: a large video database for human motion recognition", ICCV 2011; three
+splits, each with 70 training and 30 test clips per class.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ NOT_A_CLASS = "not a class of HMDB51"
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless recordings of HMDB51's classes lie at or below `root`."""
-    _Recordings(_Told(Tree(root)))
+    """Raise `NotThisSet`, saying what is there, unless recordings of HMDB51's classes lie at or below `root`."""
+    _Recordings(_Declaration(Tree(root)))
 
 
 def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
-    """The splits that come with the recordings below `root`: `manifest`, or `1`, `2`, `3`, or none."""
+    """The splits that come with the recordings below `root`: `manifest`, or some of `1`, `2`, `3`, or none."""
     tree = Tree(root)
     if lists is None and manifest(tree):
         return (MANIFEST,)
@@ -64,23 +64,30 @@ def splits(root: Path, lists: Path | None = None) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | None = None) -> Index:
-    """Every clip below `root`, with its part in `split`.
+    """Index every clip below `root`, with its part in `split`.
 
-    `split` is `1`, `2` or `3` (official lists, under `root` or in `lists`), `manifest` (a file
-    `manifest.csv` with columns class, clip, similarity_group, split), `fold-1` to `fold-5` (that fold of the manifest's
-    train and test together is test, the others train; see `splits.fold_numbers`), or `-` for none.
-    The group of a clip is its film within its class, as the official splits keep it, or the manifest's.
-    Both readers read the same clips. Raises `NotThisSet` where no recording is of a known class, and `DataError`
-    where the lists, the manifest or classes.txt do not serve.
+    The group of a clip is its film within its class, as in the official splits, or the manifest's.
+
+    Args:
+        root: folder of the recordings
+        split: `1`, `2` or `3` (official lists); `manifest` (a file `manifest.csv` with the columns class, clip,
+            similarity_group, split); `fold-1` to `fold-5` (that fold of the manifest's train and test is test, the
+            others train; see `splits.fold_numbers`); or `-` for none
+        reader: without effect, both readers read the same clips
+        lists: folder of the split lists; None looks for it below `root`
+
+    Raises:
+        NotThisSet: where no recording is of a known class.
+        DataError: where the lists, the manifest or classes.txt cannot be used.
     """
     if split not in (*SPLITS, MANIFEST, *FOLDS, "-"):
         raise DataError(f"hmdb51 has no split {split!r}; there are {', '.join((*SPLITS, MANIFEST, *FOLDS))}")
-    told = _Told(Tree(root), lists)
-    found = _Recordings(told)
-    clips = {tuple(name.split("/")): clip for name, clip in found.kept.items()}
-    assigned, official = told.parts(split, clips, found.classes)
+    declared = _Declaration(Tree(root), lists)
+    recordings = _Recordings(declared)
+    clips = {tuple(name.split("/")): clip for name, clip in recordings.kept.items()}
+    assigned, official = declared.parts(split, clips, recordings.classes)
     rows = [
-        (clip.name, clip.path, found.classes.index(key[0]), *assigned[key], clip.files)
+        (clip.name, clip.path, recordings.classes.index(key[0]), *assigned[key], clip.files)
         for key, clip in clips.items()
         if key in assigned
     ]
@@ -92,43 +99,47 @@ def index(root: Path, split: str, *, reader: str = "corrected", lists: Path | No
     absent = [
         ("/".join(key), "in the split list, not on disk", f"split {split}", 0)
         for key in assigned
-        if key not in clips and "/".join(key) not in found.lost
+        if key not in clips and "/".join(key) not in recordings.lost
     ]
-    samples, skipped = frames_of(rows, found.skipped + unlisted + absent)
+    samples, skipped = frames_of(rows, recordings.skipped + unlisted + absent)
     return Index(
         "hmdb51",
         root,
         split,
-        found.classes,
+        recordings.classes,
         samples,
         skipped,
         expected=OFFICIAL_CLIPS if official else None if split == "-" else len(assigned),
         expected_parts=OFFICIAL_PARTS if official else {},
         expected_skips=HARMLESS,
-        notes=(*told.notes, *told.tree.notes),
-        foreign=dict(sorted(found.foreign.items())),
-        used=len(told.used),
-    ).with_remarks(found.remarks)
+        notes=(*declared.notes, *declared.tree.notes),
+        foreign=dict(sorted(recordings.foreign.items())),
+        used=len(declared.used),
+    ).with_remarks(recordings.remarks)
 
 
 def read(path: Path, form: ClipFormat):
-    """One clip as (t, h, w, c) uint8, `form.frames` of its frames at even steps; see `video.read_frames`."""
+    """Read a clip as (t, h, w, c) uint8: `form.frames` of its frames at even steps; see `video.read_frames`."""
     return read_frames(path, form)
 
 
 def film(name: str, clip: str) -> str:
-    """The film a clip was cut from, within its class: what stands before the class in HMDB51's file names.
+    """The film that a clip was cut from, within its class: what precedes the class in HMDB51's file names.
 
-    Clips that do not bear such a name are a film of their own.
+    A clip without such a name is a film of its own.
     """
     match = re.match(rf"(.+)_{re.escape(name)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+$", clip)
     return f"{name}/{match.group(1) if match else clip}"
 
 
-class _Told:
-    """What a set says of itself: `known`, the names that are classes; its split lists; its manifest.
+class _Declaration:
+    """What a set declares about itself: its classes, split lists and manifest.
 
-    `media` is what its folders hold, `used` are the lists and tables read, `notes` what there is to say of them.
+    Attributes:
+        known: names that are classes
+        media: what its folders hold
+        used: paths of the lists and tables that were read
+        notes: remarks on these
     """
 
     def __init__(self, tree: Tree, lists: Path | None = None):
@@ -179,43 +190,43 @@ class _Told:
 class _Recordings(ClassFolders):
     """The recordings below a root that are of known classes; see `ClassFolders`."""
 
-    def __init__(self, told: _Told):
-        self.told = told
-        if not told.media.folders:
-            raise NotThisSet(told.tree.without("class folders with videos or folders of frames"))
-        super().__init__(told.media, told.used)
-        seen = {name.split("/")[0] for name in self.lost | set(self.kept)} & told.known
+    def __init__(self, declared: _Declaration):
+        self.declared = declared
+        if not declared.media.folders:
+            raise NotThisSet(declared.tree.without("class folders with videos or folders of frames"))
+        super().__init__(declared.media, declared.used)
+        seen = {name.split("/")[0] for name in self.lost | set(self.kept)} & declared.known
         if not seen:
-            raise told.manifest_error or NotThisSet(self._unknown())
-        folders = {nfc(folder.name) for folder in told.tree if not folder.aside}
-        self.classes = told.classes or tuple(sorted(seen | (told.known & folders)))
+            raise declared.manifest_error or NotThisSet(self._unknown())
+        folders = {nfc(folder.name) for folder in declared.tree if not folder.aside}
+        self.classes = declared.classes or tuple(sorted(seen | (declared.known & folders)))
         self.skipped += [(f"{name}/", EMPTY, "", 0) for name in self.classes if name not in seen]
 
     def name(self, folder: str, stem: str) -> str:
         return f"{_label(folder)}/{stem}"
 
     def refusal(self, folder: str, stem: str, path: str) -> tuple[str, str] | None:
-        told, label = self.told, _label(folder)
-        if label in told.known:
+        declared, label = self.declared, _label(folder)
+        if label in declared.known:
             return None
         if not label:
             return NO_CLASS, "put it into the folder of its class"
-        if told.classes:
+        if declared.classes:
             raise DataError(
-                f"{told.tree.root}: classes.txt does not name the class folder {printable(label)} "
+                f"{declared.tree.root}: classes.txt does not name the class folder {printable(label)} "
                 f"(of {printable(path)}): add it, or move what is no part of the set"
             )
         return NOT_A_CLASS, f"the folder {label}"
 
     def is_clip(self, folder: Folder) -> bool:
-        return _label(folder.parent) in self.told.known and nfc(folder.name) not in self.told.known
+        return _label(folder.parent) in self.declared.known and nfc(folder.name) not in self.declared.known
 
     def _unknown(self) -> str:
-        """Why none of the recordings is of HMDB51, in words."""
-        root = self.told.tree.root
-        if any(folder.name.lower().startswith("videosequence") for folder in self.told.tree.own()):
+        """Why none of the recordings belongs to HMDB51, in words."""
+        root = self.declared.tree.root
+        if any(folder.name.lower().startswith("videosequence") for folder in self.declared.tree.readable()):
             return f"{root} holds SVideoQA's videosequence folders, not HMDB51's class folders: it is read as svideoqa"
-        media = self.told.media
+        media = self.declared.media
         labels = {path if media.of[path][0] else path.rpartition("/")[0] for path in media.folders}
         names = sorted({printable(label.rpartition("/")[2]) or "the root itself" for label in labels})
         return (
@@ -227,5 +238,5 @@ class _Recordings(ClassFolders):
 
 
 def _label(folder: str) -> str:
-    """The class that the recordings in a folder are of: its name."""
+    """The class of the recordings in a folder: its name."""
     return nfc(folder.rpartition("/")[2])

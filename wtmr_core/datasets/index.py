@@ -1,4 +1,4 @@
-"""What was found on disk: every file is a sample kept, one skipped with its reason, a list, or foreign."""
+"""The index of a data set: every file is a sample kept, a sample skipped with its reason, a list, or foreign."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ REMARKS = ["name", "reason", "detail"]
 
 
 class DataError(ValueError):
-    """A data set cannot be read as asked; the message says what, where and what to do."""
+    """A data set cannot be read as requested; the message says what, where and what to do."""
 
 
 class NotThisSet(DataError):
-    """A folder does not hold the data set asked for; the message says what it holds and how to tell it otherwise."""
+    """A folder does not hold the requested data set; the message says what it holds and how to name it otherwise."""
 
 
 class Unreadable(Exception):
-    """One sample cannot be read: a short `reason`, the same words each time so that it can be counted."""
+    """A sample cannot be read, for a short `reason`, always in the same words so that it can be counted."""
 
     def __init__(self, reason: str, detail: str = ""):
         super().__init__(reason, detail)  # both, so that it survives the way back from a worker process
@@ -41,20 +41,24 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Index:
-    """One data set as it lies in `root`, read for one split.
+    """A data set as it lies in `root`, read for one split. Each file below the root is counted exactly once.
 
-    `samples` has a row a clip: `name` (unique), `path` (relative to `root`), `label` (a number into
-    `classes`), `group` (film, performer, camera or sequence: what must not stand on both sides),
-    `split` (`train`, `val` where the set has a validation part of its own, `test`, `unused`, or `-` where the set has
-    none), `files` (how many it is read from) and `unit`, by which validation is cut from train: the group, but the
-    performer where groups are cameras.
-    `skipped` has a row a sample that was left out: `name`, `reason`, `detail` and `files`, how many of the files below
-    the root it is (0 for what is only in a list); `remarks` a row a note on a clip that was kept: `name`, `reason`,
-    `detail`. `used` is the number of files that are lists or tables and were read; `foreign` counts by suffix ("" for
-    none) the files that are no part of the set. So each file below the root is counted once.
-    `expected` is the number of clips there should be, where that is known; `expected_skips` are the
-    reasons for which a sample may be missing in a set that is whole; `notes` tell a reader what was assumed, `faults`
-    what is not as it should be beyond what the tables show.
+    Attributes:
+        samples: a row per clip: `name` (unique), `path` (relative to `root`), `label` (a number into `classes`),
+            `group` (film, performer, camera or sequence, which must not stand on both sides), `split` (`train`, `val`
+            where the set has its own validation part, `test`, `unused`, or `-` where the set has none), `files` (how
+            many it is read from), and `unit`, by which validation is split off train: the group, but the performer
+            where groups are cameras
+        skipped: a row per sample that was left out: `name`, `reason`, `detail` and `files`, how many files it has (0
+            for what is only in a list)
+        expected: number of clips there should be, where that is known
+        expected_parts: the same for each part of the split
+        expected_skips: reasons for which a sample may be missing in a complete set
+        notes: what was assumed
+        foreign: number of files that are not part of the set, by suffix ("" for none)
+        remarks: a row per note on a clip that was kept: `name`, `reason`, `detail`
+        used: number of files that are lists or tables and were read
+        faults: what is wrong beyond what the tables show
     """
 
     dataset: str
@@ -89,7 +93,7 @@ class Index:
         )
 
     def with_remarks(self, remarks: dict[str, tuple[str, str]]) -> Index:
-        """The same index with a (reason, detail) more for each of the kept samples named in `remarks`."""
+        """The same index with another (reason, detail) for each kept sample named in `remarks`."""
         kept = set(self.samples.name)
         more = [(name, *remark) for name, remark in remarks.items() if name in kept]
         return replace(self, remarks=pd.concat([self.remarks, _table(more, REMARKS)], ignore_index=True))
@@ -99,7 +103,7 @@ class Index:
         return (self.root / path for path in self.samples.path)
 
     def recordings(self) -> Iterator[list[Path]]:
-        """The files each kept sample is read from, in order: one video or skeleton file, or a folder's frames."""
+        """The files of each kept sample, in order: one video or skeleton file, or the frames of a folder."""
         for path in self.paths():
             try:
                 names = os.listdir(path) if path.is_dir() else None
@@ -108,24 +112,24 @@ class Index:
             yield [path] if names is None else sequence(map(path.joinpath, names))[0]
 
     def parts(self) -> dict[str, int]:
-        """How many kept clips stand in each part of the split."""
+        """The number of kept clips in each part of the split."""
         return {part: int(n) for part, n in self.samples.split.value_counts().sort_index().items()}
 
     def skips(self) -> dict[str, int]:
-        """How many samples were skipped for each reason."""
+        """The number of samples skipped for each reason."""
         return {reason: int(n) for reason, n in self.skipped.reason.value_counts().sort_index().items()}
 
     def remark_counts(self) -> dict[str, int]:
-        """How many kept samples bear a remark of each reason."""
+        """The number of kept samples with a remark of each reason."""
         return {reason: int(n) for reason, n in self.remarks.reason.value_counts().sort_index().items()}
 
     def class_counts(self) -> dict[str, int]:
-        """How many kept clips each class has, classes without any included."""
+        """The number of kept clips of each class, including classes without any."""
         counts = self.samples.label.value_counts()
         return {name: int(counts.get(k, 0)) for k, name in enumerate(self.classes)}
 
     def class_parts(self) -> dict[str, dict[str, int]]:
-        """How many kept clips each class has in each part of the split, parts without any included."""
+        """The number of kept clips of each class in each part of the split, including parts without any."""
         parts = sorted({*self.samples.split, *(("train", "test") if self.split != "-" else ())})
         counts = self.samples.groupby(["label", "split"]).size()
         return {name: {p: int(counts.get((k, p), 0)) for p in parts} for k, name in enumerate(self.classes)}
@@ -136,7 +140,7 @@ class Index:
         return sorted(sides.index[sides > 1])
 
     def problems(self) -> list[str]:
-        """Everything that is not as it should be, in words; empty for a set that is whole."""
+        """Everything that is not as it should be, in words; empty for a complete set."""
         problems = [f"{n} skipped: {reason}" for reason, n in self.skips().items() if reason not in self.expected_skips]
         if self.expected is not None and len(self) != self.expected:
             problems.append(f"{self.expected:,} clips expected, {len(self):,} found")
@@ -160,17 +164,22 @@ class Index:
     def fingerprint(self, contents: list[str]) -> str:
         """Eight hex digits that change with the classes, names, labels, groups, parts or contents of the kept clips.
 
-        `contents` has a digest of each clip's recordings, in the order of `samples`.
+        `contents` holds a digest of each clip's recordings, in the order of `samples`.
         """
         rows = zip(self.samples.name, self.samples.label, self.samples.group, self.samples.split, contents, strict=True)
-        told = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+        identity = [self.dataset, self.split, self.classes, *((name, int(k), *rest) for name, k, *rest in rows)]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
 
 def frames_of(samples: Iterable[tuple], skipped: Iterable[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables of an `Index` from rows of (name, path, label, group, split, files) and (name, reason, detail, files).
+    """Make the tables of an `Index`.
 
-    Raises `DataError` where two samples bear one name.
+    Args:
+        samples: rows of (name, path, label, group, split, files)
+        skipped: rows of (name, reason, detail, files)
+
+    Raises:
+        DataError: where two samples have the same name.
     """
     kept = _table(samples, SAMPLES).astype({"label": int, "files": int})
     kept = kept.sort_values("name", kind="stable", ignore_index=True)

@@ -1,4 +1,4 @@
-"""Which part of a split each clip of HMDB51 stands in: the official lists, lists like them, or a manifest."""
+"""The part of a split that each clip of HMDB51 belongs to: official lists, lists like them, or a manifest."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Clip = tuple[str, str]  # its class and its name
 
 
 def manifest(tree: Tree) -> str | None:
-    """The path below the root of the manifest, the nearest to the root; raises `DataError` where two differ."""
-    folders = [folder.path for folder in tree.own() if MANIFEST_FILE in folder.files]
+    """The path, below the root, of the manifest nearest to the root; raises `DataError` where two as near differ."""
+    folders = [folder.path for folder in tree.readable() if MANIFEST_FILE in folder.files]
     folder = the_one(tree, MANIFEST_FILE, folders, lambda f: (tree.root / join(f, MANIFEST_FILE)).read_bytes())
     return None if folder is None else join(folder, MANIFEST_FILE)
 
@@ -34,10 +34,18 @@ def manifest(tree: Tree) -> str | None:
 def read_manifest(
     file: Path, parts: tuple[str, ...] = ("train", "test", "unused")
 ) -> tuple[dict[Clip, tuple[str, str]], list[str]]:
-    """(group, part) of each clip of a manifest with the columns class, clip, similarity_group, split; and notes.
+    """Read a manifest with the columns class, clip, similarity_group, split.
 
-    `parts` are those that a clip may stand in. Raises `DataError`, naming file and line, for a table that does not
-    read, a row of another number of fields, an empty cell, an unknown part, or a clip that stands twice.
+    Args:
+        file: of the manifest
+        parts: those that a clip may belong to
+
+    Returns:
+        (group, part) of each clip, and notes.
+
+    Raises:
+        DataError: naming file and line, for a table that cannot be read, a row with another number of fields, an empty
+            cell, an unknown part, or a clip that is listed twice.
     """
     try:
         rows, encoding = read_csv(file, COLUMNS)
@@ -58,24 +66,24 @@ def read_manifest(
 
 
 def folded(assigned: dict[Clip, tuple[str, str]], fold: int, count: int) -> dict[Clip, tuple[str, str]]:
-    """The clips of a manifest with `fold` of `count` as test and the other folds as train; what is unused stays so."""
+    """The clips of a manifest with `fold` of `count` as test and the other folds as train; unused clips stay unused."""
     used = sorted(clip for clip, (_, part) in assigned.items() if part != "unused")
     tested = fold_numbers([name for name, _ in used], [assigned[clip][0] for clip in used], count) == fold
     parts = {clip: "test" if is_test else "train" for clip, is_test in zip(used, tested, strict=True)}
     return {clip: (group, parts.get(clip, "unused")) for clip, (group, _) in assigned.items()}
 
 
-def lists_folder(tree: Tree, given: Path | None = None) -> Path | None:
-    """The folder of the split lists: `given`, else the nearest to the root below it, else `LISTS` beside the root.
+def lists_folder(tree: Tree, place: Path | None = None) -> Path | None:
+    """The folder of the split lists: `place`, else the one nearest to the root below it, else `LISTS` beside the root.
 
-    Raises `DataError` where two as near differ. (The two archives of HMDB51 are often unpacked side by side.)
+    The two archives of HMDB51 are often unpacked side by side. Raises `DataError` where two as near differ.
     """
-    if given is None:
-        folders = [folder.path for folder in tree.own() if any(map(_LIST.fullmatch, folder.files))]
+    if place is None:
+        folders = [folder.path for folder in tree.readable() if any(map(_LIST.fullmatch, folder.files))]
         folder = the_one(tree, "a folder of split lists", folders, lambda f: checksum(tree.root / f))
-        given = tree.root.parent / LISTS if folder is None else tree.root / folder
+        place = tree.root.parent / LISTS if folder is None else tree.root / folder
     try:
-        return given if list_files(given) else None
+        return place if list_files(place) else None
     except OSError:
         return None
 
@@ -87,15 +95,19 @@ def list_files(folder: Path, split: str | None = None) -> list[Path]:
 
 
 def list_class(file: Path) -> str:
-    """The class whose clips a list divides, by the list's name."""
+    """The class whose clips a list divides, by the name of the list."""
     return nfc(_LIST.fullmatch(file.name)[1])
 
 
 def read_lists(folder: Path, split: str) -> tuple[dict[Clip, str], list[str]]:
-    """The part of each clip in the lists of `split` in `folder`, and notes.
+    """Read the lists of `split` in `folder`.
 
-    Raises `DataError`, naming file and line, for a line that is not a file name and 0, 1 or 2, and for a clip in two
-    parts or two classes.
+    Returns:
+        The part of each clip, and notes.
+
+    Raises:
+        DataError: naming file and line, for a line that is not a file name followed by 0, 1 or 2, and for a clip in two
+            parts or two classes.
     """
     assigned, seen, encodings = {}, {}, Counter()
     for file in list_files(folder, split):
@@ -116,7 +128,7 @@ def read_lists(folder: Path, split: str) -> tuple[dict[Clip, str], list[str]]:
 
 
 def checksum(folder: Path) -> str:
-    """SHA-256 over the split lists' names and lines (encoding, and white space at the ends, aside)."""
+    """SHA-256 of the names and lines of the split lists; encoding and white space at line ends do not count."""
     digest = hashlib.sha256()
     for file in list_files(folder):
         words = [" ".join(line.split()) for _, line in lines(read_text(file)[0])]

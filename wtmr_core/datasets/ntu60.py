@@ -55,24 +55,31 @@ TOO_FEW_FRAMES = "published reader: fewer than 16 frames"
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless `.skeleton` files with NTU's names lie at or below `root`."""
+    """Raise `NotThisSet`, saying what is there, unless `.skeleton` files with NTU's names lie at or below `root`."""
     tree = Tree(root)
     if not any(NAME.match(clip.name) for clip in _found(tree)[0]):
         raise NotThisSet(tree.without(".skeleton files named SsssCcccPpppRrrrAaaa"))
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """Both splits follow from the names alone."""
+    """Both splits: they follow from the names alone."""
     return SPLITS
 
 
 def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
-    """Every `.skeleton` file below `root`, its part in `split` and its group told by its name.
+    """Index every `.skeleton` file below `root`, with its part in `split` and its group, both told by its name.
 
-    Groups are performers in `cross-subject`, cameras in `cross-view`. Samples on the list of missing
-    skeletons are skipped where the list is given; where it is not, they are found when they are read.
-    `reader` changes nothing here but what is expected; a file is read by it. Raises `DataError` for an unknown split,
-    a list or classes.txt that does not serve, and `NotThisSet` for a root without skeletons.
+    Groups are performers in `cross-subject` and cameras in `cross-view`. Samples on the list of missing skeletons are
+    skipped where that list is present; otherwise they are found when they are read.
+
+    Args:
+        root: folder of the files
+        split: `cross-subject`, `cross-view`, or `-` for none
+        reader: `published` or `corrected`; here it only changes what is expected, the files are read by it later
+
+    Raises:
+        DataError: for an unknown split, and for a list or classes.txt that cannot be used.
+        NotThisSet: for a root without skeletons.
     """
     if split not in (*SPLITS, "-"):
         raise DataError(f"ntu60 has no split {split!r}; there are {' and '.join(SPLITS)}")
@@ -122,7 +129,11 @@ def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
 
 
 def names(samples: Iterable[str], split: str, missing: Iterable[str] = (), actions: int = 60):
-    """Kept (name, group, part, action number) and skipped (name, reason, detail) of `samples`, by name alone."""
+    """Judge `samples` by their names alone.
+
+    Returns:
+        Kept (name, group, part, action number) and skipped (name, reason, detail).
+    """
     kept, skipped, missing = [], [], frozenset(missing)
     for name in samples:
         match = NAME.match(name)
@@ -145,7 +156,7 @@ def names(samples: Iterable[str], split: str, missing: Iterable[str] = (), actio
 
 
 def _found(tree: Tree) -> tuple[list[Recording], list[tuple], Counter]:
-    """The `.skeleton` files, rows of what cannot be read, and how many other files there are of each suffix."""
+    """The `.skeleton` files, rows of what cannot be read, and the number of other files of each suffix."""
     files, skipped, foreign = [], [(path, why, detail, 0) for path, why, detail in tree.unread()], Counter()
     for folder in tree:
         if folder.aside:
@@ -159,7 +170,7 @@ def _found(tree: Tree) -> tuple[list[Recording], list[tuple], Counter]:
 
 
 def _empty(file: Path) -> tuple[str, str] | None:
-    """Why a file holds nothing, as (reason, detail); None for one that has some bytes."""
+    """Why a file holds nothing, as (reason, detail); None for one with at least a byte."""
     try:
         return None if file.stat().st_size else ("zero bytes", str(file))
     except OSError as error:
@@ -172,7 +183,7 @@ def _list(tree: Tree, name: str) -> tuple[list[str] | None, set[str], list[str]]
     None for a list that is not there. What stands before the first name is a heading. Raises `DataError`, naming file
     and line, for a line that is no name, for a list without any, and where two lists as near to the root differ.
     """
-    folders = [folder.path for folder in tree.own() if name in folder.files]
+    folders = [folder.path for folder in tree.readable() if name in folder.files]
     folder = the_one(tree, name, folders, lambda f: (tree.root / f / name).read_bytes())
     file = tree.root.parent / name if folder is None else tree.root / folder / name
     if folder is None and not os.path.isfile(file):
@@ -194,18 +205,20 @@ def _list(tree: Tree, name: str) -> tuple[list[str] | None, set[str], list[str]]
 
 
 def read(path: Path, form: ClipFormat) -> np.ndarray:
-    """One clip as (t, m, j, 3) float32 metres: `form.frames` frames at even steps, `form.bodies` bodies.
+    """Read a clip as (t, m, j, 3) float32 metres: `form.frames` frames at even steps, `form.bodies` bodies.
 
-    Corrected: the bodies that move most over the frames they are seen in come first (stray detections of
-    furniture hardly move; the rule of the CTR-GCN and pyskl preparations), frames without any body are left
-    out, a body absent from a frame is all zero. Published: see `published_reader`. Raises `Unreadable`; see
-    `skeleton_file.parse`.
+    Corrected: the bodies that move most over the frames in which they are seen come first (false detections of
+    furniture hardly move; this is the rule of the CTR-GCN and pyskl preparations). Frames without any body are left
+    out, and a body absent from a frame is all zero. Published: see `published_reader`.
+
+    Raises:
+        Unreadable: as `skeleton_file.parse`.
     """
     return clip_of(load(path), form)
 
 
 def clip_of(skeletons: Skeletons, form: ClipFormat) -> np.ndarray:
-    """The clip of the bodies seen in a recording, or in a part of it: see `read`."""
+    """The clip of the bodies seen in a recording, or in a part of one; see `read`."""
     if form.reader == "published":
         clip = published_reader(skeletons)
         return clip[uniform(len(clip), form.frames)][:, None]
@@ -218,11 +231,11 @@ def clip_of(skeletons: Skeletons, form: ClipFormat) -> np.ndarray:
 
 
 def published_reader(skeletons: Skeletons) -> np.ndarray:
-    """What the paper's own reader makes of a file: (t, j, 3), the first body of each frame, or `Unreadable`.
+    """Read a file as the paper's own reader did: (t, j, 3), the first body of each frame.
 
-    It takes one body and then reads on as if a frame were over, so a frame with a second body, or with
-    none, makes the whole file fail; files of fewer than 16 frames are dropped. That is how 56,578
-    files became 44,888 clips.
+    It takes one body and then goes on as if the frame were over, so that a frame with a second body, or with none,
+    makes the whole file fail; files of fewer than 16 frames are dropped. That is how 56,578 files became 44,888 clips.
+    Raises `Unreadable` for these files.
     """
     if (skeletons.seen != 1).any():
         bodies = skeletons.seen[skeletons.seen != 1][0]

@@ -1,17 +1,17 @@
-"""A set of the user's own, in class folders: what is a class, a part, a group and a split of it.
+"""A set of the user's own, in class folders: its classes, parts, groups and splits.
 
 The rules, for `folder` and `skeletons` alike:
 
-- A *class* is a folder directly below the root, or directly below a part folder. Whatever lies deeper in it is of this
-  class, and the clip's name holds the rest: `walk/morning/a.mp4` is the clip `walk/morning/a` of the class `walk`.
+- A *class* is a folder directly below the root, or directly below a part folder. Whatever lies deeper in it belongs to
+  this class, and the clip's name holds the rest: `walk/morning/a.mp4` is the clip `walk/morning/a` of the class `walk`.
 - A *part folder* is a folder `train`, `val` or `test` (or training, valid, validation, testing, in any case) directly
-  below the root. Train and test are both there or neither; what lies beside them is skipped. A class of such a name is
-  told from a part by naming it in `classes.txt`.
-- A clip bears the name `class/clip`; where train and test both hold that, each bears its part in front.
-- A clip's *group* is the one in `manifest.csv`, else the one that `groups.txt` finds, else itself.
-- *Splits* are `folders` (the part folders), `manifest` (the table's own), and those that cut: in `cut` a fifth of the
-  groups is the test part, the draw being 0, in `cut-1` to `cut-9999` that of this number; in `fold-1` to `fold-5` one
-  fifth after the other. A clip that the manifest calls unused is so in them as well.
+  below the root. Train and test are both present or neither; what lies beside them is skipped. A class with such a name
+  is distinguished from a part by naming it in `classes.txt`.
+- A clip is named `class/clip`; where train and test both hold that name, each is preceded by its part.
+- A clip's *group* is the one in `manifest.csv`, else the one that `groups.txt` finds, else the clip itself.
+- *Splits* are `folders` (the part folders), `manifest` (as the table says), and those that are cut here: in `cut` a
+  fifth of the groups is the test part, chosen with the seed 0, in `cut-1` to `cut-9999` with that seed; in `fold-1` to
+  `fold-5` each fifth in turn. A clip that the manifest calls unused is unused in them as well.
 """
 
 from __future__ import annotations
@@ -48,8 +48,16 @@ NO_GROUPS = (
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording: its `name` in the set, its class `label`, its own name `clip` in that class, and the `part` folder
-    that it lies in, "" where there is none."""
+    """A recording of the set.
+
+    Attributes:
+        name: in the set
+        label: its class
+        clip: its name in the class
+        part: the part folder it lies in, "" where there is none
+        path: below the root
+        files: how many files it is read from
+    """
 
     name: str
     label: str
@@ -60,17 +68,20 @@ class Clip:
 
 
 class OwnSet(ClassFolders):
-    """The recordings of a set of the user's own below `root`; `index` has them for one split.
+    """The recordings below `root` of a set of the user's own; `index` returns them for one split.
 
-    `kinds` chooses the files of recordings (see `Media`), called `what` in messages. Raises `NotThisSet` where there
-    are none in class folders, and `DataError` where classes.txt, manifest.csv, groups.txt or part folders do not serve.
+    `kinds` chooses the files of recordings (see `Media`), which messages call `kind`.
+
+    Raises:
+        NotThisSet: where there are no recordings in class folders.
+        DataError: where classes.txt, manifest.csv, groups.txt or part folders cannot be used.
     """
 
-    def __init__(self, dataset: str, root: Path, kinds: Callable[[Folder], tuple[Names, Names]], what: str):
+    def __init__(self, dataset: str, root: Path, kinds: Callable[[Folder], tuple[Names, Names]], kind: str):
         self.dataset, self.root, self.tree = dataset, root, Tree(root)
         media = Media(self.tree, kinds)
         if not media.folders:
-            raise NotThisSet(self.tree.without(f"class folders with {what}"))
+            raise NotThisSet(self.tree.without(f"class folders with {kind}"))
         self.named, used, self.notes = class_names(self.tree, media.folders)
         self.part_folders = self._part_folders(media)
         self.manifest: dict[tuple[str, str], tuple[str, str]] = {}
@@ -96,7 +107,7 @@ class OwnSet(ClassFolders):
     # -- what its folders mean
 
     def place(self, folder: str, stem: str) -> tuple[str, str, str]:
-        """Part, class and clip of the recording `stem` in `folder`; "" for a part or a class that it has not."""
+        """Part, class and clip of the recording `stem` in `folder`; "" for a part or class that it does not have."""
         part = self.part_folders.get(folder.partition("/")[0], "")
         label, _, rest = nfc(folder.partition("/")[2] if part else folder).partition("/")
         return part, label, join(rest, stem)
@@ -125,7 +136,7 @@ class OwnSet(ClassFolders):
         return inside and not folder.aside and folder.path not in self.media.busy
 
     def _part_folders(self, media: Media) -> dict[str, str]:
-        """The part that each part folder is, by its path."""
+        """The part that each part folder stands for, by its path."""
         parts = {
             path: PARTS[path.lower()]
             for path, names in media.of.items()
@@ -140,9 +151,9 @@ class OwnSet(ClassFolders):
         return parts
 
     def _class_folders(self) -> tuple[str, ...]:
-        """The names of the folders that lie where those of classes do and hold recordings; the others are told of."""
+        """The names of the class folders that hold recordings; the other folders there get a note or are skipped."""
         classes = set()
-        level = [f for f in self.tree.own() if depth(f.path) == (2 if self.part_folders else 1)]
+        level = [f for f in self.tree.readable() if depth(f.path) == (2 if self.part_folders else 1)]
         for folder in level:
             if self.part_folders and folder.parent not in self.part_folders:
                 continue
@@ -155,7 +166,7 @@ class OwnSet(ClassFolders):
         return tuple(sorted(classes))
 
     def _clips(self) -> list[Clip]:
-        """The recordings that are kept, by name: without the part, where the name is one without it."""
+        """The kept recordings in the order of their names; the part is left out of a name that is unique without it."""
         alike = Counter(self.places[name][1:] for name in {*self.kept, *self.lost})
         clips = []
         for name, recording in self.kept.items():
@@ -167,7 +178,7 @@ class OwnSet(ClassFolders):
         return sorted(clips, key=lambda clip: clip.name)
 
     def _pictures(self) -> list[str]:
-        """A note on pictures that may be taken for frames and are not, if there are any."""
+        """A note on pictures that might be taken for frames but are not, if there are any."""
         of, busy = self.media.of, self.media.busy
         beside = {path: len(images) for path, (files, images) in of.items() if images and (files or path in busy)}
         where = printable(str(self.root / next(iter(beside), "")))
@@ -177,7 +188,7 @@ class OwnSet(ClassFolders):
     # -- groups
 
     def own_group(self, clip: Clip) -> str:
-        """The group that a clip's name tells where nothing else does; "" for none."""
+        """The group told by a clip's name where nothing else tells it; "" for none."""
         return ""
 
     def _groups(self) -> list[str]:
@@ -199,11 +210,14 @@ class OwnSet(ClassFolders):
     # -- splits
 
     def splits(self) -> tuple[str, ...]:
-        """Those given, the default first; and `cut`, where there are groups enough for it or no other split."""
-        given = self.given()
-        return (*given, CUT) if not given or len(set(self.groups)) >= FEWEST_GROUPS else tuple(given)
+        """The splits that come with the set, the default first.
 
-    def given(self) -> list[str]:
+        With enough groups for it, or without any other split, there is also `cut`.
+        """
+        declared = self.declared_splits()
+        return (*declared, CUT) if not declared or len(set(self.groups)) >= FEWEST_GROUPS else tuple(declared)
+
+    def declared_splits(self) -> list[str]:
         """The splits that come with the set."""
         return [FOLDERS] * bool(self.part_folders) + [MANIFEST] * bool(self.manifest)
 
@@ -236,7 +250,7 @@ class OwnSet(ClassFolders):
         )
 
     def _cut(self, listed: list[str], tested: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> list[str]:
-        """All clips in train and test, but for those unused; `tested` gives the rows of test for labels and groups."""
+        """Put all used clips into train or test; `tested` gives the rows of test for labels and groups."""
         used = np.array([row for row, part in enumerate(listed) if part != "unused"], int)
         labels, groups = (np.array(of)[used] for of in ([self.classes.index(c.label) for c in self.clips], self.groups))
         if (count := len(set(groups))) < FEWEST_GROUPS:
@@ -251,7 +265,10 @@ class OwnSet(ClassFolders):
         return ["unused" if part == "unused" else "test" if n in test else "train" for n, part in enumerate(listed)]
 
     def index(self, split: str) -> Index:
-        """Every clip with its part in `split`. Raises `DataError` for a split that is unknown or cannot be had here."""
+        """Index every clip with its part in `split`.
+
+        Raises `DataError` for a split that is unknown or not possible here.
+        """
         rows, unlisted, absent = [], [], []
         for clip, group, part in zip(self.clips, self.groups, self.parts(split), strict=True):
             if part:

@@ -1,4 +1,4 @@
-"""What is one recording, by the names of the files alone: no two of one name, and frames of one sequence."""
+"""Which files make up one recording, by their names alone: unique names, and frames of one sequence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BROKEN = "cannot be read"  # the reason of what the system does not let be read
 
 @dataclass(frozen=True)
 class Recording:
-    """What is, by its name, one recording of a set: its `name` there, its path below the root, and how many files."""
+    """A recording of a set, judged by names: its `name` there, its path below the root, and its number of files."""
 
     name: str
     path: str
@@ -24,49 +24,52 @@ class Recording:
 
 
 def distinct(recordings: Iterable[Recording]) -> tuple[dict[str, Recording], list[tuple]]:
-    """The recordings that alone bear their name, by it, and rows of `SKIPPED` for the others, each naming its like.
+    """Keep the recordings whose names are unique.
 
-    Which of two recordings of one name is the right one cannot be told, so that neither is kept; a name that is not
-    UTF-8 cannot stand in a list or a table.
+    Which of two recordings with the same name is the right one cannot be known, so neither is kept. Names that are not
+    UTF-8 cannot be written to a list or table, so they are not kept either.
+
+    Returns:
+        The kept recordings by name, and rows of `SKIPPED` for the others, each naming its rivals.
     """
     alike: dict[str, list[Recording]] = {}
     for recording in recordings:
         alike.setdefault(recording.name, []).append(recording)
     kept, skipped = {}, []
     for name, same in alike.items():
-        for one in same:
-            others = [printable(other.path) for other in same if other is not one]
-            if not is_utf8(one.path):
-                skipped.append((printable(one.path), "its name is not UTF-8", "rename it", one.files))
-            elif others:
-                detail = f"as {', '.join(others)}: keep one, or rename them"
-                skipped.append((one.path, "more than one recording of one name", detail, one.files))
+        for recording in same:
+            rivals = [printable(rival.path) for rival in same if rival is not recording]
+            if not is_utf8(recording.path):
+                skipped.append((printable(recording.path), "its name is not UTF-8", "rename it", recording.files))
+            elif rivals:
+                detail = f"as {', '.join(rivals)}: keep one, or rename them"
+                skipped.append((recording.path, "more than one recording of one name", detail, recording.files))
             else:
-                kept[name] = one
+                kept[name] = recording
     return kept, skipped
 
 
 def frames_in(folder: Folder, images: list[Path]) -> tuple[list[Path], list[Path], Unreadable | None]:
-    """The frames among the `images` of a folder, its other images, and why they are no recording, or None."""
-    frames, others = _parted(images)
+    """The frames among the `images` of a folder, its other images, and why they are not a recording, or None."""
+    frames, rest = _parted(images)
     if not frames:
         reason = Unreadable("no frames", f"{images[0].name} bears no number" if images else folder.path)
     elif broken := next((frame.name for frame in frames if frame.name in folder.broken), None):
         reason = Unreadable("a frame cannot be read", f"{join(folder.path, broken)}: {folder.broken[broken]}")
-    elif len(others) >= len(frames) and len(rival := sequence(others)[0]) == len(frames):
+    elif len(rest) >= len(frames) and len(rival := sequence(rest)[0]) == len(frames):
         reason = Unreadable("two sequences of frames in one folder", f"{frames[0].name}, … and {rival[0].name}, …")
     else:
         reason = None
-    return frames, others, reason
+    return frames, rest, reason
 
 
-def beside(others: list[Path]) -> tuple[str, str]:
-    """The remark on a recording that has the images `others` beside its frames."""
-    return "images beside its frames", f"{len(others)}, the first: {printable(others[0].name)}"
+def beside(images: list[Path]) -> tuple[str, str]:
+    """The remark on a recording that has `images` beside its frames."""
+    return "images beside its frames", f"{len(images)}, the first: {printable(images[0].name)}"
 
 
 def _parted(images: list[Path]) -> tuple[list[Path], list[Path]]:
-    """What `sequence` says, in another order: at a glance, where all names differ in one number alone, as most do."""
+    """What `sequence` says, at a glance where all names differ in one number only, as most do."""
     if images and (first := re.fullmatch(r"([^0-9]*)[0-9]+([^0-9]*)", images[0].name)):
         alike = re.compile(f"{re.escape(first[1])}[0-9]+{re.escape(first[2])}")
         if all(alike.fullmatch(image.name) for image in images):

@@ -12,37 +12,47 @@ KAGGLE = Path("/kaggle/input")
 
 
 def home() -> Path:
-    """The companion's own folder: the nearest of this folder and those above it that holds `notebooks` and
-    `wtmr_core`, else this folder. So the notebooks find data and results from wherever they are run."""
-    here = Path.cwd()
-    return next((d for d in (here, *here.parents) if (d / "notebooks").is_dir() and (d / "wtmr_core").is_dir()), here)
+    """The companion's own folder, so that notebooks find data and results from wherever they run.
+
+    It is the nearest of the current folder and those above it that holds `notebooks` and `wtmr_core`, or else the
+    current folder.
+    """
+    current = Path.cwd()
+    places = (d for d in (current, *current.parents) if (d / "notebooks").is_dir() and (d / "wtmr_core").is_dir())
+    return next(places, current)
 
 
-def results_home(suite: str, given: str | Path | None = None) -> Path:
-    """Where the results of a suite lie: the folder `given`, or its own in `WTMR_RESULTS` or in `results`."""
-    return home() / given if given else Path(os.environ.get("WTMR_RESULTS") or home() / "results") / suite
+def results_home(suite: str, folder: str | Path | None = None) -> Path:
+    """The results of a suite: in `folder`, or in a folder of its own in `WTMR_RESULTS` or `results`."""
+    return home() / folder if folder else Path(os.environ.get("WTMR_RESULTS") or home() / "results") / suite
 
 
 def cache_home() -> Path:
-    """Where clip caches are made: `WTMR_CACHE`, or `data/cache`. It may be deleted at any time."""
+    """The folder of clip caches: `WTMR_CACHE`, or `data/cache`. It may be deleted at any time."""
     return Path(os.environ.get("WTMR_CACHE") or home() / "data" / "cache")
 
 
-def find_root(dataset: str, recognise: Callable[[Path], None], given: str | Path | None = None) -> Path:
-    """The folder of a data set: `given` (a path, also from the companion's folder or from `WTMR_DATA`), or the first
-    that holds it of `WTMR_DATA` (a folder of sets, or the set), `data/<dataset>`, and the folders of Kaggle's input.
+def find_root(dataset: str, recognise: Callable[[Path], None], root: str | Path | None = None) -> Path:
+    """Find the folder of a data set.
 
-    `recognise` is the data set's own test: it raises `NotThisSet` for a folder of something else. Raises `DataError`
-    naming every place looked at and what lies there, and where several that are equal hold the set.
+    Args:
+        dataset: its name
+        recognise: raises `NotThisSet` for a folder that holds something else
+        root: its path, also relative to the companion's folder or to `WTMR_DATA`. None takes the first folder that
+            holds the set: of `WTMR_DATA` (a folder of sets, or the set), `data/<dataset>`, and the folders of Kaggle's
+            input.
+
+    Raises:
+        DataError: naming every place that was searched and what is there; and where several equal places hold the set.
     """
     base = os.environ.get("WTMR_DATA")
-    if given:
-        root = Path(os.path.expanduser(given))  # where nobody has a home, `~` is left as it is
-        places = [root, home() / root, *([Path(base) / root] if base else [])]
-        if found := next((place for place in places if os.path.isdir(place)), None):
-            return found.resolve()
+    if root:
+        path = Path(os.path.expanduser(root))  # where nobody has a home, `~` is left as it is
+        places = [path, home() / path, *([Path(base) / path] if base else [])]
+        if matches := next((place for place in places if os.path.isdir(place)), None):
+            return matches.resolve()
         inside = f", nor one in {base}" if base else ""
-        raise DataError(f"there is no folder {root}{inside}: give the folder of {dataset} as root")
+        raise DataError(f"there is no folder {path}{inside}: give the folder of {dataset} as root")
     choices = []  # places one after another; those in one list are equal
     if base:
         alike = [d for d in _folders(Path(base)) if d.name.lower() == dataset]
@@ -53,22 +63,22 @@ def find_root(dataset: str, recognise: Callable[[Path], None], given: str | Path
         choices += [newer, [d for d in _folders(KAGGLE) if d.name != "datasets"]]
     looked = []
     for places in choices:
-        found = []
+        matches = []
         for place in places:
             if not os.path.isdir(place):
                 looked.append(str(place))
                 continue
             try:
                 recognise(place)
-                found.append(place)
+                matches.append(place)
             except NotThisSet as error:
                 looked.append(f"{place} ({error})")
             except DataError:  # it is the set, with something wrong that its index will say
-                found.append(place)
-        if len(found) > 1:
-            raise DataError(f"{dataset} lies in {' and in '.join(map(str, found))}: give one of them as root")
-        if found:
-            return found[0].resolve()
+                matches.append(place)
+        if len(matches) > 1:
+            raise DataError(f"{dataset} lies in {' and in '.join(map(str, matches))}: give one of them as root")
+        if matches:
+            return matches[0].resolve()
     raise DataError(
         f"{dataset} was not found in {', '.join(looked)}: give its folder as root, or set WTMR_DATA; see data/README.md"
     )

@@ -1,7 +1,7 @@
 """The text of NTU RGB+D's `.skeleton` files: who was seen in each frame, and where their 25 joints were.
 
 Source of the format: Shahroudy et al., "NTU RGB+D: a large scale dataset for 3D human activity analysis", CVPR 2016,
-and the reader in MATLAB that comes with the set.
+and the MATLAB reader that comes with the set.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ MAX_BYTES, MAX_LINES, MAX_POSES = 32_000_000, 500_000, 200_000
 
 @dataclass(frozen=True)
 class Skeletons:
-    """One `.skeleton` file: `joints` (m, t, j, 3) in metres, camera space, NaN where a body is not seen;
-    `bodies` (m,) their 64-bit ids in order of appearance; `seen` (t,) the number of bodies in each frame."""
+    """The content of a `.skeleton` file.
+
+    Attributes:
+        joints: (m, t, j, 3) in metres, camera space, NaN where a body is not seen
+        bodies: (m,) their 64-bit ids in order of appearance
+        seen: (t,) number of bodies in each frame
+    """
 
     joints: np.ndarray
     bodies: np.ndarray
@@ -30,33 +35,36 @@ class Skeletons:
 
 
 def load(path: Path) -> Skeletons:
-    """The `.skeleton` file at `path`; see `parse`. Raises `Unreadable`, and `OSError` where it cannot be opened."""
+    """Read the `.skeleton` file at `path`; raises `Unreadable` as `parse`, and `OSError` where it cannot be opened."""
     if (size := path.stat().st_size) > MAX_BYTES:
         raise Unreadable("too large", f"{size:,} bytes, at most {MAX_BYTES:,}")
     return parse(path.read_bytes())
 
 
 def parse(data: bytes) -> Skeletons:
-    """Read the text of a `.skeleton` file, which is this, a line each, and nothing else:
+    """Parse the text of a `.skeleton` file.
+
+    The text consists of these lines and nothing else:
 
     - the number of frames; for each frame the number of its bodies, 0 or more; for each body
-    - ten values, the first its id, which stands once in a frame;
+    - ten values, the first its id, which occurs once in a frame;
     - the number of joints, 25; and for each joint twelve values, the first three x, y and z.
 
-    A line ends with LF or CRLF; the last may lack that or its LF, or be followed by blank lines. Blanks or tabs
-    stand between values, and may stand at both ends of a line. An id is a number of 1 to 20 decimal digits below
-    2^64, a number of frames, bodies or joints such a one below 2^63. Any other value is a decimal number, with or
-    without sign, point and exponent, or `nan` or `inf`, in small letters or capitals, as C prints what a sensor
-    cannot tell, such as the pixel of a joint outside the picture. x, y and z are finite as float32.
+    A line ends with LF or CRLF; the last may lack it or its LF, or be followed by blank lines. Blanks or tabs separate
+    values, and may stand at both ends of a line. An id is a number of 1 to 20 decimal digits below 2^64; a number of
+    frames, bodies or joints is one below 2^63. Any other value is a decimal number, with or without sign, point and
+    exponent, or `nan` or `inf`, in small letters or capitals, as C prints what a sensor cannot tell, such as the pixel
+    of a joint outside the picture. x, y and z are finite as float32.
 
-    Raises `Unreadable` for anything else, with one of these reasons: `cut short`, where the text ends before its
-    counts are met; `its header lies`, where it goes on afterwards; `not 25 joints`; `x, y or z is not finite`;
-    `malformed`, for any other breach; `no body in any frame`; `too large`, for more than 32 MB, 500,000 lines
-    (ten minutes of one person at 30 frames a second) or 200,000 for the frames times the distinct ids, a place for
-    each of which is in `joints`. NTU's own files last some ten seconds. Within these bounds no text takes more than
-    some 300 MB and two seconds.
+    A cut inside the very last value cannot be detected where a number remains of it. It loses no x, y or z.
 
-    One cut cannot be told: that inside the very last value, where a number is left of it. It loses no x, y or z.
+    Raises:
+        Unreadable: for anything else, with one of these reasons: `cut short`, where the text ends before its counts are
+            met; `its header lies`, where it continues afterwards; `not 25 joints`; `x, y or z is not finite`;
+            `malformed`, for any other violation; `no body in any frame`; `too large`, for more than 32 MB, 500,000
+            lines (ten minutes of one person at 30 frames a second), or 200,000 for the frames times the distinct ids,
+            each of which takes a place in `joints`. NTU's own files last some ten seconds. Within these bounds no text
+            takes more than about 300 MB and two seconds.
     """
     if len(data) > MAX_BYTES:
         raise Unreadable("too large", f"{len(data):,} bytes, at most {MAX_BYTES:,}")
@@ -126,9 +134,9 @@ _FORM = bytes.maketrans(b"123456789+AEFIN\r\v\f", b"000000000-aefin???")  # only
 
 
 def _widths(data: bytes) -> list[int]:
-    """How many values each line has, at most 13; below zero where one of them is not a number.
+    """The number of values in each line, at most 13; negative where one of them is not a number.
 
-    The lines of a file have few different forms, and each form is looked at once.
+    The lines of a file have few different forms, and each form is examined once.
     """
     forms = np.frombuffer(b"\n" + data.translate(_FORM), np.uint8)
     digits = forms == ord("0")
@@ -149,7 +157,7 @@ def _check(widths: list[int], at: int, due: int) -> None:
 
 
 def _whole(word: bytes, above: int = 2**63) -> int:
-    """The whole number that `word` is, below `above`; raises `ValueError`."""
+    """The whole number that `word` spells, below `above`; raises `ValueError`."""
     word = word.strip(b" \t")
     if not (word.isdigit() and len(word) <= 20 and int(word) < above):
         raise ValueError(f"{word[:20]!r} is not a number from 0 to {above - 1}")

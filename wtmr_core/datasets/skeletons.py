@@ -1,10 +1,11 @@
 """Skeletons of the user's own: `.skeleton` files in NTU RGB+D's format, in class folders or under NTU's names.
 
-What is a class, a part, a group and a split is told in `own_set`. Besides, where a `classes.txt` names the actions, a
-file SsssCcccPpppRrrrAaaa that lies in none of their folders is of the class on line `aaa`, and its name in the class is
-that of the file alone. A clip of such a name is, where nothing else tells its group, of the group of its performer
-`Pppp`. Where all clips bear such names there is the split `cross-subject`, by NTU's own training performers (Shahroudy
-et al., "NTU RGB+D: a large scale dataset for 3D human activity analysis", CVPR 2016).
+`own_set` defines classes, parts, groups and splits. In addition, where a `classes.txt` names the actions, a file
+SsssCcccPpppRrrrAaaa that lies in none of their folders belongs to the class on line `aaa`, and its name in the class is
+that of the file alone. Where nothing else tells the group of a clip with such a name, it is its performer `Pppp`. Where
+all clips have such names, there is the split `cross-subject`, by NTU's own training performers.
+
+Source: Shahroudy et al., "NTU RGB+D: a large scale dataset for 3D human activity analysis", CVPR 2016.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ NO_ACTION = "action number without a class"
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless `.skeleton` files lie below `root` in classes."""
+    """Raise `NotThisSet`, saying what is there, unless class folders below `root` hold `.skeleton` files."""
     SkeletonSet(root)
 
 
@@ -38,21 +39,20 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
-    """Every clip below `root`, with its part in `split`.
+    """Index every clip below `root`, with its part in `split`: one of those of `own_set`, or `cross-subject`.
 
-    `split` is one of those of `own_set`, or `cross-subject`. Both readers read the same clips. Raises `NotThisSet` and
-    `DataError` as `folder.index` does.
+    Both readers read the same clips. Raises `NotThisSet` and `DataError` as `folder.index`.
     """
     return SkeletonSet(root).index(split)
 
 
 def read(path: Path, form: ClipFormat) -> np.ndarray:
-    """One clip as (t, m, j, 3) float32 metres, always by the corrected reading; see `ntu60.read`."""
+    """Read a clip as (t, m, j, 3) float32 metres, always with the corrected reader; see `ntu60.read`."""
     return ntu60.read(path, replace(form, reader="corrected"))
 
 
 class SkeletonSet(OwnSet):
-    """The `.skeleton` files of a set of the user's own below `root`."""
+    """The `.skeleton` files below `root` of a set of the user's own."""
 
     def __init__(self, root: Path):
         super().__init__("skeletons", root, _skeletons, ".skeleton files")
@@ -80,8 +80,8 @@ class SkeletonSet(OwnSet):
         match = _name(clip)
         return f"P{match[3]}" if match else ""
 
-    def given(self) -> list[str]:
-        return super().given() + [CROSS_SUBJECT] * (len(set(self._by_performer())) == 2)
+    def declared_splits(self) -> list[str]:
+        return super().declared_splits() + [CROSS_SUBJECT] * (len(set(self._by_performer())) == 2)
 
     def parts(self, split: str) -> list[str]:
         if split != CROSS_SUBJECT:
@@ -91,19 +91,19 @@ class SkeletonSet(OwnSet):
         raise DataError(f"{self.root}: not all files are named SsssCcccPpppRrrrAaaa, and {CROSS_SUBJECT} goes by that")
 
     def _by_performer(self) -> list[str]:
-        """The part of each clip by its performer; none where a clip's name tells no performer."""
+        """The part of each clip by its performer; empty where the name of any clip tells no performer."""
         matches = list(map(_name, self.clips))
         trains = ntu60.TRAIN_PERFORMERS
         return ["train" if int(match[3]) in trains else "test" for match in matches] if all(matches) else []
 
     def _action(self, label: str, stem: str) -> int | None:
-        """The action in NTU's name `stem`, where that and classes.txt tell the class, and no folder of a class does."""
+        """The action in NTU's name `stem`, where it and classes.txt tell the class and no class folder does."""
         match = ntu60.NAME.match(stem) if self.named and label not in self.named else None
         return int(match[5]) if match else None
 
 
 def _name(clip: Clip) -> re.Match | None:
-    """The parts of NTU's name, where a clip bears one."""
+    """The parts of a clip's name, where it is one of NTU's."""
     return ntu60.NAME.match(clip.clip.rpartition("/")[2])
 
 

@@ -1,4 +1,4 @@
-"""Which clips train, which choose the epoch, which are touched once."""
+"""Which clips are for training, which choose the epoch, and which are used once, at the end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ FEWEST_GROUPS = 5  # a part cut from fewer is a part of one film or one person
 
 
 def cut_by_group(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the larger part and of the smaller, about one in `folds`; no group stands in both.
+    """Divide clips into a larger and a smaller part, about one in `folds`, so that no group is in both: their rows.
 
-    Stratified by class where a class has clips enough.
+    Stratified by class where a class has enough clips.
+
+    Args:
+        labels: (b,) class numbers
+        groups: (b,) the group of each clip
+        folds: the smaller part is about 1 / folds of all clips
+        seed: of the choice
     """
     if np.unique(labels, return_counts=True)[1].max() < folds:
         cut = GroupShuffleSplit(1, test_size=1 / folds, random_state=seed).split(labels, labels, groups)
@@ -28,10 +34,10 @@ def cut_by_group(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
 
 
 def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
-    """The fold (0 to `count` - 1) of each clip, for cross-validation: always the same, none with a part of a group.
+    """Number the fold (0 to `count` - 1) of each clip, for cross-validation: always the same, and no group is divided.
 
     Stratified by class as far as groups allow. Raises `DataError` where there are fewer groups than folds, or no class
-    has a clip for each.
+    has a clip for each fold.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     group_count, largest = len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max(initial=0)
@@ -49,10 +55,15 @@ def fold_numbers(labels: Sequence, groups: Sequence, count: int) -> np.ndarray:
 
 
 def sampled_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
-    """The paper's way: a random `fraction` of all clips, 0.2 there, are both validation and test, the others train.
+    """Divide clips as the paper did: a random `fraction` of all clips (there 0.2) is both validation and test.
 
-    Clips of one film or performer fall on both sides. The paper sampled without a seed; here it has one. Returns row
-    numbers of `samples` by part, and in words how validation was cut. Raises `DataError` where a part would be empty.
+    Clips of one film or performer fall on both sides. The paper sampled without a seed; here there is one.
+
+    Returns:
+        Row numbers of `samples` by part, and in words how validation was split off.
+
+    Raises:
+        DataError: where a part would be empty.
     """
     order = np.random.default_rng(seed).permutation(len(samples))
     cut = int((1 - fraction) * len(samples))
@@ -63,16 +74,22 @@ def sampled_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[di
 
 
 def known_groups(groups: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> float:
-    """The share of the rows `held_out` whose group is also that of a row in `train`: 0 where nothing leaks."""
+    """The share of the rows `held_out` whose group also has a row in `train`: 0 where nothing leaks."""
     return float(np.isin(groups[held_out], groups[train]).mean())
 
 
 def official_parts(samples: pd.DataFrame, fraction: float, seed: int) -> tuple[dict[str, np.ndarray], str]:
-    """The split's own train and test, with about `fraction` of train's units (see `Index`) put aside for validation.
+    """Take the split's own train and test, and set validation aside.
 
-    A split with a part `val` of its own keeps that, and all of train. Returns row numbers of `samples` by part, and in
-    words how validation was cut: by group, stratified by class, or by clip where train has fewer than `FEWEST_GROUPS`
-    groups; a fraction of 0 leaves validation empty. Raises `DataError` where train or test is empty.
+    A split that has its own part `val` keeps it, and all of train. Otherwise about `fraction` of train's units (see
+    `Index`) become validation: by group, stratified by class, or by clip where train has fewer than `FEWEST_GROUPS`
+    groups. A fraction of 0 leaves it empty.
+
+    Returns:
+        Row numbers of `samples` by part, and in words how validation was split off.
+
+    Raises:
+        DataError: where train or test is empty.
     """
     train, val, test = (np.flatnonzero(samples.split == part) for part in ("train", "val", "test"))
     if not len(train) or not len(test):

@@ -1,8 +1,8 @@
-"""The files of a clip cache: written whole or not at all, and believed only as far as their checksums hold.
+"""The files of a clip cache, written whole or not at all, and trusted only as far as their checksums match.
 
-`clips.npy` has a row a clip; `checksums.npy` the CRC-32 of each row that was entered; `complete.json`, written last,
-says that the cache is whole and which clips cannot be read or have a remark, and has a SHA-256 of its own. The
-checksum of a clip with a remark stands there only, so that without it the clip is read again, and the remark found.
+`clips.npy` has one row per clip, and `checksums.npy` the CRC-32 of each row that was recorded. `complete.json`, written
+last, says that the cache is complete and which clips cannot be read or have a remark; it carries its own SHA-256. The
+checksum of a clip with a remark is only in that file, so that without it the clip is read again and gets its remark.
 """
 
 from __future__ import annotations
@@ -38,9 +38,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class State:
-    """What is good of a cache: its `record`, or None; `sums` (b,), empty where a clip is not there or is not what was
-    entered; `offset`, where the rows begin in their file, or None where its head does not serve; `missing`, the rows
-    to decode; and the `damage` in words."""
+    """What can be used of a cache.
+
+    Attributes:
+        record: content of `complete.json`, or None
+        sums: (b,) checksums, empty where a clip is missing or is not what was recorded
+        offset: where the rows begin in their file, or None where its header cannot be used
+        missing: rows to decode
+        damage: what is damaged, in sentences
+    """
 
     record: dict[str, Any] | None
     sums: np.ndarray
@@ -50,7 +56,7 @@ class State:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is to be done before it is read."""
+        """Whether the cache can be read as it is."""
         return self.record is not None and self.offset is not None and not len(self.missing)
 
 
@@ -74,7 +80,7 @@ class Store:
 
     @property
     def mark(self) -> Path:
-        """The file that says that the cache is whole."""
+        """The file that says that the cache is complete."""
         return self.folder / "complete.json"
 
     @property
@@ -97,7 +103,7 @@ class Store:
         return np.load(self.clips, mmap_mode="r")
 
     def state(self) -> State:
-        """Look through all files."""
+        """Examine all files."""
         damage, record = [], None
         if marked := self.mark.is_file():
             record = _checked_json(self.mark.read_bytes())
@@ -188,7 +194,7 @@ class Store:
         return [row[name] for name, *_ in named]
 
     def _hold(self, sums: np.ndarray, offset: int | None) -> np.ndarray:
-        """(b,) bool: the clips whose checksum in the file is the one in `sums`."""
+        """(b,) bool: the clips whose checksum in the file equals the one in `sums`."""
         if not sums.any() or not self.clips.is_file():
             return np.zeros(len(sums), bool)
         offset = len(self._head) if offset is None else offset

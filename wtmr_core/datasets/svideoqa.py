@@ -1,8 +1,8 @@
 """SVideoQA: folders of surveillance frames by sequence, subject and camera, each with a question/answer table.
 
-The set has no labels and no official split. Both readings take a clip's label from action words in its table:
-*corrected*, from the clip's own rows; *published*, one word for the whole sequence, as the paper's notebooks did,
-which left it to the order of a Python set; here it is the first word in `WORDS`, so that it stays the same.
+The set has no labels and no official split. Both readers take a clip's label from action words in tables: *corrected*
+from the clip's own rows; *published* one word for the whole sequence, as in the paper's notebooks, where the order of a
+Python set decided; here it is the first word in `WORDS`, so that it stays the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOLDS = 5  # test is one of them
 
 
 def recognise(root: Path) -> None:
-    """Raises `NotThisSet`, saying what lies there, unless videosequence-NNN folders lie at or below `root`."""
+    """Raise `NotThisSet`, saying what is there, unless videosequence-NNN folders lie at or below `root`."""
     _sequences(Tree(root))
 
 
@@ -46,13 +46,20 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
-    """Every camera folder of every sequence below `root`; the group is its sequence.
+    """Index every camera folder of every sequence below `root`; the group is its sequence.
 
-    A camera is a folder with images, or without any folder in it, below a `videosequence-NNN` folder; its sequence is
-    the nearest such folder above it, and folders of one number are one sequence.
-    `sequence` puts a fifth of the sequences, stratified by class, into test (a fixed draw,
-    `splits.cut_by_group`); `-` makes no split. Raises `NotThisSet` for a root without sequences, and `DataError` for an
-    unknown split.
+    A camera is a folder with images, or without any folder in it, below a `videosequence-NNN` folder. Its sequence is
+    the nearest such folder above it; folders with the same number are one sequence.
+
+    Args:
+        root: folder of the set
+        split: `sequence` puts a fifth of the sequences, stratified by class and always the same
+            (`splits.cut_by_group`), into test; `-` makes no split
+        reader: `published` or `corrected`
+
+    Raises:
+        NotThisSet: for a root without sequences.
+        DataError: for an unknown split.
     """
     if split not in (*SPLITS, "-"):
         raise DataError(f"svideoqa has no split {split!r}; there is {SPLITS[0]} (the set has no official one)")
@@ -103,21 +110,13 @@ def index(root: Path, split: str, *, reader: str = "corrected") -> Index:
 
 
 def read(path: Path, form: ClipFormat):
-    """One clip as (t, h, w, c) uint8: the `form.frames` frames with most flow; see `video.read_frames`."""
+    """Read a clip as (t, h, w, c) uint8: the `form.frames` frames with most flow; see `video.read_frames`."""
     return read_frames(path, form)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The `question` and `answer` columns of a .csv or .xls file (of all its sheets that are not empty), as text.
-
-    Raises `Unreadable`, naming file and line, where the file, the columns or a row do not serve; see `text.rows`.
-    """
-    return pd.DataFrame(_rows(path)[0], columns=COLUMNS)
 
 
 @dataclass
 class _Camera:
-    """One camera folder: its recording, the number of its sequence, its tables' words, and what was seen on the way."""
+    """A camera folder: its recording, its sequence, its tables' action words, and what is odd about it."""
 
     recording: Recording
     number: int
@@ -128,7 +127,7 @@ class _Camera:
     remark: tuple[str, str] | None
 
     def judged(self, reader: str, of_all: str | None) -> tuple[str | None, Unreadable | None]:
-        """Its label, or why it is skipped. `of_all` is the word of the whole sequence."""
+        """Its label, or why it is skipped; `of_all` is the word for the whole sequence."""
         if isinstance(self.words, Unreadable):
             return None, self.words
         if reader == "published" and (_is_second(self.recording.path) or self.number == 149):
@@ -139,7 +138,7 @@ class _Camera:
 
 def _sequences(tree: Tree) -> dict[int, str]:
     """The name of each sequence by its number; raises `NotThisSet` where there is none."""
-    matches = sorted((m for folder in tree.own() if (m := SEQUENCE.match(folder.name))), key=_order)
+    matches = sorted((m for folder in tree.readable() if (m := SEQUENCE.match(folder.name))), key=_order)
     if not matches:
         raise NotThisSet(tree.without("videosequence-NNN folders"))
     return {int(match[1]): match.string for match in reversed(matches)}
@@ -150,7 +149,7 @@ def _order(match: re.Match) -> tuple[int, str]:
 
 
 def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tuple], Counter]:
-    """The camera folders, rows of what is skipped, and how many files of each suffix are of no camera."""
+    """The camera folders, rows of what is skipped, and the number of files of each suffix that belong to no camera."""
     cameras, skipped, foreign = [], [(path, why, detail, 0) for path, why, detail in tree.unread()], Counter()
     for folder in tree:
         if folder.aside or folder.unread:
@@ -166,9 +165,9 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
             images = numbered(images)[0]
         if depth < len(parts) - 1 and (images or leaf):
             number = int(SEQUENCE.match(parts[depth])[1])
-            camera, others = _camera(tree, folder, images, number, "/".join([names[number], *parts[depth + 1 :]]))
+            camera, rest = _camera(tree, folder, images, number, "/".join([names[number], *parts[depth + 1 :]]))
             cameras.append(camera)
-            taken = {*(image.name for image in images), *camera.tables} - others
+            taken = {*(image.name for image in images), *camera.tables} - rest
         elif images:
             where = "a camera folder" if depth < len(parts) else "a folder named videosequence-NNN"
             skipped.append((printable(folder.path), f"frames outside {where}", "", len(images)))
@@ -180,34 +179,34 @@ def _cameras(tree: Tree, names: dict[int, str]) -> tuple[list[_Camera], list[tup
 
 
 def _camera(tree: Tree, folder: Folder, images: list[Path], number: int, name: str) -> tuple[_Camera, set[str]]:
-    """A camera folder, and its images that are none of its frames."""
-    frames, others, why = frames_in(folder, images)
+    """A camera folder, and those of its images that are not frames."""
+    frames, rest, why = frames_in(folder, images)
     if why:
-        frames, others = images, []
-    remark = beside(others) if others else None
+        frames, rest = images, []
+    remark = beside(rest) if rest else None
     tables = sorted(n for n in folder.entries if Path(n).suffix.lower() in TABLES and n[0] not in ".~")
     words, encodings, empty = _words(tree.root / folder.path, tables)
     if empty and not remark:
         remark = "rows without an answer", f"{empty}"
     tables = [table for table in tables if table not in folder.broken]
     recording = Recording(name, folder.path, len(frames))
-    return _Camera(recording, number, tables, words, encodings, why, remark), {file.name for file in others}
+    return _Camera(recording, number, tables, words, encodings, why, remark), {file.name for file in rest}
 
 
 def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, list[str], int]:
-    """The action words of a camera folder, most telling first; its tables' encodings; how many rows have no answer.
+    """The action words of a camera folder, most telling first, the encodings of its tables, and rows without an answer.
 
-    Those in answers before those in questions only, then the more frequent, then the order of `WORDS`.
+    Words in answers precede those in questions only, then the more frequent, then the order of `WORDS`.
     """
     if not tables:
         return Unreadable("no question/answer table", str(folder)), [], 0
     cells, encodings = [], []
     for table in tables:
         try:
-            some, encoding = _rows(folder / table)
+            pairs, encoding = read_table(folder / table)
         except Unreadable as error:
             return error, encodings, 0
-        cells += some
+        cells += pairs
         encodings.append(encoding)
     pattern = re.compile(r"\b(" + "|".join(WORDS) + r")\b")
     questions, answers = (Counter(pattern.findall(" ".join(row[c] for row in cells).lower())) for c in COLUMNS)
@@ -216,16 +215,22 @@ def _words(folder: Path, tables: list[str]) -> tuple[list[str] | Unreadable, lis
 
 
 def _words_of_all(cameras: list[_Camera]) -> dict[int, str]:
-    """The published reading's one word for all cameras of a sequence, by its number: from what was asked of any."""
-    told: dict[int, set[str]] = {}
+    """The published reader's one word for all cameras of a sequence, by its number: from the tables of any of them."""
+    words_of: dict[int, set[str]] = {}
     for camera in cameras:
         if not isinstance(camera.words, Unreadable):
-            told.setdefault(camera.number, set()).update(camera.words)
-    return {number: min(words, key=WORDS.index) for number, words in told.items() if words}
+            words_of.setdefault(camera.number, set()).update(camera.words)
+    return {number: min(choices, key=WORDS.index) for number, choices in words_of.items() if choices}
 
 
-def _rows(path: Path) -> tuple[list[dict[str, str]], str]:
-    """The questions and answers of a table, and its encoding."""
+def read_table(path: Path) -> tuple[list[dict[str, str]], str]:
+    """Read a .csv or .xls table of questions and answers: its rows, of all sheets that are not empty, and its encoding.
+
+    A row is {"question": text, "answer": text}.
+
+    Raises:
+        Unreadable: naming file and line, where the file, its columns or a row cannot be used; see `text.rows`.
+    """
     if path.suffix.lower() == ".csv":
         try:
             table, encoding = read_csv(path, COLUMNS)

@@ -1,4 +1,4 @@
-"""Text as people save it: lists and tables in a few encodings, never guessed from a shifted column."""
+"""Text files as people save them: lists and tables in a few encodings, never guessed from a shifted column."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ODD_ROW = "table with a row of another number of fields"
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding, the first that serves of: UTF-8 or UTF-16 by its byte order mark, UTF-8,
-    Windows-1252.
+    """Read a text file; returns the text and its encoding.
 
-    Raises `DataError`, naming the file, where none does or the file cannot be read.
+    The encoding is UTF-8 or UTF-16 where a byte order mark says so, else UTF-8, else Windows-1252. Raises `DataError`,
+    naming the file, where none of these applies or the file cannot be read.
     """
     try:
         data = path.read_bytes()
@@ -41,47 +41,50 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of `text` that are not blank, without white space at their ends, each with its number from 1."""
+    """The lines of `text` that are not blank, stripped of white space, each with its number from 1."""
     for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if line.strip():
             yield number, line.strip()
 
 
 def nfc(name: str) -> str:
-    """A name in one Unicode form: disks of Macs and lists differ in theirs."""
+    """A name in one Unicode form: disks of Macs and lists use different ones."""
     return unicodedata.normalize("NFC", name)
 
 
 def remark(path: Path, encoding: str) -> list[str]:
-    """What there is to say of a file's encoding: nothing where it is UTF-8."""
+    """A note on a file's encoding, unless it is UTF-8."""
     return [] if encoding == "utf-8" else [f"{path} was read as {encoding}"]
 
 
-def the_one(tree: Tree, what: str, folders: list[str], content: Callable[[str], object]) -> str | None:
-    """The folder to read `what` in, of those that hold one: the nearest to the root, or None where there is none.
+def the_one(tree: Tree, kind: str, folders: list[str], content: Callable[[str], object]) -> str | None:
+    """Choose the folder in which to read `kind`: the nearest to the root of `folders`, each of which holds one.
 
-    Deeper ones are named in the notes of `tree`. Raises `DataError` where several as near differ in their `content`:
-    which one is meant cannot be told.
+    Returns None for no folders. Deeper ones are named in the notes of `tree`. Raises `DataError` where several as near
+    differ in their `content`: which one is meant cannot be known.
     """
     near = [f for f in folders if depth(f) == min(map(depth, folders))]
     for other in near[1:]:
         if content(other) != content(near[0]):
-            one, other = (tree.root / printable(f) for f in (near[0], other))
-            raise DataError(f"{what} lies in {one} and another in {other}: keep one, or give one folder as root")
+            first, other = (tree.root / printable(f) for f in (near[0], other))
+            raise DataError(f"{kind} lies in {first} and another in {other}: keep one, or give one folder as root")
     if deeper := [str(tree.root / printable(f)) for f in folders if f not in near]:
-        tree.notes.append(f"{what} is read in {tree.root / printable(near[0])}; not read: {', '.join(deeper)}")
+        tree.notes.append(f"{kind} is read in {tree.root / printable(near[0])}; not read: {', '.join(deeper)}")
     return near[0] if near else None
 
 
 def class_names(tree: Tree, recordings: Iterable[str]) -> tuple[tuple[str, ...] | None, set[str], list[str]]:
-    """The names in `classes.txt`, a line each, its path below the root, and notes; None where none lies above the
-    `recordings`.
+    """Read `classes.txt`, one name per line, from above the `recordings`, which are paths below the root.
 
-    `recordings` are paths below the root. Raises `DataError` where the file names no class or one twice, where it lies
-    above a part of the recordings only, and where two that lie above them differ.
+    Returns:
+        The names, or None where there is no such file; its paths below the root; and notes.
+
+    Raises:
+        DataError: where the file names no class or one twice, where it lies above some of the recordings only, and
+            where two that lie above them differ.
     """
     recordings, above = list(recordings), []
-    for folder in tree.own():
+    for folder in tree.readable():
         if CLASSES in folder.files and (inside := sum(within(r, folder.path) for r in recordings)):
             if inside < len(recordings):
                 file = tree.root / join(folder.path, CLASSES)
@@ -105,10 +108,10 @@ def class_names(tree: Tree, recordings: Iterable[str]) -> tuple[tuple[str, ...] 
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> tuple[list[tuple[int, dict[str, str]]], str]:
-    """The rows of a table, (line number, {column: cell}) for the `columns` asked for, and its encoding.
+    """Read the `columns` of a table: its rows, (line number, {column: cell}), and its encoding.
 
-    The separator is the first of `SEPARATORS` with which the header has all columns; see `rows`. Raises `DataError` as
-    `read_text` does, and `Unreadable` as `rows` does.
+    The separator is the first of `SEPARATORS` with which the header has all columns. Raises `DataError` as `read_text`,
+    and `Unreadable` as `rows`.
     """
     text, encoding = read_text(path)
     header = next((line for _, line in lines(text)), "")
@@ -118,12 +121,14 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> tuple[list[tuple[int, dict
 
 
 def rows(path: Path | str, table: Iterable[tuple[int, list[str]]], columns: tuple[str, ...]) -> list:
-    """(line, {column: cell}) of the rows of a `table` of (line, cells) whose first row is its header; `path` is its
-    file.
+    """Pick the `columns` from a `table` of (line, cells) whose first row is its header: (line, {column: cell}).
 
-    Case and white space around a header's names, and white space around cells, do not count; rows without any text
-    are left out. Raises `Unreadable` where a column is missing or there twice, and where a row has another number of
-    cells than the header, or text in a column behind the last name.
+    Case and white space around the header's names, and white space around cells, do not count; rows without any text
+    are left out. `path` is the file, for messages.
+
+    Raises:
+        Unreadable: where a column is missing or occurs twice, and where a row has another number of cells than the
+            header, or text in a column after the last name.
     """
     filled = ((n, [cell.strip() for cell in cells]) for n, cells in table if any(cell.strip() for cell in cells))
     first, header = next(filled, (1, []))

@@ -1,4 +1,4 @@
-"""All that lies below a root, walked once, so that no recording is missed for the folder it lies in."""
+"""All folders below a root, walked once, so that no recording is missed because of the folder it lies in."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ SYSTEMS_OWN = frozenset(
 
 @dataclass
 class Folder:
-    """One folder by its `path` below the root ("" is the root, "/" stands between names).
+    """A folder.
 
-    `files` and `folders` are the names in it, sorted; `broken` names what is neither, or may not be read, with the
-    reason (a link that leads nowhere, a pipe, …). Where the folder itself was not read, `unread` is the reason and
-    `detail` more of it.
-    `aside`: it is hidden, a system's own, or the truth of a miniature set, so that nothing in it is of a data set.
+    Attributes:
+        path: below the root, with "/" between names; "" is the root
+        aside: whether it is hidden, a system's own, or the truth of a miniature set, so that nothing in it is data
+        files, folders: names of its files and folders, sorted
+        broken: the reason for each name that is neither, or may not be read (a link that leads nowhere, a pipe, …)
+        unread: why the folder itself was not read, "" where it was
+        detail: more on that
     """
 
     path: str
@@ -51,15 +54,16 @@ class Folder:
 
     @property
     def entries(self) -> list[str]:
-        """The names of the files in it and of what is broken."""
+        """The names of its files and of what is broken."""
         return [*self.files, *self.broken]
 
 
 class Tree:
-    """Every folder at or below `root` by its path.
+    """Every folder at or below `root`, by its path.
 
-    Folders that may not be read and entries that are no files are in it with their reason; they stop nothing. A linked
-    folder is followed unless it is read elsewhere, or holds the root. `notes` is for what a reader has to say of it.
+    Folders that may not be read, and entries that are not files, are included with their reason; nothing stops the
+    walk. A linked folder is followed unless it is read elsewhere or holds the root. `notes` collects what a reader has
+    to say.
     """
 
     def __init__(self, root: Path):
@@ -70,7 +74,7 @@ class Tree:
     def __iter__(self) -> Iterator[Folder]:
         return iter(self.folders.values())
 
-    def own(self) -> Iterator[Folder]:
+    def readable(self) -> Iterator[Folder]:
         """The folders that may hold recordings, lists or tables."""
         return (folder for folder in self if not folder.aside and not folder.unread)
 
@@ -78,13 +82,13 @@ class Tree:
         """(path, reason, detail) of each folder that was not read."""
         return [(f"{printable(f.path)}/", f.unread, f.detail) for f in self if f.unread]
 
-    def without(self, what: str) -> str:
-        """In words: that there is no `what` below the root, and what lies there instead."""
+    def without(self, kind: str) -> str:
+        """A sentence that there is no `kind` below the root, and what is there instead."""
         names = [name for folder in self for name in folder.entries]
         lies = ", ".join(f"{n:,} {suffix or 'without a suffix'}" for suffix, n in suffixes(names).most_common(5))
         unread = [f"{path} ({detail or reason})" for path, reason, detail in self.unread()]
         return (
-            f"{self.root}: no {what} at or below it; "
+            f"{self.root}: no {kind} at or below it; "
             + (f"its files: {lies}" if lies else "there are no files")
             + (f"; not read: {', '.join(unread[:3])}" if unread else "")
         )
@@ -106,12 +110,12 @@ def within(path: str, folder: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """A name as it can be printed and written anywhere: bytes that are not UTF-8 as `\\udcXX`."""
+    """A name that can be printed and written anywhere: bytes that are not UTF-8 appear as `\\udcXX`."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name was UTF-8 on the disk."""
+    """Whether a name on the disk is UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -120,7 +124,7 @@ def is_utf8(name: str) -> bool:
 
 
 def suffixes(names: list[str]) -> Counter:
-    """How many of `names` bear each suffix, in small letters; "" for none."""
+    """The number of `names` with each suffix, in small letters; "" for none."""
     return Counter(printable(os.path.splitext(name)[1].lower()) for name in names)
 
 

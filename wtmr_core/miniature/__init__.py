@@ -1,1 +1,1 @@
-"""Small synthetic data sets in the real sets' formats, and a home: one moving body, drawn and sensed."""
+"""Small synthetic data sets in the formats of the real ones, and a home: one moving body, painted and sensed."""

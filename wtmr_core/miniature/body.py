@@ -1,9 +1,9 @@
-"""A moving body of 25 joints: people who differ, actions as joint angles, and where the joints then are.
+"""Synthetic people: bodies of 25 joints that differ, actions as joint angles, and the positions of the joints.
 
-Space is in metres and right-handed: x to the person's right, y up, z behind them, so a person with heading 0
-faces −z. Seen by a camera that looks along +z this is NTU RGB+D's camera space (x right in Kinect's mirrored
-picture, y up, z away), and joints come in NTU's order. Every bone turns but none stretches: an action gives
-three angles per joint, and the joints follow from the hips outwards.
+Space is in metres and right-handed: x to the person's right, y up, z behind them, so a person with heading 0 faces −z.
+Seen by a camera that looks along +z this is NTU RGB+D's camera space (x right in Kinect's mirrored picture, y up, z
+away), and joints come in NTU's order. Bones turn but never stretch: an action gives three angles per joint, and the
+joints follow from the hips outwards.
 
 Axes: t frame, j joint.
 """
@@ -68,7 +68,7 @@ _RIGHT = {
 }
 _SPINE = {WAIST: 0.125, CHEST: 0.150, NECK: 0.045, HEAD: 0.090}
 
-# Flesh around each joint, as a part of the stature: what touches the floor when somebody lies on it.
+# Flesh around each joint, as a part of the stature: what touches the floor when a person lies on it.
 # fmt: off
 GIRTH = np.array([66, 60, 30, 55, 38, 28, 19, 20, 38, 28, 19, 20, 58, 40, 27, 14, 58, 40, 27, 14, 55,
                   8, 8, 8, 8, 1]) / 1000
@@ -77,7 +77,7 @@ GIRTH = np.array([66, 60, 30, 55, 38, 28, 19, 20, 38, 28, 19, 20, 58, 40, 27, 14
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody: limbs, manner and clothes. Colours are BGR, 0–255."""
+    """A person: limbs, manner and clothes. Colours are BGR, 0–255."""
 
     offsets: np.ndarray  # (26, 3) metres from the parent joint
     stature: float  # metres
@@ -95,8 +95,8 @@ class Person:
     long_hair: bool
 
 
-def draw_person(rng: np.random.Generator) -> Person:
-    """Draw somebody at random."""
+def random_person(rng: np.random.Generator) -> Person:
+    """Sample a person."""
     stature = float(np.clip(rng.normal(1.68, 0.09), 1.48, 1.92))
     offsets = np.zeros((26, 3))
     for joint, height in _SPINE.items():
@@ -137,13 +137,13 @@ def draw_person(rng: np.random.Generator) -> Person:
 
 
 def ease(u: np.ndarray, start: float, end: float) -> np.ndarray:
-    """From 0 to 1 between start and end, smoothly."""
+    """Rise smoothly from 0 at `start` to 1 at `end`."""
     x = np.clip((u - start) / (end - start), 0, 1)
     return x * x * (3 - 2 * x)
 
 
 def _lean(a: np.ndarray, angle: np.ndarray) -> None:
-    """Bend forward at the hips and the waist while the legs stay where they are."""
+    """Bend forward at hips and waist while the legs stay where they are."""
     a[:, HIPS, PITCH] -= 0.6 * angle
     a[:, WAIST, PITCH] -= 0.4 * angle
     a[:, [L_HIP, R_HIP], PITCH] += 0.6 * angle[:, None]
@@ -296,7 +296,7 @@ MOVING = ("walk", "carry")
 
 @dataclass(frozen=True)
 class Step:
-    """One action of somebody, from start to end (seconds), facing a heading (radians; 0 faces −z)."""
+    """One action of a person, from start to end (seconds), facing a heading (radians; 0 faces −z)."""
 
     action: str
     start: float
@@ -305,7 +305,7 @@ class Step:
 
 
 def walking_speed(person: Person) -> float:
-    """Metres a second at which the walk's steps do not slide."""
+    """The speed in metres a second at which the feet of a walk do not slide."""
     leg = -person.offsets[[R_KNEE, R_ANKLE], 1].sum()
     return float(0.85 * person.tempo * 4 * leg * np.sin(0.42 * person.vigour))
 
@@ -318,23 +318,30 @@ def perform(
     position: tuple[float, float] = (0.0, 0.0),
     sway: float = 1.0,
 ) -> np.ndarray:
-    """Joints (t, 26, 3) in metres, floor at y = 0: NTU's 25 and the nose.
+    """Perform steps one after another: joints (t, 26, 3) in metres, floor at y = 0; NTU's 25 joints and the nose.
 
-    `times` (t,) are seconds. Steps follow each other and blend over 0.4 s; the first also reaches back and
-    the last forward without end, so a step that begins before `times` or ends after them is seen in part.
-    `position` is where on the floor (x, z) the feet are at times[0]; only walking and carrying move them.
+    Steps blend over 0.4 s. The first extends backwards and the last forwards without end, so a step that begins before
+    `times` or ends after them is seen in part.
+
+    Args:
+        person: who performs
+        steps: in order of time
+        times: (t,) seconds
+        rng: of everything that varies
+        position: where on the floor (x, z) the feet are at times[0]; only walking and carrying move them
+        sway: how much the body moves on its own, against the average
     """
     angles, heading, speed = np.zeros((len(times), 26, 3)), np.zeros(len(times)), np.zeros(len(times))
     edges = np.array([-np.inf, *(step.start for step in steps[1:]), np.inf])
     for step, start, end, facing in zip(
         steps, edges, edges[1:], np.unwrap([step.heading for step in steps]), strict=False
     ):
-        own = np.zeros_like(angles)
+        bend = np.zeros_like(angles)
         progress = (times - step.start) / (step.end - step.start)
-        ACTIONS[step.action](own, progress, times - step.start, person, rng)
+        ACTIONS[step.action](bend, progress, times - step.start, person, rng)
         # the share of this step; at every time the shares add to 1
         share = np.clip((times - start) / 0.4 + 0.5, 0, 1) - np.clip((times - end) / 0.4 + 0.5, 0, 1)
-        angles += share[:, None, None] * own
+        angles += share[:, None, None] * bend
         heading += share * facing
         speed += share * (step.action in MOVING) * walking_speed(person)
 
@@ -381,7 +388,7 @@ def embody(
 
 
 def forward(person: Person, angles: np.ndarray) -> np.ndarray:
-    """Joints (t, 26, 3) in metres about the hips, from angles (t, 26, 3) in radians (pitch, yaw, roll)."""
+    """Positions of joints (t, 26, 3) in metres about the hips, from angles (t, 26, 3) in radians (pitch, yaw, roll)."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles).transpose(2, 0, 1), np.sin(angles).transpose(2, 0, 1)
     # roll first, then pitch, then yaw: R = Ry Rx Rz, written out
     turn = np.stack(

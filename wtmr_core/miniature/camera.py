@@ -1,7 +1,7 @@
 """A camera, and a furnished room as it sees it.
 
-Space is that of `body`: metres, y up, floor at y = 0. Pictures are (h, w, 3) uint8, BGR as OpenCV has them.
-A room is drawn once per camera by following every pixel's ray to what it meets.
+Space is that of `body`: metres, y up, floor at y = 0. Pictures are (h, w, 3) uint8, BGR as in OpenCV. A room is
+rendered once per camera by following the ray of every pixel to what it meets.
 
 Axes: h w pixels.
 """
@@ -25,7 +25,7 @@ class Camera:
 
     @property
     def position(self) -> np.ndarray:
-        """Where it stands (3,), in metres."""
+        """Where it stands, (3,) in metres."""
         x, _, z = self.target
         return np.array([x - self.distance * np.sin(self.turn), self.height, z - self.distance * np.cos(self.turn)])
 
@@ -38,11 +38,11 @@ class Camera:
         return np.stack([right, np.cross(away, right), away])
 
     def see(self, points: np.ndarray) -> np.ndarray:
-        """Room (..., 3) to camera space (..., 3), both in metres: x right, y up, z away."""
+        """Transform room (..., 3) to camera space (..., 3), both in metres: x right, y up, z away."""
         return (points - self.position) @ self.axes.T
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Room (..., 3) to pixels (..., 2), x right and y down, and depth (...) in metres."""
+        """Project room (..., 3) to pixels (..., 2), x right and y down, and depth (...) in metres."""
         seen = self.see(points)
         depth = np.maximum(seen[..., 2], 0.1)
         middle = np.array(self.size) / 2
@@ -51,7 +51,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Box:
-    """Furniture: a block with its sides along the room's axes."""
+    """A piece of furniture: a block with its sides along the axes of the room."""
 
     low: tuple[float, float, float]  # metres
     high: tuple[float, float, float]
@@ -60,7 +60,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Room:
-    """A room around the origin: what its floor and walls look like, and what stands and hangs in it."""
+    """A room around the origin: its floor and walls, and what stands and hangs in it."""
 
     half: tuple[float, float]  # metres from the middle to the walls, x and z
     floor: tuple[float, float, float]  # BGR
@@ -73,11 +73,11 @@ class Room:
     light: float = 1.0
 
 
-def draw_room(rng: np.random.Generator) -> Room:
-    """Draw a room at random, its furniture along the walls.
+def random_room(rng: np.random.Generator) -> Room:
+    """Sample a room with furniture along its walls.
 
-    Walls, floor and furniture are rather light, so that people, mostly darker, stand out: a network of a minute's
-    training on 160 clips cannot learn to tell people from dark furniture as well.
+    Walls, floor and furniture are rather light, so that people, mostly darker, stand out: a network trained for a
+    minute on 160 clips cannot learn to tell people from dark furniture as well.
     """
     half = tuple(rng.uniform(2.6, 4.0, 2))
     colour = lambda low, high: tuple(np.clip(rng.uniform(low, high) + rng.normal(0, 14, 3), 5, 250))  # noqa: E731
@@ -116,7 +116,7 @@ def draw_room(rng: np.random.Generator) -> Room:
 
 
 def chair(x: float, z: float, heading: float, colour: tuple[float, float, float]) -> tuple[Box, ...]:
-    """A seat behind somebody who stands at (x, z) and its back, turned by quarters to fit best."""
+    """A seat behind a person who stands at (x, z), and its back, turned by quarters to fit best."""
     quarter = int(np.round(heading / (np.pi / 2))) % 4
     back = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)][quarter])  # heading 0 faces −z, π/2 faces −x
     side = back[::-1]
@@ -128,13 +128,13 @@ def chair(x: float, z: float, heading: float, colour: tuple[float, float, float]
     return tuple(boxes)
 
 
-def show_room(
+def render_room(
     room: Room, camera: Camera, boxes: tuple[Box, ...] = (), clear: float = 0.6
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The empty room seen by the camera: picture (h, w, 3) uint8 and depth (h, w) float32 in metres.
+    """Render the empty room as the camera sees it: picture (h, w, 3) uint8 and depth (h, w) float32 in metres.
 
-    Furniture nearer than `clear` metres behind the target is left away, as a person setting up a camera would
-    do; `boxes` always stand. The camera may be outside: it sees through the near walls.
+    Furniture nearer than `clear` metres behind the target is left out, as a person setting up a camera would clear it
+    away; `boxes` always stand. The camera may be outside: it sees through the near walls.
     """
     w, h = camera.size
     x, y = np.meshgrid(np.arange(w) + 0.5 - w / 2, h / 2 - np.arange(h) - 0.5)
@@ -165,8 +165,8 @@ def show_room(
     picture[floor & joint] *= 0.75
     picture[(axis == 1) & ~floor] = 235
 
-    behind = [b for b in room.furniture if camera.see((np.array(b.low) + b.high) / 2)[2] > camera.distance + clear]
-    for box in (*behind, *boxes):
+    distant = [b for b in room.furniture if camera.see((np.array(b.low) + b.high) / 2)[2] > camera.distance + clear]
+    for box in (*distant, *boxes):
         t0, t1 = (np.array(box.low, np.float32) - eye) / rays, (np.array(box.high, np.float32) - eye) / rays
         enter = np.minimum(t0, t1)
         near, face = enter.max(-1), enter.argmax(-1)

@@ -1,7 +1,7 @@
-"""People drawn fully, and the recording that a camera makes of them in a room.
+"""Pictures of synthetic people, and the recording that a camera makes of them in a room.
 
-Bodies are tapered limbs, drawn far ones first, and hidden where the room's depth says that something stands
-before them. Pictures are (h, w, 3) uint8, BGR as OpenCV has them.
+Bodies are tapered limbs, painted from far to near, and hidden where the room's depth says that something stands before
+them. Pictures are (h, w, 3) uint8, BGR as in OpenCV.
 
 Axes: t frame, h w pixels, m body, j joint.
 """
@@ -18,7 +18,7 @@ from wtmr_core.miniature import body
 from wtmr_core.miniature.body import Person
 from wtmr_core.miniature.camera import Camera
 
-# What is drawn of a body: a garment and round ends (point, radius as a part of the stature), whose hull is
+# What is painted of a body: a garment and round ends (point, radius as a part of the stature), whose hull is
 # filled. Points beyond the 26 of `body` are derived in `Figure`.
 CHIN, HAIR, NAPE = 26, 27, 28
 _PARTS = [
@@ -49,13 +49,15 @@ _LIGHT = np.array([-0.28, -0.30])  # where the lit side of every limb lies, in r
 
 
 class Figure:
-    """Somebody's outlines in a clip, ready to draw.
+    """The outlines of a person in a clip, ready to paint.
 
-    Attributes: `boxes` (t, 4) as x, y, w, h in pixels, not cut at the picture's edges; `depth` (t,) metres.
+    Attributes:
+        boxes: (t, 4) as x, y, w, h in pixels, not clipped at the picture's edges
+        depth: (t,) metres
     """
 
     def __init__(self, person: Person, joints: np.ndarray, camera: Camera, parcel: tuple | None = None) -> None:
-        """`joints` (t, 26, 3) in metres; `parcel`: the BGR colour of a box held between the hands, if any."""
+        """Project `joints` (t, 26, 3) in metres; `parcel` is the BGR colour of a box held between the hands, if any."""
         up = joints[:, skeleton.HEAD] - joints[:, skeleton.NECK]
         ahead = joints[:, body.NOSE] - joints[:, skeleton.HEAD]
         chin = joints[:, skeleton.HEAD] - 0.42 * up + 0.15 * ahead
@@ -102,9 +104,9 @@ def _corners(joints: np.ndarray) -> np.ndarray:
 
 
 def draw(picture: np.ndarray, depth: np.ndarray, figures: list[Figure], frame: int, ghosts: bool = True) -> np.ndarray:
-    """The room's picture (h, w, 3) and depth (h, w) with the figures at one frame: a new picture.
+    """Paint the figures of one frame on the room's picture (h, w, 3), given its depth (h, w): a new picture.
 
-    With `ghosts` the soft edge of what is hidden shows through, as the older sets have it.
+    With `ghosts` the soft edge of what is hidden shows through, as in the older sets.
     """
     shadow = np.zeros(depth.shape, np.uint8)
     for figure in figures:
@@ -144,7 +146,7 @@ def _outlines(figures: list[Figure], frame: int) -> Iterator[tuple[float, int, F
 
 @dataclass(frozen=True)
 class Scene:
-    """What one camera records: a camera's picture is larger than the recording by a margin on every side."""
+    """What one camera records; its picture is larger than the recording by a margin on every side."""
 
     picture: np.ndarray
     depth: np.ndarray
@@ -155,7 +157,7 @@ class Scene:
     def frames(self, rng: np.random.Generator, noise: float, blur: float) -> Iterator[np.ndarray]:
         """Every frame (h, w, 3) uint8, with the sensor's noise and the lens's blur."""
         h, w = (n - 2 * self.margin for n in self.depth.shape)
-        # one sheet of noise, laid differently on every frame: drawing it anew costs more than drawing people
+        # one sheet of noise, laid differently on every frame: sampling it anew costs more than painting people
         grain = cv2.GaussianBlur(rng.normal(0, 2 * noise, (h + 64, w + 64)), (0, 0), 0.7)
         sheet = cv2.merge([grain.astype(np.int16)] * 3)
         for i, (x, y) in enumerate(self.pan):
@@ -165,7 +167,7 @@ class Scene:
             yield cv2.add(frame, sheet[a : a + h, b : b + w], dtype=cv2.CV_8U)
 
     def truth(self, clip: str) -> list[tuple]:
-        """Rows of boxes.csv: boxes cut at the picture's edges; hidden is what is cut or behind somebody."""
+        """Rows of boxes.csv: boxes clipped at the picture's edges, and the share of each that is visible."""
         h, w = (n - 2 * self.margin for n in self.depth.shape)
         whole = np.stack([f.boxes for f in self.figures], 1)  # (t, m, 4)
         low = whole[..., :2] - self.pan[:, None]

@@ -11,7 +11,7 @@ import numpy as np
 
 from wtmr_core.miniature import body
 from wtmr_core.miniature.body import Step
-from wtmr_core.miniature.camera import Camera, chair, draw_room, show_room
+from wtmr_core.miniature.camera import Camera, chair, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, Scene
 from wtmr_core.miniature.recording import (
     FPS,
@@ -31,7 +31,7 @@ FILMS = [f"{place}_{time}" for place in ("Kitchen", "Lounge", "Bedroom", "Hall",
 
 @dataclass(frozen=True)
 class Shot:
-    """One clip of mini HMDB51; its name says the rest, as HMDB51's names do."""
+    """One clip of mini HMDB51; its name tells the rest, as names do in HMDB51."""
 
     film: str
     action: str
@@ -49,6 +49,7 @@ class Shot:
 
 
 def shots(seed: int, per_class: int) -> Iterator[Shot]:
+    """The clips of the set, in order of class and number."""
     films = FILMS[:per_class]
     for action in CLASSES:
         order = generator(seed, "hmdb51", action).permutation(len(films))
@@ -67,7 +68,7 @@ def shots(seed: int, per_class: int) -> Iterator[Shot]:
 
 
 def _sides(seed: int, per_class: int, split: int) -> dict[str, int]:
-    """Every film's side of a split: 1 train, 2 test (three tenths, others in every split), 0 unused."""
+    """The side of each film in a split: 1 train, 2 test (three tenths, others in every split), 0 unused."""
     films = generator(seed, "hmdb51", "splits").permutation(FILMS[:per_class])
     held_out = max(1, round(0.3 * len(films)))
     films = [str(film) for film in np.roll(films, -(split - 1) * held_out)]
@@ -78,6 +79,7 @@ def _sides(seed: int, per_class: int, split: int) -> dict[str, int]:
 
 
 def write(root: Path, seed: int, per_class: int, workers: int | None) -> None:
+    """Write the set to the folder `root`."""
     clips = list(shots(seed, per_class))
     for action in CLASSES:
         (root / action).mkdir()
@@ -117,7 +119,7 @@ def _record(root: Path, seed: int, job: Shot | int) -> tuple[list, list]:
 
 def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) -> tuple[Scene, list]:
     film = generator(seed, "hmdb51", shot.film)
-    person, room, turn = body.draw_person(film), draw_room(film), film.uniform(-math.pi, math.pi)
+    person, room, turn = body.random_person(film), random_room(film), film.uniform(-math.pi, math.pi)
     person = replace(person, tempo=person.tempo * rng.uniform(0.85, 1.2), vigour=person.vigour * rng.uniform(0.7, 1.1))
     turn += rng.normal(0, 0.2)
     times = np.arange(shot.frames) / FPS
@@ -145,7 +147,7 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) 
     sweep = rng.uniform(-margin, margin, (2, 2)) * shot.moving_camera
     pan = margin + sweep[0] + np.linspace(0, 1, shot.frames)[:, None] * (sweep[1] - sweep[0])
     scene = Scene(
-        *show_room(room, camera, chairs),
+        *render_room(room, camera, chairs),
         [Figure(person, joints, camera)],
         margin,
         pan.round().astype(int),
@@ -154,13 +156,13 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) 
 
 
 def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple[Scene, list]:
-    """Some people who each do one thing after another for 12 s, walking between."""
+    """Some people who each do one thing after another for 12 s and walk in between."""
     times, turn = np.arange(12 * FPS) / FPS, rng.uniform(-math.pi, math.pi)
     camera = Camera((0, 0.8, 0), turn, 6.0, 2.2, 400.0, (320, 240))
     right, away = camera.axes[0], np.array([math.sin(turn), 0, math.cos(turn)])
     figures, episodes = [], []
     for m in range(people):
-        person = body.draw_person(rng)
+        person = body.random_person(rng)
         lane = (m - (people - 1) / 2) * 0.7  # one behind the other, so that they pass and hide each other
         spot = rng.uniform(-1.6, 1.6) * right + lane * away
         position, steps, clock = spot[[0, 2]], [], 0.0
@@ -175,5 +177,5 @@ def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple
         joints = body.perform(person, steps, times, rng, tuple(position))
         figures.append(Figure(person, joints, camera))
         episodes += episodes_of(name, m, steps, len(times) / FPS)
-    view = show_room(draw_room(rng), camera, clear=1.5)
+    view = render_room(random_room(rng), camera, clear=1.5)
     return Scene(*view, figures, 0, np.zeros((len(times), 2), int)), episodes

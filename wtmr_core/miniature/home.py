@@ -26,7 +26,7 @@ from wtmr_core import skeleton
 from wtmr_core.miniature import body
 from wtmr_core.miniature.acts import ACTIVITIES, Script, act
 from wtmr_core.miniature.body import Person
-from wtmr_core.miniature.camera import Box, Camera, Room, draw_room, show_room
+from wtmr_core.miniature.camera import Box, Camera, Room, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, draw, shown
 from wtmr_core.miniature.recording import FPS, generator, write_table
 
@@ -61,7 +61,7 @@ class Home:
     def show(self) -> tuple[np.ndarray, np.ndarray]:
         """The empty room: picture (h, w, 3) uint8, BGR, and depth (h, w) in metres, with a hall behind the doorway."""
         boxes = [box for piece in self.furniture.values() for box in piece]
-        picture, depth = show_room(self.room, self.camera, tuple(boxes))
+        picture, depth = render_room(self.room, self.camera, tuple(boxes))
         wall = self.camera.project(self.door)[1].min()
         opening = cv2.fillConvexPoly(np.zeros_like(depth), self._outline(self.door), 1) * (depth > wall - 0.1) > 0
         floor = self.door[[0, 1, 1, 0]] * [1, 0, 1] + [[0, 0, 0], [0, 0, 0], [0, 0, _HALL], [0, 0, _HALL]]
@@ -86,9 +86,9 @@ class Home:
         return self.camera.project(points)[0].round().astype(np.int32)
 
 
-def draw_home(rng: np.random.Generator) -> Home:
+def random_home(rng: np.random.Generator) -> Home:
     """Draw a home at random: what it looks like, which way round it is, where the camera stands."""
-    side, room = int(rng.choice([-1, 1])), draw_room(rng)
+    side, room = int(rng.choice([-1, 1])), random_room(rng)
     window = (3, -0.15 * side - 0.4, 1.1, 0.8, 0.8, (225.0, 215.0, 200.0))
     room = replace(room, half=_HALF, furniture=(), hangings=(window,))
     camera = Camera((0, 0.8, 0.2), rng.normal(0, 0.02), rng.uniform(5.3, 5.5), rng.uniform(1.9, 2.2), 780.0, SIZE)
@@ -107,11 +107,11 @@ def draw_home(rng: np.random.Generator) -> Home:
     })  # fmt: skip
 
 
-def draw_people(room: Room, rng: np.random.Generator) -> list[Person]:
+def random_people(room: Room, rng: np.random.Generator) -> list[Person]:
     """Draw three people whose clothes stand out from the floor and the walls, all of about average speed."""
     people, around = [], 0.85 * np.stack([room.floor, *room.walls])
     while len(people) < 3:
-        person = replace(body.draw_person(rng), tempo=rng.uniform(0.9, 1.1), vigour=rng.uniform(0.85, 1.05))
+        person = replace(body.random_person(rng), tempo=rng.uniform(0.9, 1.1), vigour=rng.uniform(0.85, 1.05))
         clothes = np.array([person.top, person.trousers], float)
         if np.linalg.norm(clothes[:, None] - around, axis=-1).min() > 70:
             people.append(person)
@@ -148,8 +148,8 @@ def scripts(people: list[Person], side: int, rng: np.random.Generator) -> list[S
 def write(root: Path, seed: int, seconds: float, workers: int | None) -> None:
     """Write the set's files into the folder `root`; one process does it, whatever `workers` is."""
     rng = generator(seed, "home")
-    home, times = draw_home(rng), np.arange(round(seconds * FPS)) / FPS
-    people = draw_people(home.room, rng)
+    home, times = random_home(rng), np.arange(round(seconds * FPS)) / FPS
+    people = random_people(home.room, rng)
     parts = scripts(people, home.side, rng)
     for script in parts:
         if script.seconds < seconds:

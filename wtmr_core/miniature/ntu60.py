@@ -37,6 +37,7 @@ class _Sample:
 
 
 def write(root: Path, seed: int, performers: int, workers: int | None) -> None:
+    """Write the set to the folder `root`."""
     (root / "nturgb+d_skeletons").mkdir()
     samples = [
         _Sample(s, c, p, r, a) for s, p in PERFORMERS[:performers] for c in (1, 2, 3) for r in (1, 2) for a in ACTIONS
@@ -54,16 +55,16 @@ def write(root: Path, seed: int, performers: int, workers: int | None) -> None:
 
 
 def _record(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[list, list]:
-    """Write one sample; no boxes and, unless nobody is in it, rows for episodes.csv."""
+    """Write one sample; returns no boxes and, unless nobody is in it, rows for episodes.csv."""
     sample, nobody = job
-    # three cameras see one performance: all that happens is drawn before anything a camera adds
+    # three cameras see one performance: all that happens is sampled before anything a camera adds
     rng = generator(seed, "ntu60", sample.name.replace(f"C{sample.camera:03d}", ""))
     towards = math.pi / 4 * (1 if sample.replication == 1 else -1)  # once to camera 3, once to camera 2
     times = np.arange(rng.integers(20, 41)) / FPS
     people, steps = [], []
     for m in range(2 if sample.action in TWO_PERSON else 1):
         manner = generator(seed, "ntu60", "performer", sample.performer + 100 * m)
-        person = body.draw_person(manner)
+        person = body.random_person(manner)
         person = replace(
             person, tempo=person.tempo * rng.uniform(0.8, 1.25), vigour=person.vigour * rng.uniform(0.6, 1.1)
         )
@@ -103,7 +104,7 @@ def _record(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[list, lis
 
 
 def _sensed(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (t, 25, 3) as a sensor gives them, and their states (t, 25): 2 tracked, 1 inferred."""
+    """Joints (t, 25, 3) as a sensor reports them, and their states (t, 25): 2 tracked, 1 inferred."""
     jitter = np.full(25, rng.uniform(0.008, 0.024))
     jitter[[6, 7, 10, 11, 21, 22, 23, 24, 15, 19]] *= 2.5  # hands and feet
     joints, state = joints + rng.normal(0, 1, joints.shape) * jitter[:, None], np.full(joints.shape[:2], 2)

@@ -1,6 +1,6 @@
-"""What the three miniature sets share: chance by name, work side by side, what is true of a clip.
+"""What the miniature sets share: random numbers by name, work in parallel, and the truth about a clip.
 
-Every clip has a generator of its own, seeded with its name, so that the bytes do not hang on the number of processes.
+Every clip has its own generator, seeded with its name, so that its bytes do not depend on the number of processes.
 """
 
 import csv
@@ -21,12 +21,12 @@ FPS = 15
 
 
 def generator(seed: int, *key: object) -> np.random.Generator:
-    """The generator of one named thing; by CRC, because Python's own hash differs between processes."""
+    """The random generator of one named thing; by CRC, because Python's own hash differs between processes."""
     return np.random.default_rng([seed, zlib.crc32("/".join(map(str, key)).encode())])
 
 
 def side_by_side(work: Callable, jobs: Sequence, workers: int | None, title: str) -> list:
-    """[work(job) for job in jobs] in several processes, with a progress bar on stderr."""
+    """Compute [work(job) for job in jobs] in several processes, with a progress bar on stderr."""
     bar = partial(tqdm, total=len(jobs), desc=title, unit="clip")
     processes = worker_count(workers, len(jobs))
     if processes == 1:
@@ -40,13 +40,14 @@ def side_by_side(work: Callable, jobs: Sequence, workers: int | None, title: str
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write a CSV file; its folder is created if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([columns, *rows])
 
 
 def write_truth(root: Path, truths: Iterable[tuple[list, list]]) -> None:
-    """`boxes.csv`, where there are pictures, and `episodes.csv`, from what every clip's job returned."""
+    """Write `boxes.csv`, where there are pictures, and `episodes.csv`, from what the job of every clip returned."""
     boxes, episodes = ([row for rows in kind for row in rows] for kind in zip(*truths, strict=True))
     if boxes:
         write_table(root / "truth/boxes.csv", ("clip", "frame", "person", "x", "y", "w", "h", "visible"), boxes)
@@ -54,6 +55,7 @@ def write_truth(root: Path, truths: Iterable[tuple[list, list]]) -> None:
 
 
 def episodes_of(clip: str, person: int, steps: Sequence[Step], seconds: float) -> list[tuple]:
+    """Rows of episodes.csv for the steps of one person that a clip of `seconds` shows."""
     return [
         (clip, person, s.action, f"{max(s.start, 0):.2f}", f"{min(s.end, seconds):.2f}")
         for s in steps
@@ -62,13 +64,13 @@ def episodes_of(clip: str, person: int, steps: Sequence[Step], seconds: float) -
 
 
 def seen_in_part(action: str, seconds: float, heading: float, rng: np.random.Generator, miss: float) -> Step:
-    """An action that begins up to `miss` of the clip before or after the clip does, and may not end in it."""
+    """An action that starts up to `miss` of the clip before or after the clip does, and may outlast it."""
     start = rng.uniform(-miss, miss) * seconds
     return Step(action, start, start + rng.uniform(0.85, 1.2) * seconds, heading)
 
 
 def start_of_walk(person: Person, step: Step, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Where to begin so that somebody who walks passes the middle of the room halfway."""
+    """Where to start so that a person who walks passes the middle of the room halfway."""
     back = body.walking_speed(person) * seconds / 2 if step.action in body.MOVING else 0.0
     x, z = rng.normal(0, 0.2, 2)
     return x + back * math.sin(step.heading), z + back * math.cos(step.heading)

@@ -1,11 +1,11 @@
-"""Miniature HMDB51, NTU RGB+D 60, SVideoQA and a home, made on first use in the real sets' on-disk formats.
+"""Miniature HMDB51, NTU RGB+D 60 and SVideoQA in the on-disk formats of the real sets, and a miniature home.
 
-All show the people of `body`, and whatever reads the real sets reads these. People, clothes, rooms,
-viewpoints, speeds and noise vary, and actions are often seen in part, so that classes overlap.
-The same seed gives the same bytes, whatever the number of processes: every clip has a generator of its own,
-seeded with its name. A set appears whole or not at all. What is true of the recordings is beside them in
-`truth/`: `boxes.csv` (clip, frame from 0, person, x, y, w, h in pixels, the visible part) and `episodes.csv`
-(clip, person, action, start and end in seconds). The home is one video; `home` says what lies beside it.
+All show the people of `body`, and whatever reads the real sets reads these. People, clothes, rooms, viewpoints,
+speeds and noise vary, and actions are often seen in part, so that classes overlap. The same seed gives the same bytes,
+whatever the number of processes: every clip has its own generator, seeded with its name. A set appears whole or not at
+all, on first use. The truth about the recordings is beside them in `truth/`: `boxes.csv` (clip, frame from 0, person,
+x, y, w, h in pixels, the visible part) and `episodes.csv` (clip, person, action, start and end in seconds). The home
+is one video; `home` says what lies beside it.
 """
 
 import json
@@ -31,13 +31,15 @@ VERSION = 5  # raise it when any byte of any set changes: older sets are then ma
 def make(dataset: str, root: Path, seed: int = 0) -> Path:
     """Make the miniature of hmdb51, ntu60, svideoqa or home in the folder `root`, unless it is there.
 
-    Raises `ValueError` for another data set and `FileExistsError` where `root` holds files that are not a
-    miniature: nothing of anybody's is ever overwritten.
+    `make_hmdb51`, `make_ntu60` and `make_svideoqa` do the same and take a size and a number of processes, by default
+    one per available core; the two small sets are done before a second process has started, so they take one. A script
+    that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
 
-    `make_hmdb51`, `make_ntu60` and `make_svideoqa` do the same and take a size and a number of processes, by
-    default one for each core that may be used; the two small sets are done before a second process has started, so they
-    take one. A script that calls this needs the `if __name__ == "__main__":` that all spawned processes need.
     `make_home` takes a length.
+
+    Raises:
+        ValueError: for another data set.
+        FileExistsError: where `root` holds files that are not a miniature; the user's files are never overwritten.
     """
     makers = {"hmdb51": make_hmdb51, "ntu60": make_ntu60, "svideoqa": make_svideoqa, "home": make_home}
     if dataset not in makers:
@@ -46,7 +48,7 @@ def make(dataset: str, root: Path, seed: int = 0) -> Path:
 
 
 def make_hmdb51(root: Path, seed: int = 0, per_class: int = 120, workers: int | None = None) -> Path:
-    """`<class>/<clip>.avi` (320×240, 15 fps) of 8 classes, three split lists, and two longer videos of rooms.
+    """Make `<class>/<clip>.avi` (320×240, 15 fps) of 8 classes, three split lists, and two longer videos of rooms.
 
     Clips of one film share the person, the clothes and the room, and stand on one side of every split.
     """
@@ -56,14 +58,14 @@ def make_hmdb51(root: Path, seed: int = 0, per_class: int = 120, workers: int | 
 
 
 def make_ntu60(root: Path, seed: int = 0, performers: int = 8, workers: int | None = 1) -> Path:
-    """`nturgb+d_skeletons/S…A….skeleton`: 9 actions, 3 cameras, 2 replications; the list of missing ones."""
+    """Make `nturgb+d_skeletons/S…A….skeleton`: 9 actions, 3 cameras, 2 replications; and the list of missing ones."""
     if not 1 <= performers <= len(ntu60.PERFORMERS):
         raise ValueError(f"performers is {performers}; 1 to {len(ntu60.PERFORMERS)} can be had")
     return _make("ntu60", ntu60.write, Path(root), seed, performers, workers)
 
 
 def make_svideoqa(root: Path, seed: int = 0, sequences: int = 240, workers: int | None = 1) -> Path:
-    """`videosequence-NNN/<subject>/<CameraNN>/` with 160×120 JPEGs and a table of questions and answers."""
+    """Make `videosequence-NNN/<subject>/<CameraNN>/` with 160×120 JPEGs and a table of questions and answers."""
     return _make("svideoqa", svideoqa.write, Path(root), seed, sequences, workers)
 
 
@@ -103,7 +105,7 @@ def _make(dataset: str, write: Callable, root: Path, seed: int, size: float, wor
 
 
 def _mark(root: Path) -> dict | None:
-    """What `mini.json` says of the set in `root`; None where it is not there, or not what this module writes."""
+    """The content of `mini.json` in `root`; None where it is missing or is not what this module writes."""
     try:
         mark = json.loads((root / "mini.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -118,7 +120,7 @@ def _nothing_of_others(root: Path, dataset: str) -> None:
         raise FileExistsError(f"{root} holds files but no mini.json: choose another folder for the miniature")
     if names and mark["dataset"] != dataset:
         raise FileExistsError(f"{root} holds the miniature {mark['dataset']}: choose another folder for {dataset}")
-    if others := [name for name in names if not OWN[dataset].fullmatch(name)]:
+    if foreign := [name for name in names if not OWN[dataset].fullmatch(name)]:
         raise FileExistsError(
-            f"{root} would be made anew, but {others[0]} in it is no part of a miniature: move it away"
+            f"{root} would be made anew, but {foreign[0]} in it is no part of a miniature: move it away"
         )

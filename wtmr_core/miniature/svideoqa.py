@@ -10,7 +10,7 @@ import numpy as np
 import xlwt
 
 from wtmr_core.miniature import body
-from wtmr_core.miniature.camera import Camera, chair, draw_room, show_room
+from wtmr_core.miniature.camera import Camera, chair, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, Scene
 from wtmr_core.miniature.recording import (
     FPS,
@@ -38,6 +38,7 @@ class _Visit:
 
 
 def write(root: Path, seed: int, sequences: int, workers: int | None) -> None:
+    """Write the set to the folder `root`."""
     words = list(WORDS)
     subjects = [(n, s) for n in range(1, sequences + 1) for s in range(1, 3 if n % 3 else 2)]
     # by turns, so that classes are even; an odd step, so that the two of a sequence do different things
@@ -46,11 +47,11 @@ def write(root: Path, seed: int, sequences: int, workers: int | None) -> None:
 
 
 def _record(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
-    """Record one subject with two cameras; rows for boxes.csv and episodes.csv."""
+    """Record one subject with two cameras; returns rows for boxes.csv and episodes.csv."""
     place = generator(seed, "svideoqa", "place", visit.sequence % PLACES)
-    room, turn, apart = draw_room(place), place.uniform(-math.pi, math.pi), place.uniform(0.7, 1.4)
+    room, turn, apart = random_room(place), place.uniform(-math.pi, math.pi), place.uniform(0.7, 1.4)
     rng = generator(seed, "svideoqa", visit.sequence, visit.subject)
-    person, action = body.draw_person(rng), WORDS[visit.word]
+    person, action = body.random_person(rng), WORDS[visit.word]
     times = np.arange(rng.integers(20, 31)) / FPS
     step = seen_in_part(action, times[-1], turn + rng.normal(apart / 2, 0.8), rng, miss=0.2)
     start = start_of_walk(person, step, times[-1], rng)
@@ -67,7 +68,7 @@ def _record(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
         distance = rng.uniform(4.5, 6.0)
         focal = rng.uniform(76, 90) * (distance - 1) / person.stature
         camera = Camera((0, 0.85, 0), turn + (number - 1) * apart, distance, rng.uniform(1.2, 2.6), focal, (160, 120))
-        view = show_room(room, camera, chairs)
+        view = render_room(room, camera, chairs)
         scene = Scene(*view, [Figure(person, joints, camera, parcel)], 0, np.zeros((len(times), 2), int))
         for i, frame in enumerate(scene.frames(rng, rng.uniform(1, 5), rng.uniform(0.4, 0.8)), 1):
             cv2.imwrite(str(folder / f"frame_{i:04d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 88])

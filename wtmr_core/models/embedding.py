@@ -1,6 +1,6 @@
-"""Contextual feature embedding: patches of the region features as tokens, with position and time encodings apart.
+"""Contextual feature embedding: patches of the region features as tokens, with separate position and time encodings.
 
-Axes: b clip, t frame (of a token: o at once), c channel, h w cells of a map, p q cells within a patch, n token of a
+Axes: b clip, t frame (o of them in a token), c channel, h w cells of a map, p q cells within a patch, n token of a
 frame, d width.
 """
 
@@ -13,9 +13,12 @@ from torch.nn import functional as F
 
 
 class PatchEmbedding(nn.Module):
-    """Maps (b, t, c, h, w) → tokens (b, t/o, n, d): each patch of o frames, p rows and q columns, as one projection.
+    """Project patches of o frames, p rows and q columns: maps (b, t, c, h, w) → tokens (b, t/o, n, d).
 
     Raises `ValueError` for maps that `patch` (o, p, q) does not divide.
+
+    >>> PatchEmbedding(3, (1, 4, 4), 8)(torch.zeros(2, 5, 3, 8, 8)).shape
+    torch.Size([2, 5, 4, 8])
     """
 
     def __init__(self, channels: int, patch: tuple[int, int, int], width: int):
@@ -34,12 +37,13 @@ class PatchEmbedding(nn.Module):
 
 
 class Encodings(nn.Module):
-    """Tokens (b, t, n, d) → class token (b, 1, d) and tokens (b, t, n, d), each with its encodings.
+    """Add learned encodings: tokens (b, t, n, d) → class token (b, 1, d) and tokens (b, t, n, d).
 
-    What is learned: the class token, a position for it and for each place of a frame (a `grid` of h × w), and, with
-    `time`, one for each frame; a token gets the sum of its place's and its frame's. All start at N(0, 0.02²).
-    The first rows of the grid may come without the others: of bodies × body parts, the bodies that are there.
-    Raises `ValueError` for other frames, and for more or other places; `resize` makes the encodings fit.
+    Learned are the class token, a position for it and for each place of a frame (a `grid` of h × w), and, with `time`,
+    one encoding per frame; a token gets the sum of its place's and its frame's. All start at N(0, 0.02²). The first
+    rows of the grid may come without the others: of bodies × body parts, those of the bodies that are present.
+
+    Raises `ValueError` for another number of frames, and for more or other places; `resize` adapts the encodings.
     """
 
     def __init__(self, width: int, frames: int, grid: tuple[int, int], *, time: bool = True):
@@ -66,9 +70,9 @@ class Encodings(nn.Module):
 
     @torch.no_grad()
     def resize(self, frames: int, grid: tuple[int, int]) -> None:
-        """Interpolate to `frames` frames, linearly, and to a `grid` of places, bicubically.
+        """Interpolate the encodings to `frames` frames, linearly, and to a `grid` of places, bicubically.
 
-        What changes becomes a new parameter: resize first, then make the optimiser.
+        What changes becomes a new parameter: resize first, then create the optimiser.
         """
         if grid != self.grid:
             position = resized_position(self.position, self.grid, grid)
@@ -78,17 +82,17 @@ class Encodings(nn.Module):
             self.time = nn.Parameter(resized_time(self.time, frames), requires_grad=self.time.requires_grad)
 
 
-def resized_position(position: Tensor, before: tuple[int, int], after: tuple[int, int]) -> Tensor:
-    """Positions (1, 1 + n, d) of one grid → of another; the class token's, the first, stays."""
-    if before == after:
+def resized_position(position: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """Resize positions (1, 1 + n, d) from one grid to another; the class token's, which is the first, stays."""
+    if old == new:
         return position
-    places = rearrange(position[:, 1:], "1 (h w) d -> 1 d h w", h=before[0])
-    places = F.interpolate(places, size=after, mode="bicubic", align_corners=False)
+    places = rearrange(position[:, 1:], "1 (h w) d -> 1 d h w", h=old[0])
+    places = F.interpolate(places, size=new, mode="bicubic", align_corners=False)
     return torch.cat([position[:, :1], rearrange(places, "1 d h w -> 1 (h w) d")], dim=1)
 
 
 def resized_time(time: Tensor, frames: int) -> Tensor:
-    """(1, t, d) → (1, frames, d)."""
+    """Resize time encodings: (1, t, d) → (1, frames, d)."""
     if time.shape[1] == frames:
         return time
     resized = F.interpolate(rearrange(time, "1 t d -> 1 d t"), size=frames, mode="linear", align_corners=False)

@@ -38,16 +38,24 @@ TIME_PARTS = {
 def load_timesformer(
     path: str | Path, embedding: PatchEmbedding | None, encodings: Encodings, timesformer: TimeSformer
 ) -> list[str]:
-    """Copy the weights of a file into the three modules; returns the names of those that were not used.
+    """Copy the weights in a file into the three modules; returns the names of those that were not used.
 
-    The file, .safetensors or else of `torch.save`, holds the weights of Hugging Face's `TimesformerModel`, or of its
-    `TimesformerForVideoClassification`, whose head is not used. Encodings are resized to the grid and frames of ours;
-    the projection of patches is used where ours are of the same shape, else `embedding` stays as it is. Of more blocks
-    than ours the first are used, and of divided attention only that over space where ours is another.
-    How many heads the weights were trained with is not seen in a file; the official ones have 12, of width 64.
+    Encodings are resized to the network's grid and frames. The projection of patches is used where the shapes agree;
+    otherwise `embedding` stays as it is. If the file has more blocks than the network, the first are used; from divided
+    attention only the part over space, if the network's attention is another. The number of heads that the weights were
+    trained with cannot be seen in a file; the official ones have 12, of width 64.
 
-    Raises `FileNotFoundError`, and `ValueError` for a file that cannot be read, of another layout or width, of fewer
-    blocks, or without attention over time or time encodings that ours have. Nothing is changed then.
+    Args:
+        path: .safetensors, or else a file of `torch.save`, with the weights of Hugging Face's `TimesformerModel` or of
+            its `TimesformerForVideoClassification`, whose head is not used
+        embedding: of patches, or None to leave it out
+        encodings: of positions and time
+        timesformer: the encoder
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that cannot be read, has another layout or width, fewer blocks, or lacks attention over
+            time or time encodings that the network has. Nothing is changed then.
     """
     path = Path(path)
     stored = _read(path)
@@ -103,7 +111,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _targets(encodings: Encodings, timesformer: TimeSformer) -> dict[str, nn.Parameter]:
-    """Name in the file → our parameter, for all but the patches."""
+    """The network's parameter for each name in the file, except those of the patches."""
     targets = {CLASS_TOKEN: encodings.class_token, POSITION: encodings.position}
     if encodings.time is not None:
         targets[TIME] = encodings.time
@@ -117,12 +125,12 @@ def _targets(encodings: Encodings, timesformer: TimeSformer) -> dict[str, nn.Par
 
 
 def _same_patches(weight: Tensor | None, embedding: PatchEmbedding) -> bool:
-    """A file's projection (d, c, p, q) is for patches such as ours; as many numbers in another order are not."""
+    """Whether a file's projection (d, c, p, q) is for patches like ours, not only of as many numbers."""
     return weight is not None and (*weight.shape[1:2], 1, *weight.shape[2:]) == (embedding.channels, *embedding.patch)
 
 
 def _fitted(path: Path, name: str, weights: dict[str, Tensor], parameter: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The file's weight `name` in the shape of our parameter."""
+    """The weight `name` of the file in the shape of our parameter."""
     if name not in weights:
         reason = "the file is not whole, or of another network"
         if "temporal" in name:

@@ -1,8 +1,8 @@
-"""The context-aware multi-region CNN: each region with its own kernels and its own weight, beside it the context.
+"""The context-aware multi-region CNN on frames: regions with their own kernels and weights, beside their context.
 
-On frames regions are the cells of a grid; on joints they are body parts, of each body.
+Regions are the cells of a grid; `bodies` has the same for the body parts of joints.
 
-Axes: b clip, t frame, c channel, h w pixels (of a map: its cells), r region, m body, j joint, i a body that is there.
+Axes: b clip, t frame, c channel, h w pixels (or cells of a map), r region.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wtmr_core.skeleton import JOINTS, PARENTS, PARTS
-
-BODIES = 2
-
 
 @dataclass(frozen=True)
 class Regions:
-    """What the CNN makes of clips: maps (b, t, c, h, w) and the weight of each region in each frame (b, t, r).
+    """The output of the CNN.
 
-    Of joints, h are the bodies and w their parts, r is h · w, and `present` (b, r) bool says which belong to a body
-    that is there; the rest of map and weights is zero. It is None where all are there, as of frames.
+    Attributes:
+        maps: (b, t, c, h, w); for joints h are the bodies and w their parts
+        weights: (b, t, r), the weight of each region in each frame; for joints r is h · w
+        present: (b, r) bool, the regions of bodies that are present, where maps and weights of the others are zero;
+            None where all are present, as for frames
     """
 
     maps: Tensor
@@ -35,11 +34,15 @@ class Regions:
 
 
 class RegionConv(nn.Module):
-    """Maps (b, inputs, h, w) → (b, outputs, h/stride, w/stride): a 3×3 convolution with each region's own kernels.
+    """A 3×3 convolution with separate kernels for each region.
 
-    `grid` is regions down and across. At its borders a region sees its neighbours, at the frame's zeros: what comes
-    out is each region's kernels over the whole frame, cut out where the region lies. A grid of (1, 1) is an ordinary
-    convolution. Raises `ValueError` for a map that grid and stride do not divide.
+    Maps (b, inputs, h, w) → (b, outputs, h/stride, w/stride). `grid` is the number of regions down and across. At its
+    borders a region sees its neighbours, and zeros at those of the frame: the output is that of each region's kernels
+    over the whole frame, cut out where the region lies. A grid of (1, 1) is an ordinary convolution. Raises
+    `ValueError` for a map that grid and stride do not divide.
+
+    >>> RegionConv(3, 8, grid=(2, 2))(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 8, 8, 8])
     """
 
     def __init__(self, inputs: int, outputs: int, grid: tuple[int, int], stride: int = 1):
@@ -58,7 +61,10 @@ class RegionConv(nn.Module):
 
 
 class RegionWeights(nn.Module):
-    """Regions (b, r, c) and their context (b, c'), if any → weights (b, r): positive, 1 on average, at first all 1."""
+    """Weigh regions (b, r, c), given their context (b, c') if there is one: positive weights (b, r) with a mean of 1.
+
+    All weights start at 1.
+    """
 
     def __init__(self, channels: int, hidden: int = 32):
         super().__init__()
@@ -74,18 +80,28 @@ class RegionWeights(nn.Module):
 
 
 class FrameRegions(nn.Module):
-    """Clips (b, t, c, h, w) → `Regions`, maps of `conv_channels[1]` channels and a quarter of each side.
+    """The CNN on frames: clips (b, t, c, h, w) → `Regions`.
 
-    Two convolutions over a `grid` of regions, the first at every second pixel and pooled; as context the same two over
-    the whole frame, which is halved instead of pooled. Each region of the map is multiplied by its weight, put back in
-    its place and joined with the context by a 1×1 convolution. `own`: each region has its kernels, else all share them.
-    `learned`: weights come from region and context, else all are 1. `motion`: beside a frame the network sees its
-    difference to the one before.
+    Maps have `conv_channels[1]` channels and a quarter of each side. Two convolutions run over a `grid` of regions, the
+    first with a stride of two and pooled. The context comes from the same two over the whole frame, which is halved
+    instead of pooled. Each region of the map is multiplied by its weight, put back in its place and joined with the
+    context by a 1×1 convolution.
 
-    `backbone` names a network of timm whose map at a quarter of each side comes first, random, or with the weights of
-    the local file `backbone_weights`; nothing is halved then.
-    Raises `ValueError` for a frame that grid and pools do not divide, for a backbone without such a map, and for
-    weights that cannot be read or are of another network; `FileNotFoundError` where there is no such file.
+    Args:
+        channels: of a frame
+        conv_channels: of the two convolutions
+        grid: regions down and across
+        separate: each region has its own kernels, otherwise all share them
+        learned: weights are learned from region and context, otherwise all are 1
+        context: add the context
+        motion: beside each frame, show the network its difference to the previous one
+        backbone: a network of timm, whose map at a quarter of each side comes first; nothing is halved then
+        backbone_weights: its weights, a local file; None starts it at random
+
+    Raises:
+        ValueError: for frames that grid and pools do not divide, for a backbone without such a map, and for weights
+            that cannot be read or belong to another network.
+        FileNotFoundError: where there is no such file.
     """
 
     def __init__(
@@ -94,7 +110,7 @@ class FrameRegions(nn.Module):
         conv_channels: tuple[int, int],
         grid: tuple[int, int] = (2, 2),
         *,
-        own: bool = True,
+        separate: bool = True,
         learned: bool = True,
         context: bool = True,
         motion: bool = True,
@@ -111,7 +127,7 @@ class FrameRegions(nn.Module):
             self.backbone = _backbone(backbone, inputs, backbone_weights)
             inputs = self.backbone.feature_info.channels()[-1]
         stride, pool = (1, nn.Identity()) if backbone else (2, nn.MaxPool2d(2))
-        kernels = grid if own else (1, 1)
+        kernels = grid if separate else (1, 1)
         self.normalise = nn.BatchNorm2d(inputs)  # a difference of frames is a tenth of a frame
         self.steps = nn.Sequential(
             RegionConv(inputs, first, kernels, stride),
@@ -133,7 +149,7 @@ class FrameRegions(nn.Module):
                 nn.BatchNorm2d(second),
                 nn.ReLU(),
             )
-            self.join = _join(second)
+            self.join = fusion(second)
         self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
 
     def forward(self, clips: Tensor) -> Regions:
@@ -144,8 +160,8 @@ class FrameRegions(nn.Module):
                 "regions; change the size"
             )
         if self.motion:
-            before = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
-            clips = torch.cat([clips, clips - before], dim=2)
+            previous = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
+            clips = torch.cat([clips, clips - previous], dim=2)
         frames = rearrange(clips, "b t c h w -> (b t) c h w")
         if self.backbone is not None:
             (frames,) = self.backbone(frames)
@@ -171,174 +187,30 @@ class FrameRegions(nn.Module):
         return Regions(rearrange(maps, "(b t) c h w -> b t c h w", b=b), rearrange(weights, "(b t) r -> b t r", b=b))
 
 
-class BodyRegions(nn.Module):
-    """Joints (b, t, m, j, 3) of one or two bodies → `Regions` of `conv_channels[1]` channels: h bodies, w parts.
-
-    Regions are the five `PARTS` of each body: a convolution over three frames and three joints in a row, then one over
-    three frames and all joints of the part. As context the same over the whole body, joint by joint and then all. The
-    rest is as in `FrameRegions`; `motion` gives, beside where a joint is, how it moved since the frame before and how
-    it lies to the one it hangs on. A body that is zero in all frames is absent and takes no part, in BatchNorm neither;
-    the maps have as many bodies as the fullest clip. Raises `ValueError` for other bodies or joints than these.
-    """
-
-    def __init__(
-        self,
-        conv_channels: tuple[int, int],
-        *,
-        own: bool = True,
-        learned: bool = True,
-        context: bool = True,
-        motion: bool = True,
-    ):
-        super().__init__()
-        (first, second), self.motion, self.own = conv_channels, motion, own
-        inputs, r = 9 if motion else 3, len(PARTS) if own else 1
-        self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
-        self.normalise = nn.BatchNorm2d(inputs)
-        self.steps = nn.Sequential(
-            nn.Conv2d(r * inputs, r * first, 3, padding=1, groups=r, bias=False),
-            nn.BatchNorm2d(r * first),
-            nn.ReLU(),
-            nn.Conv2d(r * first, r * second, (3, self.joints.shape[1]), padding=(1, 0), groups=r, bias=False),
-            nn.BatchNorm2d(r * second),
-            nn.ReLU(),
-        )
-        self.context = None
-        if context:
-            self.context = nn.Sequential(
-                nn.Conv2d(inputs, first, (3, 1), padding=(1, 0), bias=False),
-                nn.BatchNorm2d(first),
-                nn.ReLU(),
-                nn.Conv2d(first, second, (3, JOINTS), padding=(1, 0), bias=False),
-                nn.BatchNorm2d(second),
-                nn.ReLU(),
-            )
-            self.join = _join(second)
-        self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
-
-    def forward(self, joints: Tensor) -> Regions:
-        bodies, present = bodies_present(joints)
-        m, t = present.shape[1], joints.shape[1]
-        maps, weights = self._one_body_each(bodies)  # (i, c, t, r), (i, t, r)
-        maps = _scattered(rearrange(maps, "i c t r -> i t c r"), present)
-        weights = _scattered(weights, present)
-        return Regions(
-            rearrange(maps, "(b m) t c r -> b t c m r", m=m),
-            rearrange(weights, "(b m) t r -> b t (m r)", m=m, t=t),
-            _present(present),
-        )
-
-    def _one_body_each(self, bodies: Tensor) -> tuple[Tensor, Tensor]:
-        i, t, r = *bodies.shape[:2], len(PARTS)
-        if self.motion:
-            bodies = moving(bodies)
-        body = self.normalise(rearrange(bodies, "i t j c -> i c t j"))
-        parts = body[..., self.joints]  # (i, c, t, r, j)
-        if self.own:
-            maps = self.steps(rearrange(parts, "i c t r j -> i (r c) t j"))
-            maps = rearrange(maps, "i (r c) t 1 -> i c t r", r=r)
-        else:
-            maps = self.steps(rearrange(parts, "i c t r j -> (i r) c t j"))
-            maps = rearrange(maps, "(i r) c t 1 -> i c t r", r=r)
-        around = None if self.context is None else self.context(body)  # (i, c, t, 1)
-        weights = maps.new_ones(i, t, r)
-        if self.weights is not None:
-            context = None if around is None else rearrange(around, "i c t 1 -> (i t) c")
-            weights = self.weights(rearrange(maps, "i c t r -> (i t) r c"), context)
-            weights = rearrange(weights, "(i t) r -> i t r", t=t)
-            maps = maps * rearrange(weights, "i t r -> i 1 t r")
-        if around is not None:
-            maps = self.join(torch.cat([maps, around.expand_as(maps)], dim=1))
-        return maps, weights
-
-
 class PlainFrames(nn.Module):
-    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, one region."""
+    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, as one region."""
 
     def forward(self, clips: Tensor) -> Regions:
         return Regions(clips, clips.new_ones(*clips.shape[:2], 1))
 
 
-class PlainBodies(nn.Module):
-    """No CNN: joints (b, t, m, j, 3) → `Regions` whose maps hold, of each body and part, where its joints are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("joints", padded_parts(), persistent=False)  # (r, j)
-
-    def forward(self, joints: Tensor) -> Regions:
-        bodies, present = bodies_present(joints)
-        maps = _scattered(rearrange(bodies[:, :, self.joints], "i t r j c -> i t (j c) r"), present)
-        maps = rearrange(maps, "(b m) t c r -> b t c m r", m=present.shape[1])
-        weights = repeat(present, "b m -> b t (m r)", t=joints.shape[1], r=len(PARTS)).to(maps.dtype)
-        return Regions(maps, weights, _present(present))
-
-
-def padded_parts() -> Tensor:
-    """(r, j): the joints of `PARTS`, the shorter ones filled up with their last."""
-    longest = max(map(len, PARTS.values()))
-    return torch.tensor([part + (part[-1],) * (longest - len(part)) for part in PARTS.values()])
-
-
-def bodies_present(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Joints (b, t, m, j, 3) → the bodies that are there (i, t, j, 3), and which those are (b, m) bool.
-
-    m shrinks to what the fullest clip has. The first body counts as there even where it is nowhere seen.
-    Raises `ValueError` for more than two bodies, and for other than 25 joints.
-    """
-    if joints.ndim != 5 or not 1 <= joints.shape[2] <= BODIES or joints.shape[3:] != (JOINTS, 3):
-        raise ValueError(
-            f"expected joints of shape (b, t, m=1 or {BODIES}, j={JOINTS}, 3), found {tuple(joints.shape)}; "
-            f"of more than {BODIES} bodies choose those that move most"
-        )
-    present = (joints != 0).flatten(3).any(dim=3).any(dim=1)  # (b, m)
-    present[:, 0] = True
-    present = present[:, : int(present.any(dim=0).sum())]
-    bodies = rearrange(joints[:, :, : present.shape[1]], "b t m j c -> b m t j c")
-    return bodies[present], present
-
-
-def moving(bodies: Tensor) -> Tensor:
-    """Bodies (i, t, j, 3) → (i, t, j, 9): where joints are, their move since the frame before, their bone.
-
-    A body that appears or is lost (all zero) in a frame does not move there.
-    """
-    seen = (bodies != 0).any(dim=3, keepdim=True).any(dim=2, keepdim=True)  # (i, t, 1, 1)
-    before = torch.cat([bodies[:, :1], bodies[:, :-1]], dim=1)
-    seen_before = torch.cat([seen[:, :1], seen[:, :-1]], dim=1)
-    move = (bodies - before) * (seen & seen_before)
-    return torch.cat([bodies, move, bodies - bodies[:, :, list(PARENTS)]], dim=-1)
-
-
-def _present(present: Tensor) -> Tensor | None:
-    return None if present.all() else repeat(present, "b m -> b (m r)", r=len(PARTS))
-
-
-def _scattered(bodies: Tensor, present: Tensor) -> Tensor:
-    """(i, …) → (b m, …): each body in its place, zeros where none is."""
-    if present.all():
-        return bodies
-    spread = bodies.new_zeros(present.numel(), *bodies.shape[1:])
-    spread[rearrange(present, "b m -> (b m)")] = bodies
-    return spread
-
-
-def _join(channels: int) -> nn.Sequential:
+def fusion(channels: int) -> nn.Sequential:
+    """A 1×1 convolution that joins maps and their context, `channels` each."""
     return nn.Sequential(nn.Conv2d(2 * channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
 
 
 def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
-    """timm's network `name` up to its map at a quarter of each side, as a list of that one map."""
+    """The network `name` of timm up to its map at a quarter of each side, as a list of that one map."""
     if not timm.is_model(name):
         raise ValueError(f"timm has no network {name!r}; `timm.list_models()` lists them")
     if weights and not Path(weights).is_file():
         raise FileNotFoundError(f"there is no file {weights} with weights of {name}")
 
-    def made(**given) -> nn.Module:
-        return timm.create_model(name, features_only=True, in_chans=channels, **given)
+    def create(**options) -> nn.Module:
+        return timm.create_model(name, features_only=True, in_chans=channels, **options)
 
     with torch.random.fork_rng(devices=()):  # so that the second starts with the numbers of this one
-        whole = made()
+        whole = create()
     reductions = whole.feature_info.reduction()
     if 4 not in reductions:
         raise ValueError(f"{name} has maps at 1/{', 1/'.join(map(str, reductions))} of each side, none at 1/4")
@@ -346,15 +218,15 @@ def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
         raise ValueError(f"the maps of {name} have their channels last; choose a network that has them first")
     quarter = (reductions.index(4),)
     if not weights:
-        return made(out_indices=quarter)
+        return create(out_indices=quarter)
     try:  # timm takes the weights from the local file alone, and adapts those of the first layer to our channels
-        network = made(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
+        network = create(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
     except Exception as error:  # readers raise many kinds
         raise ValueError(f"{weights} cannot be read as weights of {name}: damaged, or of another network") from error
-    # timm passes over what the file lacks; such a weight is still as it was drawn
-    drawn = dict(whole.named_parameters())
+    # timm passes over what the file lacks; such a weight still has its random start
+    random = dict(whole.named_parameters())
     for key, value in network.named_parameters():
-        if value.ndim > 1 and not value.is_meta and torch.equal(value, drawn[key]):
+        if value.ndim > 1 and not value.is_meta and torch.equal(value, random[key]):
             raise ValueError(f"{weights} has no weights for {key} of {name}; it is of another network")
     return network
 

@@ -1,12 +1,12 @@
 """The paper's nine networks as released: three data sets times WTMR-Net, its CNN alone, and TimeSformer.
 
-They are rebuilt from the paper's public notebooks, oddities included: what is kept only because it was
-released so has a comment "as released". The same classes make smaller networks for tests and miniature runs.
-It is not on record how the class tokens start, nor the embeddings of HMDB51's TimeSformer and NTU's WTMR-Net:
-here they start at zero, as the embeddings of HMDB51's WTMR-Net do.
+They are rebuilt from the paper's public notebooks, oddities included; what is kept only because it was released that
+way has a comment "as released". The same classes make smaller networks for tests and miniature runs. How the class
+tokens start is not on record, nor how the embeddings of HMDB51's TimeSformer and NTU's WTMR-Net do: here they start at
+zero, as the embeddings of HMDB51's WTMR-Net do.
 
-Axes: b clip, t frame, c channel, h w pixels (of a map: its cells), p q pixels within a patch, n token,
-d width, j joint, k class.
+Axes: b clip, t frame, c channel, h w pixels (or cells of a map), p q pixels within a patch, n token, d width, j joint,
+k class.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROFILED_MAP = 16  # side of the map in the SVideoQA WTMR-Net that was profiled
 
 
 class ClassTokenEncoder(nn.Module):
-    """Tokens (b, n, width) → logits (b, classes): class token, dropout, Blocks, LayerNorm, Linear."""
+    """Tokens (b, n, width) → logits (b, classes): class token, dropout, blocks, LayerNorm, linear layer."""
 
     def __init__(self, width: int, depth: int, heads: int, classes: int, dropout: float, drop_path: float):
         super().__init__()
@@ -51,11 +51,11 @@ class ClassTokenEncoder(nn.Module):
 
 
 class FramesWTMR(nn.Module):
-    """WTMR-Net on HMDB51 and SVideoQA: two convolutions a frame, patches of their map, space-time attention.
+    """WTMR-Net on HMDB51 and SVideoQA: two convolutions per frame, patches of their map, space-time attention.
 
-    Clips (b, frames, channels, size, size) → logits (b, classes). With `resized_to` the map of each frame is
-    first resized to that side; the embeddings keep the length that `size` asks for, and clips may be of any
-    size for which they are long enough.
+    Clips (b, frames, channels, size, size) → logits (b, classes). With `resized_to` the map of each frame is first
+    resized to that side; the embeddings keep the length that `size` asks for, and clips may have any size for which
+    that suffices.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class FramesWTMR(nn.Module):
 
 
 class FramesCNN(nn.Module):
-    """WMRC-Net on HMDB51 and SVideoQA: WTMR-Net's two convolutions, their map averaged over frames, Linear.
+    """WMRC-Net on HMDB51 and SVideoQA: WTMR-Net's two convolutions, their map averaged over frames, linear layer.
 
     Clips (b, frames, channels, size, size) → logits (b, classes).
     """
@@ -192,7 +192,7 @@ class SVideoQATimeSformer(nn.Module):
         self.expected = {"t": frames, "c": channels, "h": size, "w": size}
         self.project = nn.Linear(FRAME_PATCH**2 * channels, width)
         tokens = frames * (size // FRAME_PATCH) ** 2
-        # as released: both drawn from N(0, 1), far larger than the tokens they are added to; the position
+        # as released: both from N(0, 1), far larger than the tokens they are added to; the position
         # embedding has a row for every token of the clip, of which only those of one frame are used; and the
         # "temporal" one also has a row for every token
         self.position = nn.Parameter(torch.randn(1, tokens, width))
@@ -208,7 +208,7 @@ class SVideoQATimeSformer(nn.Module):
 
 
 class JointsWTMR(nn.Module):
-    """WTMR-Net on NTU RGB+D 60: two convolutions a frame, a token for each "joint", space-time attention.
+    """WTMR-Net on NTU RGB+D 60: two convolutions per frame, a token for each "joint", space-time attention.
 
     Joints (b, frames, 25, 3), metres → logits (b, classes).
     """
@@ -244,7 +244,7 @@ class JointsWTMR(nn.Module):
         self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout, drop_path)
 
     def features(self, joints: Tensor) -> Tensor:
-        """Joints (b, t, j, 3) → what the tokens are made of (b, t, 25, channels)."""
+        """Joints (b, t, j, 3) → the features that tokens are projected from (b, t, 25, channels)."""
         maps = self.cnn(rearrange(joints, "b t j c -> (b t) c j 1"))  # (b t) c j 1
         flat = rearrange(maps, "(b t) c j 1 -> b t (c j)", b=len(joints))
         # as released: reshaped where it should have been transposed, so each of the 25 tokens holds a few
@@ -260,7 +260,7 @@ class JointsWTMR(nn.Module):
 
 
 class JointsCNN(nn.Module):
-    """WMRC-Net on NTU RGB+D 60: three convolutions a frame, means over joints and frames.
+    """WMRC-Net on NTU RGB+D 60: three convolutions per frame, means over joints and frames.
 
     Joints (b, frames, 25, 3), metres → logits (b, classes).
     """
@@ -270,9 +270,9 @@ class JointsCNN(nn.Module):
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         channels = (3, *conv_channels, width)
         layers: list[nn.Module] = []
-        for before, after in pairwise(channels):
+        for inputs, outputs in pairwise(channels):
             # as released: a kernel along an axis of width one, which mixes no joints
-            layers += [nn.Conv2d(before, after, (1, 3), padding=(0, 1)), nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [nn.Conv2d(inputs, outputs, (1, 3), padding=(0, 1)), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.cnn = nn.Sequential(*layers)
         self.head = nn.Linear(width, classes)
 
@@ -296,7 +296,7 @@ class JointsTimeSformer(nn.Module):
         super().__init__()
         self.expected = {"t": frames, "j": JOINTS, "c": 3}
         self.project = nn.Linear(3, width)
-        # as released: drawn from N(0, 1), far larger than the tokens it is added to
+        # as released: from N(0, 1), far larger than the tokens it is added to
         self.position = nn.Parameter(torch.randn(1, frames * JOINTS, width))
         self.encoder = ClassTokenEncoder(width, depth, heads, classes, dropout, drop_path)
 
@@ -308,8 +308,11 @@ class JointsTimeSformer(nn.Module):
 
 
 def blocks(width: int, depth: int, heads: int, drop_path: float) -> nn.Sequential:
-    """timm's Blocks, of which the last is left out with probability `drop_path`, the first of several never (0: as
-    released)."""
+    """A stack of timm's blocks.
+
+    `drop_path` is the probability that the last block is skipped; it rises from 0 in the first of several. As released
+    it is 0.
+    """
     return nn.Sequential(*(Block(width, heads, drop_path=rate) for rate in drop_rates(drop_path, depth)))
 
 
@@ -350,21 +353,32 @@ def build(
     drop_path: float = 0.0,
     profiled: bool = False,
 ) -> nn.Module:
-    """The network `model` (one of `MODELS`) as released for `dataset` (one of `DATASETS`).
+    """Build the network `model` (one of `MODELS`) as released for `dataset` (one of `DATASETS`).
 
-    None means as released; for `heads`, as many as keep the released width of a head (64 on frames, 32 on
-    joints). A setting that a network has no part for is not used (no network of joints has a `size`, no CNN
-    a `depth`), so that one set of sizes serves all nine. NTU's WMRC-Net takes `width` as its third channels.
-    `drop_path` is the stochastic depth of the last block, 0 as released.
-    `profiled` gives the SVideoQA WTMR-Net with one more step, a resize of the CNN's map to 16×16: the variant
-    whose cost was published, for clips of 56×56 pixels.
+    None means as released; for `heads` it means as many as keep the released width of a head (64 on frames, 32 on
+    joints). A size that a network has no part for is ignored (networks of joints have no `size`, CNNs no `depth`), so
+    that one set of sizes serves all nine. NTU's WMRC-Net takes `width` as the channels of its third convolution.
 
-    Input, floating point: (b, frames, 1, size, size) on hmdb51, (b, frames, 3, size, size) on svideoqa,
-    (b, frames, 25, 3) in metres on ntu60. Output: logits (b, classes).
+    Args:
+        dataset, model: by their names
+        classes: k
+        frames: of a clip
+        size: height and width of a frame in pixels
+        width, depth, heads: of the transformer
+        conv_channels: of the two convolutions
+        dropout: its probability
+        drop_path: stochastic depth of the last block, 0 as released
+        profiled: the SVideoQA WTMR-Net with one more step, a resize of the CNN's map to 16×16: the variant whose cost
+            was published, for clips of 56×56 pixels
 
-    Raises `ValueError` for an unknown name, and for sizes that do not fit: `size` no multiple of 32
-    (WTMR-Net), 16 (TimeSformer) or 4 (WMRC-Net), `width` no multiple of `heads`, more than 25 frames in NTU's
-    WTMR-Net. The networks themselves raise it for an input of another shape.
+    Returns:
+        A network for floating-point input (b, frames, 1, size, size) on hmdb51, (b, frames, 3, size, size) on svideoqa,
+        and (b, frames, 25, 3) in metres on ntu60, with logits (b, classes) as output. It raises `ValueError` for other
+        shapes.
+
+    Raises:
+        ValueError: for an unknown name, and for sizes that do not fit: `size` no multiple of 32 (WTMR-Net), 16
+            (TimeSformer) or 4 (WMRC-Net), `width` no multiple of `heads`, more than 25 frames in NTU's WTMR-Net.
     """
     if dataset not in DATASETS:
         raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(DATASETS)}")
@@ -413,7 +427,7 @@ def build(
 
 
 def check_least(numbers: dict[str, int]) -> None:
-    """Raise `ValueError` for the first of these sizes that is less than 1, by its name."""
+    """Raise `ValueError`, with its name, for the first of these sizes that is less than 1."""
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"{name} must be at least 1, found {number}")
@@ -427,7 +441,7 @@ def _check_multiple(name: str, number: int, of: int, why: str) -> None:
 def _check_shape(inputs: Tensor, expected: dict[str, int], rank: int) -> None:
     """Raise `ValueError` unless the axes of `inputs` after the first are as `expected`, in that order.
 
-    Axes beyond those of `expected`, up to `rank` in all, may be of any length.
+    Axes beyond those of `expected`, up to `rank` in all, may have any length.
     """
     if inputs.ndim != rank or tuple(inputs.shape[1 : 1 + len(expected)]) != tuple(expected.values()):
         axes = ["b", *(f"{axis}={length}" for axis, length in expected.items())]

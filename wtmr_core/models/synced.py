@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm whose mean and variance are those of the whole batch, wherever its clips are.
+    """BatchNorm whose mean and variance are those of the whole batch, across all processes.
 
-    As `torch.nn.SyncBatchNorm`, which has no CPU. Not `together`: every process has the same, whole batch.
+    Like `torch.nn.SyncBatchNorm`, which does not support the CPU. With `together` off, every process has the same,
+    whole batch.
     """
 
     together = True
@@ -32,12 +33,12 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
 
 def _summed(values: Tensor) -> Tensor:
-    """The sum over all processes, through which gradients flow."""
+    """The sum over all processes; gradients flow through it."""
     return torch.distributed.nn.functional.all_reduce(values)
 
 
 def synced(network: nn.Module) -> list[SyncedBatchNorm]:
-    """Let every BatchNorm2d of `network` see the whole batch; the layers that do so now.
+    """Let every BatchNorm2d of `network` see the whole batch; returns these layers.
 
     Raises `ValueError` for a BatchNorm of another kind, as some backbones have.
     """

@@ -1,9 +1,10 @@
 """TimeSformer's encoder: joint, divided and space-only attention over the tokens of a clip.
 
-Source: Bertasius et al., "Is space-time attention all you need for video understanding?", ICML 2021. Outputs are
-those of Hugging Face's `TimesformerModel` with the same weights.
+With the same weights, outputs equal those of Hugging Face's `TimesformerModel`.
 
 Axes: b clip, t frame, n token of a frame, d width, a head.
+
+Source: Bertasius et al., "Is space-time attention all you need for video understanding?", ICML 2021.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ ATTENTION = ("joint", "divided", "space")
 class TimeSformer(nn.Module):
     """Class token (b, 1, d) and tokens (b, t, n, d) → the same, after `depth` blocks and a LayerNorm.
 
-    `attention`: joint, every token sees all of the clip; divided, in each block first its own place in all frames,
-    then its own frame; space, its own frame alone, and the class token is the mean of those of all frames.
-    `drop_path` is the stochastic depth of the last block; it rises from 0 in the first of several.
-    Raises `ValueError` for an unknown attention, and for a `width` that `heads` do not divide.
+    Args:
+        width: d
+        depth: number of blocks
+        heads: of each attention
+        attention: `joint`, every token sees the whole clip; `divided`, in each block first its own place in all frames,
+            then its own frame; `space`, its own frame only, and the class token is the mean over frames
+        drop_path: stochastic depth of the last block; it rises from 0 in the first of several
+
+    Raises:
+        ValueError: for an unknown attention, and for a `width` that `heads` do not divide.
     """
 
     def __init__(self, width: int, depth: int, heads: int, *, attention: str = "joint", drop_path: float = 0.0):
@@ -37,7 +44,10 @@ class TimeSformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
     def forward(self, class_token: Tensor, tokens: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`present` (b, n) bool: places that hold something; no token looks at the others, whatever finite they are."""
+        """Encode the tokens.
+
+        No token attends to places that are not `present` (b, n) bool, whatever finite values they hold.
+        """
         t = tokens.shape[1]
         seen = None
         if present is not None:
@@ -63,7 +73,7 @@ def drop_rates(drop_path: float, depth: int) -> list[float]:
 
 
 class Block(nn.Module):
-    """(b, 1 + t n, d) → the same: attention, over time and then space where `divided`, and an MLP."""
+    """(b, 1 + t n, d) → the same: attention, if `divided` over time and then over space, and an MLP."""
 
     def __init__(self, width: int, heads: int, drop_path: float = 0.0, *, divided: bool = False):
         super().__init__()
@@ -79,7 +89,10 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, frames: int, seen: Tensor | None = None) -> Tensor:
-        """`seen`: the tokens that may be looked at, (b, 1 + t n) bool, of each frame where `divided` (b t, 1 + n)."""
+        """Apply the block.
+
+        `seen` are the tokens that may be attended to: (b, 1 + t n) bool, or (b t, 1 + n) where `divided`.
+        """
         if self.divided:
             x = self._over_time_then_space(x, frames, seen)
         else:
@@ -102,7 +115,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """(b, n, d) → (b, n, d): multi-head self-attention; `seen` (b, n) bool says which tokens may be looked at."""
+    """(b, n, d) → (b, n, d): multi-head self-attention; `seen` (b, n) bool are the tokens that may be attended to."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()

@@ -8,9 +8,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
+from wtmr_core.models.bodies import BODIES, BodyRegions, PlainBodies
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
-from wtmr_core.models.regions import BODIES, BodyRegions, FrameRegions, PlainBodies, PlainFrames, Regions
+from wtmr_core.models.regions import FrameRegions, PlainFrames, Regions
 from wtmr_core.models.released import CLASSES, check_least
 from wtmr_core.models.timesformer import TimeSformer
 from wtmr_core.skeleton import JOINTS, PARTS
@@ -20,11 +21,11 @@ SHRINKS = 4  # the CNN halves each side twice
 
 
 class WTMR(nn.Module):
-    """Clips → logits (b, k), for any `cnn` that makes `Regions` of them.
+    """Clips → logits (b, k), for any `cnn` that maps clips to `Regions`.
 
-    Regions → patches as tokens → encodings → TimeSformer → the mean of all tokens that are there → dropout, Linear.
-    Without a block, a `depth` of 0, the tokens are averaged as they are embedded. Raises `ValueError` for clips of
-    another shape than `expected`, a length for each axis after the first by its letter.
+    Regions → patches as tokens → encodings → TimeSformer → the mean over all tokens that are present → dropout and
+    linear layer. With a `depth` of 0, the tokens are averaged as they are embedded. `expected` is the length of each
+    axis after the first, by its letter; clips of another shape raise `ValueError`.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class WTMR(nn.Module):
         self.expected = expected
 
     def regions(self, clips: Tensor) -> Regions:
-        """The CNN's maps of clips, and the weight of each region in each frame: for drawing."""
+        """The CNN's maps of clips, and the weight of each region in each frame, for figures."""
         lengths = dict(zip(self.expected, clips.shape[1:], strict=False))
         fits = all(length in (None, lengths.get(axis)) for axis, length in self.expected.items())
         if clips.ndim != 1 + len(self.expected) or not fits:
@@ -53,8 +54,10 @@ class WTMR(nn.Module):
         return self.cnn(clips)
 
     def resize(self, frames: int, size: int | None = None) -> None:
-        """Make this a network for clips of `frames` frames and, of pictures, of `size` pixels a side: its encodings
-        are interpolated. Resize first, then make the optimiser. Raises `ValueError` for what its patches do not divide.
+        """Adapt the network to other clips by interpolating its encodings.
+
+        Clips then have `frames` frames and, for pictures, `size` pixels a side. Resize first, then create the
+        optimiser. Raises `ValueError` for lengths that its patches do not divide.
         """
         step, grid = self.patches.patch[0], self.encodings.grid
         if frames % step:
@@ -105,15 +108,19 @@ def build(
     backbone_weights: str | None = None,
     timesformer_weights: str | None = None,
 ) -> WTMR:
-    """The described network for `dataset`, with the parts that the settings of the same names leave it.
+    """Build the network of the paper for `dataset`, with the parts that the settings of the same names leave it.
 
-    None means the paper's: width 768 (256 on joints), heads of 64 (32), convolutions of 64 and 128 channels, dropout
-    0.3, patches of 8×8 cells, 12 blocks (6); on joints patches of 2 frames of a part.
-    `cnn` off: tokens are patches of the frames, as many as with it, or the joints of each part.
+    None means the paper's value: width 768 (256 on joints), heads of width 64 (32), convolutions of 64 and 128
+    channels, dropout 0.3, patches of 8×8 cells (on joints, of 2 frames of a part), 12 blocks (6). Data sets other than
+    the paper's need `classes`. With `cnn` off, tokens are patches of the frames, as many as with it, or the joints of
+    each part.
 
-    Input: (b, frames, 1 or 3, size, size) of grey or RGB pictures, (b, frames, 1 or 2, 25, 3) in metres of joints;
-    `modality.MODALITIES` says which. Data sets other than the paper's need `classes`. Raises `ValueError` for sizes
-    that do not fit, and as `load_timesformer` for its weights.
+    Returns:
+        A network for grey or RGB pictures (b, frames, 1 or 3, size, size), or for joints (b, frames, 1 or 2, 25, 3) in
+        metres; `modality.MODALITIES` says which. Its output are logits (b, classes).
+
+    Raises:
+        ValueError: for sizes that do not fit, and as `load_timesformer` for its weights.
     """
     if dataset not in MODALITIES:
         raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(MODALITIES)}")
@@ -138,7 +145,7 @@ def build(
         "regions": min(regions),
     }
     check_least(least)
-    parts = {"own": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
+    parts = {"separate": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
 
     if on_joints:
         if frames % patch:

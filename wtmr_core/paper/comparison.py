@@ -1,8 +1,8 @@
-"""What a reproduction gave beside what is committed, and how far the seed and the processor move such figures.
+"""A reproduction beside the committed results, and how far the seed and the processor move such figures.
 
-Two processors add in another order, so training ends elsewhere: with the same seed, the same network is a few points
-better or worse. `results/<suite>/spread.csv` says by how much (`benchmarks/spread.py` measures it); figures that differ
-by no more are the same result.
+Two processors add numbers in another order, so training ends elsewhere: with the same seed, the same network is a few
+points better or worse. `results/<suite>/spread.csv` says by how much (`benchmarks/spread.py` measures it). Figures that
+differ by no more are the same result.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ LEVEL = 0.999  # of the intervals: a suite has some forty figures, and none shou
 
 
 def committed(project: Path, folder: str, target: Path) -> Path:
-    """Write the files below `folder` as the last commit of the checkout `project` holds them to `target`.
+    """Write the files below `folder` in the last commit of the checkout `project` to `target`.
 
-    Returns `target` / `folder`. Raises `RunError` where `project` is no checkout of git or has no such files.
+    Returns `target` / `folder`. Raises `RunError` where `project` is not a git checkout or has no such files.
     """
     command = ["git", "-C", str(project), "archive", "--format=tar", "HEAD", folder]
     try:
@@ -47,14 +47,18 @@ def committed(project: Path, folder: str, target: Path) -> Path:
 
 
 def spread(results: Path) -> pd.DataFrame:
-    """The stated spread of the runs of a suite, from `spread.csv` in its `results`: a row for each, by name.
+    """Read how far the runs of a suite spread, from `spread.csv` in its `results`: one row per run, by name.
 
-    Columns, for train_accuracy and test_accuracy each: the lowest and highest over seeds on one processor
-    (…_seeds_low, …_seeds_high) and over processors with one seed (…_processors_low, …_processors_high), and the bounds
-    within which one more run falls with a probability of `LEVEL` (…_low, …_high): the prediction interval of Student's
-    t about the run's own mean, with the standard deviation pooled over the runs of its data set or, where that is
-    larger, the run's own.
-    Raises `RunError` where there is no such file.
+    Returns:
+        For train_accuracy and test_accuracy each: the lowest and highest over seeds on one processor (…_seeds_low,
+        …_seeds_high) and over processors with one seed (…_processors_low, …_processors_high), and the bounds within
+        which one more run falls with a probability of `LEVEL` (…_low, …_high). These are the prediction interval of
+        Student's t about the run's own mean, with the standard deviation pooled over the runs of its data set or, if
+        larger, its own.
+
+    Raises:
+        RunError: where there is no such file.
+
     Source: Hahn and Meeker 1991, Statistical Intervals, section 4.7.
     """
     file = results / SPREAD
@@ -62,40 +66,45 @@ def spread(results: Path) -> pd.DataFrame:
         raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
     table = _table(file, ("name", "dataset", "seed", "processor", *ACCURACIES), "python benchmarks/spread.py")
     rows: dict[str, dict[str, float]] = {name: {} for name in table.name.unique()}
-    for what in ACCURACIES:
+    for figure in ACCURACIES:
         for _, dataset in table.groupby("dataset", sort=False):
             runs_of = dataset.groupby("name", sort=False)
             freedom = len(dataset) - runs_of.ngroups
-            variance = (runs_of[what].var() * (runs_of.size() - 1)).sum() / freedom
+            variance = (runs_of[figure].var() * (runs_of.size() - 1)).sum() / freedom
             for name, runs in runs_of:
                 first = runs.iloc[0]
                 seeds, processors = runs[runs.processor == first.processor], runs[runs.seed == first.seed]
-                larger = max(variance, runs[what].var())
+                larger = max(variance, runs[figure].var())
                 margin = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(larger * (1 + 1 / len(runs)))
                 rows[name] |= {
-                    f"{what}_seeds_low": seeds[what].min(),
-                    f"{what}_seeds_high": seeds[what].max(),
-                    f"{what}_processors_low": processors[what].min(),
-                    f"{what}_processors_high": processors[what].max(),
-                    f"{what}_low": max(runs[what].mean() - margin, 0.0),
-                    f"{what}_high": min(runs[what].mean() + margin, 1.0),
+                    f"{figure}_seeds_low": seeds[figure].min(),
+                    f"{figure}_seeds_high": seeds[figure].max(),
+                    f"{figure}_processors_low": processors[figure].min(),
+                    f"{figure}_processors_high": processors[figure].max(),
+                    f"{figure}_low": max(runs[figure].mean() - margin, 0.0),
+                    f"{figure}_high": min(runs[figure].mean() + margin, 1.0),
                 }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
 
 def accuracies(fresh: Path, kept: Path) -> pd.DataFrame:
-    """The accuracies of each run of a suite, as made in the results folder `fresh` and as committed in `kept`.
+    """Compare the accuracies of each run in the results folder `fresh` with those committed in `kept`.
 
-    A row for each run and accuracy: name, what, committed, fresh, difference, low and high (the stated spread, NaN
-    where none is stated) and within (whether `fresh` lies in it). Raises `RunError` where a table is missing.
+    Returns:
+        A row per run and accuracy: name, what, committed, fresh, difference, low and high (the stated spread, NaN where
+        none is stated) and within (whether `fresh` lies in it).
+
+    Raises:
+        RunError: where a table is missing.
     """
     stated = spread(kept) if (kept / SPREAD).is_file() else pd.DataFrame()
     rows = []
     for name, pair in _runs(fresh).join(_runs(kept), lsuffix="_fresh", rsuffix="_committed", how="inner").iterrows():
-        for what in ACCURACIES:
-            now, before = pair[f"{what}_fresh"], pair[f"{what}_committed"]
-            low, high = stated.loc[name, [f"{what}_low", f"{what}_high"]] if name in stated.index else (np.nan, np.nan)
-            rows.append((name, what, before, now, now - before, low, high, low <= now <= high))
+        for figure in ACCURACIES:
+            new, old = pair[f"{figure}_fresh"], pair[f"{figure}_committed"]
+            bounds = [f"{figure}_low", f"{figure}_high"]
+            low, high = stated.loc[name, bounds] if name in stated.index else (np.nan, np.nan)
+            rows.append((name, figure, old, new, new - old, low, high, low <= new <= high))
     return pd.DataFrame(rows, columns=["name", "what", "committed", "fresh", "difference", "low", "high", "within"])
 
 
@@ -108,7 +117,7 @@ def _runs(results: Path) -> pd.DataFrame:
 
 
 def _table(file: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
-    """The table in `file`; raises `RunError` where it is none, or has not these columns."""
+    """Read the table in `file`; raises `RunError` where it is none or lacks one of the columns."""
     try:
         table = pd.read_csv(file)
     except pd.errors.EmptyDataError:
@@ -121,30 +130,30 @@ def _table(file: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
 
 
 def cells(fresh: Path, kept: Path) -> pd.DataFrame:
-    """How many cells of each table differ between two results folders: table, cells, different, largest.
+    """Count the cells of each table that differ between two results folders: table, cells, different, largest.
 
-    `largest` is the largest difference of numbers; NaN where no numbers differ. A table that only one folder has, or of
-    another shape there, has all its cells different.
+    `largest` is the largest difference of numbers, NaN where no numbers differ. A table that only one folder has, or
+    that has another shape there, differs in all cells.
     """
     rows = []
     for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
         if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
             continue
-        one, other = (
+        new, old = (
             _table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
         )
-        count = max(one.size, other.size)
-        if one.shape != other.shape or list(one.columns) != list(other.columns):
+        count = max(new.size, old.size)
+        if new.shape != old.shape or list(new.columns) != list(old.columns):
             rows.append((file.as_posix(), count, count, np.nan))
             continue
-        same = (one == other) | (one.isna() & other.isna())
-        largest = (one.select_dtypes("number") - other.select_dtypes("number")).abs().max().max()
+        same = (new == old) | (new.isna() & old.isna())
+        largest = (new.select_dtypes("number") - old.select_dtypes("number")).abs().max().max()
         rows.append((file.as_posix(), count, int((~same).to_numpy().sum()), largest if largest > 0 else np.nan))
     return pd.DataFrame(rows, columns=["table", "cells", "different", "largest"])
 
 
 def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, Any]) -> str:
-    """Whether the test accuracy of one run, of any seed, lies in the spread stated in `results`, in words."""
+    """Say whether the test accuracy of a run, with any seed, lies within the spread stated in `results`."""
     names = [name for name, entry in suite.runs.items() if replace(entry.settings, seed=settings.seed) == settings]
     stated = spread(results) if (results / SPREAD).is_file() else pd.DataFrame()
     if not names or names[0] not in stated.index:
@@ -155,11 +164,13 @@ def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, 
 
 
 def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
-    """A page that puts the results `fresh` of a suite beside those in the last commit of the checkout `project`.
+    """Compare the results `fresh` of a suite with those in the last commit of the checkout `project`.
 
-    Returns the page and whether every run is there and every accuracy in the stated spread.
-    Raises `RunError` as `committed` and
-    `accuracies` do.
+    Returns:
+        A page of text, and whether every run is there and every accuracy lies within the stated spread.
+
+    Raises:
+        RunError: as `committed` and `accuracies`.
     """
     with tempfile.TemporaryDirectory() as folder:
         kept = committed(project, f"results/{suite}", Path(folder))

@@ -1,10 +1,10 @@
 """What a network costs: parameters, multiply-accumulates (MACs), time and memory.
 
-There are two countings, and each function says which it is:
+There are two ways of counting:
 
-* published: as the paper counted, by hooks on layers (its tool was `thop`), which see convolutions, linear
-  layers and normalisations, but neither the two products of attention nor any free parameter;
-* complete: all parameters, and every matrix product and convolution, attention's included.
+- published: as in the paper, by hooks on layers (its tool was `thop`), which see convolutions, linear layers and
+  normalisations, but neither the two matrix products of attention nor any free parameter
+- complete: all parameters, and every matrix product and convolution, including attention's
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 import platform
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+import timeit
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.benchmark.utils.timer import timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
@@ -36,7 +37,7 @@ LAYERS = (nn.modules.conv._ConvNd, nn.Linear, nn.LayerNorm, nn.modules.batchnorm
 
 @dataclass(frozen=True)
 class Cost:
-    """What one forward pass of a network costs, for the batch that it was counted with."""
+    """What a forward pass of a network costs, for the batch with which it was counted."""
 
     params: int
     macs: int
@@ -49,7 +50,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one forward pass takes, and under which conditions that was measured."""
+    """How long a forward pass takes, and under which conditions that was measured."""
 
     median_s: float
     clips_per_second: float  # batch / median
@@ -64,13 +65,13 @@ class Timing:
 def count_published(model: nn.Module, inputs: Tensor) -> Cost:
     """Count `model` in one pass over `inputs` the way the paper did.
 
-    `params` are those of convolutions, linear layers, LayerNorm and BatchNorm: not embeddings and class
-    token, which belong to no such layer. `macs` are, of these layers, a multiplication for each weight that
-    an output meets (padding included, bias not), and 4 for each element of a normalisation. Attention's
-    products, activations, softmax, pools, resizing and sums count nothing.
+    `params` are those of convolutions, linear layers, LayerNorm and BatchNorm; embeddings and class tokens belong to no
+    such layer. `macs` are, for these layers, one multiplication for each weight that an output meets (including
+    padding, not bias), and 4 for each element of a normalisation. The matrix products of attention, activations,
+    softmax, pools, resizing and sums count nothing.
 
-    This is `thop` 0.1.1 with every normalisation registered that is a subclass of PyTorch's: `thop` goes by
-    exact type, and today's timm has a LayerNorm of its own. Works on any device, `meta` included.
+    This is `thop` 0.1.1 with every subclass of PyTorch's normalisations registered: `thop` goes by exact type, and
+    today's timm has a LayerNorm of its own. Works on any device, including `meta`.
     """
     macs = 0
 
@@ -95,14 +96,12 @@ def count_published(model: nn.Module, inputs: Tensor) -> Cost:
 
 
 def count_complete(model: nn.Module, inputs: Tensor) -> Cost:
-    """Count `model` in one pass over `inputs` with nothing left out that multiplies matrices.
+    """Count `model` in one pass over `inputs`, leaving out nothing that multiplies matrices.
 
-    `params` are all parameters. `macs` are those of every matrix product and convolution (padding included,
-    bias not), attention's QKᵀ and AV among them; what works element by element (normalisation, activation,
-    softmax, pools, sums) counts nothing. Works on any device, `meta` included.
-
-    Counted by PyTorch's `FlopCounterMode`, halved. Attention is computed by plain matrix products meanwhile,
-    since the counter takes some fused kernels for nothing.
+    `params` are all parameters. `macs` are those of every matrix product and convolution (including padding, not bias),
+    QKᵀ and AV of attention among them; element-wise work (normalisation, activation, softmax, pools, sums) counts
+    nothing. PyTorch's `FlopCounterMode` counts, and the result is halved. Meanwhile attention is computed by plain
+    matrix products, because the counter ignores some fused kernels. Works on any device, including `meta`.
     """
     counter = FlopCounterMode(display=False)
     with _evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
@@ -112,11 +111,10 @@ def count_complete(model: nn.Module, inputs: Tensor) -> Cost:
 
 @cache
 def cost_of_run(dataset: str, model: str, *, frames: int, size: int = 224, **sizes: Any) -> Cost:
-    """The complete count, for one clip, of `models.build` with these sizes, those of a run (`Settings.sizes`).
+    """Count completely, for one clip, the network of a run, whose `sizes` are those of `Settings.sizes`.
 
-    A clip of joints has one body here; `profile_table` counts `wtmr` with two. Weights from files are not read. Each
-    network is counted once; its sizes must be hashable.
-    Raises `ValueError` as `models.build`.
+    A clip of joints has one body here; `profile_table` counts `wtmr` with two. Files of weights are not read. Each
+    network is counted once, so its sizes must be hashable. Raises `ValueError` as `models.build`.
     """
     sizes = {k: v for k, v in sizes.items() if k not in ("backbone_weights", "timesformer_weights")}
     shape = input_shape(dataset, model, frames, size, bodies=1)
@@ -125,15 +123,21 @@ def cost_of_run(dataset: str, model: str, *, frames: int, size: int = 224, **siz
 
 
 def profile_table(counting: str) -> pd.DataFrame:
-    """Parameters and MACs of one clip for the nine networks as released, in the order of the paper's profile, and
-    after the three of each data set for `wtmr`, on joints with both bodies there; all at full size.
+    """Count parameters and MACs of one clip at full size for the nine networks as released and for `wtmr`.
 
-    Columns: dataset, model, params_m (10⁶), gmacs (10⁹), not rounded.
+    `published` counts as the paper did, so that its figures come out: parameters of layers on HMDB51 and NTU but all of
+    them on SVideoQA, MACs of layers, and SVideoQA's WTMR-Net in its profiled variant at 56×56 pixels; for `wtmr`,
+    parameters of layers on all three. `complete` counts everything, each network at the input it is trained with.
 
-    `published` counts as the paper did, so that its figures come out: layers' parameters on HMDB51 and NTU
-    but all of them on SVideoQA, layers' MACs, and SVideoQA's WTMR-Net in its profiled variant at 56×56
-    pixels; of `wtmr`, layers' on all three. `complete` counts everything, each network at the input it is trained with.
-    Raises `ValueError` for another counting.
+    Args:
+        counting: published or complete
+
+    Returns:
+        Rows in the order of the paper's profile, with `wtmr` (on joints with two bodies) after the three networks of
+        each data set; columns dataset, model, params_m (10⁶), gmacs (10⁹), not rounded.
+
+    Raises:
+        ValueError: for another counting.
     """
     if counting not in COUNTINGS:
         raise ValueError(f"there is no counting {counting!r}; there are {', '.join(COUNTINGS)}")
@@ -155,14 +159,14 @@ def profile_table(counting: str) -> pd.DataFrame:
 
 
 def input_shape(dataset: str, model: str, frames: int = 16, size: int = 224, bodies: int = 2) -> tuple[int, ...]:
-    """The lengths of a clip's axes: (t, c, h, w) or, of joints, (t, j, 3), for `wtmr` (t, m, j, 3)."""
+    """The lengths of a clip's axes: (t, c, h, w), or for joints (t, j, 3) and for `wtmr` (t, m, j, 3)."""
     if has_joints(dataset):
         return (frames, bodies, released.JOINTS, 3) if model == "wtmr" else (frames, released.JOINTS, 3)
     return (frames, CHANNELS[MODALITIES[dataset]], size, size)
 
 
 def _device(dataset: str, model: str) -> str:
-    """Where a network is counted: `meta` takes no memory, but has no zeros to tell which bodies are there."""
+    """Where a network is counted: `meta` takes no memory, but cannot tell which bodies are zero."""
     return "cpu" if model == "wtmr" and has_joints(dataset) else "meta"
 
 
@@ -176,20 +180,27 @@ def time_forward(
     warmup: int = 3,
     repeats: int = 20,
 ) -> Timing:
-    """Time the forward pass of `model` over `inputs`, with its conditions.
+    """Time the forward pass of `model` over `inputs`, in evaluation and inference mode.
 
-    `inputs` has the batch as its first axis; with `batch`, its clips are repeated until there are so many.
-    `precision` is fp32, or autocast to bf16 or fp16; on CUDA, fp32 keeps the process's setting of TF32.
-    `model` is moved to `device` and stays there; it runs in evaluation and inference mode, and its layers are
-    put back into the mode they were in. `warmup` passes are not counted; the device is waited for before and
-    after each of the `repeats`, so that copying the inputs there is not in the time and all the work is.
+    `model` is moved to `device` and stays there; its layers return to the mode they were in. The device is synchronised
+    before and after each pass, so the time includes all its work, but not the copying of the inputs.
 
-    Peak memory is, on CUDA, all that tensors hold at once during the passes, weights and inputs included
-    (`torch.cuda.max_memory_allocated`); on the CPU, by how much the process's largest resident size grew
-    (`getrusage`), which is 0 where the process was larger before: measure in a fresh process. On other
-    devices, and on Windows, None.
+    Peak memory on CUDA is all that tensors hold at once during the passes, including weights and inputs
+    (`torch.cuda.max_memory_allocated`). On the CPU it is by how much the process's largest resident size grew
+    (`getrusage`), which is 0 where the process was larger before: measure in a fresh process. On other devices, and on
+    Windows, it is None.
 
-    Raises `ValueError` for an unknown precision, and for a `batch`, `warmup` or `repeats` that is too small.
+    Args:
+        model: a network
+        inputs: with the batch as first axis
+        batch: number of clips; those of `inputs` are repeated until there are so many
+        precision: fp32, or autocast to bf16 or fp16; on CUDA, fp32 keeps the process's TF32 setting
+        device: cpu, cuda, cuda:1 …
+        warmup: passes that are not counted
+        repeats: passes that are timed; the median counts
+
+    Raises:
+        ValueError: for an unknown precision, and for a `batch`, `warmup` or `repeats` that is too small.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
@@ -200,21 +211,14 @@ def time_forward(
     if batch is not None:
         inputs = inputs[torch.arange(batch) % len(inputs)]  # (batch, …)
     model, inputs = model.to(device), inputs.to(device)
-    wait, memory = synchronizer(device), PeakMemory(device)
-    dtype = PRECISIONS[precision]
+    memory, dtype = PeakMemory(device), PRECISIONS[precision]
     autocast = torch.autocast(device.type, dtype) if dtype else nullcontext()
-
-    seconds = []
-    with _evaluating(model), torch.inference_mode(), autocast:
+    # torch's timer waits for the accelerator; its `Timer` would add passes of its own, minutes each at full size
+    clock = timeit.Timer(lambda: model(inputs), timer=timer)
+    with _evaluating(model), torch.inference_mode(), autocast, torch.accelerator.device_index(device.index):
         for _ in range(warmup):
             model(inputs)
-        for _ in range(repeats):
-            wait()
-            start = time.perf_counter()
-            model(inputs)
-            wait()
-            seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds)
+        median = statistics.median(clock.repeat(repeats, number=1))
     return Timing(
         median_s=median,
         clips_per_second=len(inputs) / median,
@@ -229,7 +233,7 @@ def time_forward(
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode within, and after it each layer in the mode that it was in."""
+    """Switch to evaluation mode for a while; each layer then returns to the mode it was in."""
     modes = [(layer, layer.training) for layer in model.modules()]
     model.eval()
     try:
@@ -239,30 +243,21 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             layer.training = training
 
 
-def synchronizer(device: torch.device) -> Callable[[], None]:
-    """What waits until `device` has done all it was given: kernels are only queued when a call returns."""
-    if device.type == "cuda":
-        return lambda: torch.cuda.synchronize(device)
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
-
-
 class PeakMemory:
-    """The most memory in use since this was made, in the sense that `time_forward` describes."""
+    """The peak memory in use since this object was created, measured as `time_forward` describes."""
 
     def __init__(self, device: torch.device):
         self.device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        self.before = self._largest_resident()
+        self.start = self._largest_resident()
 
     def peak_mb(self) -> float | None:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 1e6
-        if self.device.type != "cpu" or self.before is None:
+        if self.device.type != "cpu" or self.start is None:
             return None
-        return (self._largest_resident() - self.before) / 1e6
+        return (self._largest_resident() - self.start) / 1e6
 
     @staticmethod
     def _largest_resident() -> int | None:

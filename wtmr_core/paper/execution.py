@@ -1,4 +1,4 @@
-"""One notebook through papermill: whole or not at all, with its state beside its log."""
+"""Running a notebook with papermill: whole or not at all, with its state in a file beside its log."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ STATES = ("waiting", "running", "done", "failed")
 
 
 def notebook(source: Path, result: Path, parameters: dict[str, Any], log: Path, gpus: int = 0) -> None:
-    """Run a notebook through papermill in this process; `result` appears whole or not at all.
+    """Run a notebook with papermill in this process; `result` appears whole or not at all.
 
-    What it prints goes to `log`, its state (running, done, failed, and why) to a JSON file beside that. A
-    notebook that fails stays beside the log, as `.part.ipynb`, run up to the failure. `gpus`: so many free ones are
-    taken. The kernel is this Python, whatever kernels, settings and variables the user has.
-    Raises `RunError` where it fails, and before anything is written where a file would be overwritten that no earlier
-    run made.
+    A notebook that fails stays beside the log, as `.part.ipynb`, run up to the failure. The kernel is this Python,
+    whatever kernels, settings and variables the user has.
+
+    Args:
+        source: the notebook
+        result: file of the executed notebook
+        parameters: of the notebook
+        log: file for what it prints; a JSON file beside it has its state (running, done, failed, and why)
+        gpus: how many free GPUs to take
+
+    Raises:
+        RunError: where the notebook fails, and before anything is written where a file that no earlier run wrote would
+            be overwritten.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -64,13 +72,13 @@ def notebook(source: Path, result: Path, parameters: dict[str, Any], log: Path, 
     runs.write_json(status, state | {"state": "done", "seconds": time.time() - began})
 
 
-def waiting(log: Path) -> None:
+def announce(log: Path) -> None:
     """Note beside `log` that its notebook is still to be run."""
     runs.write_json(log.with_suffix(".json"), {"state": "waiting"})
 
 
 def state(log: Path) -> dict[str, Any]:
-    """What is noted beside `log`: its notebook is waiting, running, done or failed, and since when; else nothing."""
+    """The state noted beside `log`: waiting, running, done or failed, and since when; empty where there is none."""
     try:
         noted = json.loads(log.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -79,17 +87,17 @@ def state(log: Path) -> dict[str, Any]:
 
 
 def _nothing_of_others(source: Path, result: Path, parameters: dict, log: Path, status: Path, part: Path) -> None:
-    """Raise `RunError` where two of these files are one, or one is there that an earlier run did not make."""
+    """Raise `RunError` where two of these files are the same, or one exists that no earlier run wrote."""
     if not source.is_file():
         raise runs.RunError(f"there is no notebook {source}")
     files = {"source": source, "result": result, "log": log, "state of the log": status, "log's notebook": part}
     places: dict[Path, str] = {}
-    for what, path in files.items():
-        other = places.setdefault(path.resolve(), what)
-        if other != what:
-            raise runs.RunError(f"{path} would be the {other} and the {what}: give --log, or the result, another name")
+    for role, path in files.items():
+        other = places.setdefault(path.resolve(), role)
+        if other != role:
+            raise runs.RunError(f"{path} would be the {other} and the {role}: give --log, or the result, another name")
         if path.is_dir():
-            raise runs.RunError(f"{path}, the {what}, is a folder: give a file")
+            raise runs.RunError(f"{path}, the {role}, is a folder: give a file")
     if not state(log):
         for path in (log, status, part):
             if path.exists():
@@ -99,7 +107,7 @@ def _nothing_of_others(source: Path, result: Path, parameters: dict, log: Path, 
 
 
 def _executed(executed: Path, source: Path, parameters: dict) -> bool:
-    """Whether `executed` is a notebook that was run with parameters, or without any the cells of `source`."""
+    """Whether `executed` is a notebook that was run with parameters, or, without any, has the cells of `source`."""
     import nbformat
 
     try:
@@ -112,12 +120,12 @@ def _executed(executed: Path, source: Path, parameters: dict) -> bool:
 
 
 def _literal(path: Path) -> str:
-    """`path` as papermill is told it, which fills in what stands in braces."""
+    """`path` as papermill needs it, which substitutes what stands in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def this_python() -> type:
-    """The manager of a kernel that is this Python, whatever is called `python3` where Jupyter looks for kernels."""
+    """A manager of kernels that are this Python, whatever is called `python3` where Jupyter looks for kernels."""
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
@@ -130,7 +138,7 @@ def this_python() -> type:
 
 
 def tidy(path: Path) -> None:
-    """Drop from an executed notebook what differs each time: times, progress bars, random ids, cuts in a stream."""
+    """Remove from an executed notebook what differs each time: times, progress bars, random ids, breaks in a stream."""
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
@@ -155,7 +163,7 @@ def tidy(path: Path) -> None:
 
 @contextlib.contextmanager
 def free_gpus(count: int) -> Iterator[None]:
-    """Within it CUDA shows `count` GPUs that no other notebook of this user has. Waits until so many are free.
+    """Show CUDA `count` GPUs that no other notebook of this user has; waits until so many are free.
 
     Raises `RunError` where there are not so many at all.
     """

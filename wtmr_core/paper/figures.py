@@ -1,4 +1,4 @@
-"""Arrays in, a matplotlib `Figure` out. Nothing here reads a file or knows a data set."""
+"""Figures: arrays in, a matplotlib `Figure` out. Nothing here reads a file or knows a data set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ sns.set_theme(style="whitegrid", context="notebook", palette="colorblind")
 
 
 def counts(classes: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Bars of clips: class -> part -> number."""
+    """Draw bars of the number of clips, given for each class and part."""
     table = pd.DataFrame(classes).T.fillna(0)
     fig, ax = plt.subplots(figsize=(9, 1.2 + 0.24 * len(table)))
     table.plot.barh(stacked=True, ax=ax, width=0.8)
@@ -34,7 +34,7 @@ def counts(classes: Mapping[str, Mapping[str, int]]) -> Figure:
 
 
 def clips(pictures: np.ndarray, titles: Sequence[str]) -> Figure:
-    """A row a clip of its frames: (b, t, h, w, c) uint8, or (b, t, m, j, 3) float joints."""
+    """Draw clips, one row of frames each: pictures (b, t, h, w, c) uint8 or joints (b, t, m, j, 3) float."""
     b, t = pictures.shape[:2]
     fig, axes = plt.subplots(b, t, figsize=(1.25 * t, 1.45 * b), squeeze=False)
     for row, clip, title in zip(axes, pictures, titles, strict=True):
@@ -59,38 +59,45 @@ def _skeleton(ax: Axes, bodies: np.ndarray, clip: np.ndarray) -> None:
 
 
 def _fit(ax: Axes, clip: np.ndarray) -> None:
-    """Limits in which every body of a clip (…, j, 3) that is there lies in every frame."""
+    """Set limits within which every present body of a clip (…, j, 3) lies in every frame."""
     seen = clip[(clip != 0).any(axis=(-1, -2))]  # n j 3
     (left, low), (right, high) = seen[..., :2].min(axis=(0, 1)), seen[..., :2].max(axis=(0, 1))
     ax.set(xlim=(left - 0.1, right + 0.1), ylim=(low - 0.1, high + 0.1), aspect="equal")
 
 
 def weights(clip: np.ndarray, weights: np.ndarray, grid: tuple[int, int], parts: Mapping[str, Sequence[int]]) -> Figure:
-    """`region_weights` of uint8 frames, or `part_weights` of the first body of joints (t, m, j, 3)."""
+    """Draw `region_weights` of uint8 frames, or `part_weights` of the first body of joints (t, m, j, 3)."""
     if clip.dtype == np.uint8:
         return region_weights(clip, weights, grid)
     return part_weights(clip[:, 0], weights[:, : len(parts)], parts)
 
 
 def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int]) -> Figure:
-    """A row of frames, each region tinted by its weight and the number in it.
+    """Draw a row of frames, each region tinted by its weight, with the number in it.
 
-    frames (t, h, w) or (t, h, w, c), grey or RGB, uint8 or float 0-1; weights (t, r), a region each, row by row of
-    `grid` (down, across). Colours are centred on 1, the mean. Raises `ValueError` where shapes do not agree.
+    Colours are centred on 1, the mean.
+
+    Args:
+        frames: (t, h, w) or (t, h, w, c), grey or RGB, uint8 or float 0-1
+        weights: (t, r), one per region, row by row of the grid
+        grid: regions down and across
+
+    Raises:
+        ValueError: where shapes do not agree.
     """
     (t, h, w), (gh, gw) = frames.shape[:3], grid
     if weights.shape != (t, gh * gw):
         raise ValueError(f"weights have the shape {weights.shape}, expected ({t}, {gh * gw}): {t} frames of {gh}×{gw}")
     colours = _around_one(weights)
     fig, axes = plt.subplots(1, t, figsize=(1.7 * t + 1, 1.9), squeeze=False, layout="constrained")
-    for ax, frame, each in zip(axes[0], frames, weights.reshape(t, gh, gw), strict=True):
+    for ax, frame, grid_weights in zip(axes[0], frames, weights.reshape(t, gh, gw), strict=True):
         ax.imshow(frame.squeeze(), cmap="gray", vmin=0, vmax=255 if frame.dtype == np.uint8 else 1)
-        ax.imshow(each, cmap=colours.cmap, norm=colours.norm, alpha=0.4, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
+        ax.imshow(grid_weights, cmap=colours.cmap, norm=colours.norm, alpha=0.4, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
         for row, column in np.ndindex(gh, gw):
             ax.text(
                 (column + 0.5) * w / gw - 0.5,
                 (row + 0.5) * h / gh - 0.5,
-                f"{each[row, column]:.2f}",
+                f"{grid_weights[row, column]:.2f}",
                 ha="center",
                 va="center",
                 fontsize=9,
@@ -102,10 +109,17 @@ def region_weights(frames: np.ndarray, weights: np.ndarray, grid: tuple[int, int
 
 
 def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Sequence[int]]) -> Figure:
-    """A row of one body's poses, the bones of each part in the colour of its weight; the means are in the legend.
+    """Draw a row of one body's poses, the bones of each part in the colour of its weight; the legend has the means.
 
-    joints (t, 25, 3); weights (t, r), a part each in the order of `parts`, name -> its joints; a bone belongs to the
-    part that both its ends do. Colours are centred on 1, the mean. Raises `ValueError` where shapes do not agree.
+    A bone belongs to the part that contains both its ends. Colours are centred on 1, the mean.
+
+    Args:
+        joints: (t, 25, 3)
+        weights: (t, r), one per part, in the order of `parts`
+        parts: the joints of each part, by its name
+
+    Raises:
+        ValueError: where shapes do not agree.
     """
     t = len(joints)
     if weights.shape != (t, len(parts)):
@@ -113,8 +127,8 @@ def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Se
     colours = _around_one(weights)
     outline = {"path_effects": [withStroke(linewidth=5, foreground="0.3")], "solid_capstyle": "round"}
     fig, axes = plt.subplots(1, t, figsize=(1.7 * t + 1, 3.2), squeeze=False, layout="constrained")
-    for ax, pose, each in zip(axes[0], joints, weights, strict=True):
-        for part, weight in zip(parts.values(), each, strict=True):
+    for ax, pose, frame_weights in zip(axes[0], joints, weights, strict=True):
+        for part, weight in zip(parts.values(), frame_weights, strict=True):
             for bone in BONES:
                 if pose.any() and set(bone) <= set(part):
                     ax.plot(*pose[list(bone), :2].T, color=colours.to_rgba(weight), lw=3, **outline)
@@ -138,7 +152,7 @@ def part_weights(joints: np.ndarray, weights: np.ndarray, parts: Mapping[str, Se
 
 
 def _around_one(weights: np.ndarray) -> ScalarMappable:
-    """Colours of weights: 1 is grey, more is red, less is blue."""
+    """Colours of weights: grey for 1, red above, blue below."""
     farthest = max(float(np.abs(weights - 1).max()), 0.01)  # where all are 1, all are grey
     return ScalarMappable(CenteredNorm(1, farthest), "coolwarm")
 
@@ -149,17 +163,19 @@ def _colour_bar(fig: Figure, colours: ScalarMappable, alpha: float = 1.0) -> Non
 
 
 def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title: str, chance: float) -> Figure:
-    """Loss and accuracy by epoch of a run, with the published curves where there are any.
+    """Draw loss and accuracy of a run by epoch, with the published curves if there are any.
 
     Both tables have epoch, train_loss, train_accuracy, val_loss, val_accuracy; accuracies and `chance` are 0-1.
     """
     fig, axes = plt.subplots(1, 2, figsize=(11, 3.8))
-    for ax, what in zip(axes, ("loss", "accuracy"), strict=True):
+    for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
         for part, colour in (("train", "C0"), ("val", "C1")):
-            ax.plot(history.epoch, history[f"{part}_{what}"], color=colour, label=f"{part}, this run")
+            ax.plot(history.epoch, history[f"{part}_{quantity}"], color=colour, label=f"{part}, this run")
             if published is not None and len(published):
-                ax.plot(published.epoch, published[f"{part}_{what}"], color=colour, ls=":", label=f"{part}, published")
-        ax.set(xlabel="epoch", ylabel=what)
+                ax.plot(
+                    published.epoch, published[f"{part}_{quantity}"], color=colour, ls=":", label=f"{part}, published"
+                )
+        ax.set(xlabel="epoch", ylabel=quantity)
     axes[1].axhline(chance, color="grey", lw=1, ls="--", label="chance")
     axes[1].set_ylim(0, 1)
     axes[1].legend(frameon=False, fontsize=9)
@@ -169,17 +185,17 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
 
 
 def png(fig: Figure, dpi: int = 90) -> bytes:
-    """The figure as a PNG file, the same bytes whenever it is drawn again with the same matplotlib."""
+    """Render the figure as PNG, with the same bytes each time for the same matplotlib."""
     file = io.BytesIO()
     fig.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     return file.getvalue()
 
 
 def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
-    """Confusion matrices side by side: title -> clips, true classes in rows, predicted ones in columns.
+    """Draw confusion matrices (in clips, by title) side by side: true classes in rows, predicted ones in columns.
 
-    Colour is the share of its row (a row without clips is white), so that rare classes are seen; numbers are
-    clips, and are left away where there are more than 12 classes.
+    Colour is the share of its row, so that rare classes are visible; a row without clips is white. Numbers are clips,
+    and are left out where there are more than 12 classes.
     """
     sizes = [2.2 + (0.42 if len(m) <= 12 else 0.17) * len(m) for m in matrices.values()]
     fig, axes = plt.subplots(
@@ -212,11 +228,14 @@ def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def ablation(table: pd.DataFrame) -> Figure:
-    """Bars of training loss (above) and of accuracy (below), a column a data set, a group of bars a network.
+    """Draw bars of training loss (above) and accuracy (below): a column per data set, a group of bars per network.
 
-    `table` has a row for each network: dataset, model, runs, train_loss, train_accuracy and test_accuracy (0-1),
-    each with …_low and …_high for the whiskers of several runs, published_train_loss, published_train_accuracy,
-    published_val_accuracy. Hatched bars are published; a cross stands where a published bar is not there (NaN).
+    Hatched bars are published; a cross marks a published bar that does not exist (NaN).
+
+    Args:
+        table: one row per network: dataset, model, runs; train_loss, train_accuracy and test_accuracy (0-1), each with
+            …_low and …_high for the whiskers of several runs; published_train_loss, published_train_accuracy,
+            published_val_accuracy
     """
     sets = {name: rows for name, rows in table.groupby("dataset", sort=False)}
     widths = [1.2 + 1.0 * len(rows) for rows in sets.values()]
@@ -270,12 +289,12 @@ def _bars(ax: Axes, rows: pd.DataFrame, names: Sequence[str], bars: Sequence[tup
             zorder=3,
             clip_on=False,
         )
-        if not is_published and (several := rows.runs.to_numpy() > 1).any():
+        if not is_published and (repeated := rows.runs.to_numpy() > 1).any():
             ends = rows[[f"{column}_low", f"{column}_high"]].to_numpy(float).T
             ax.errorbar(
-                x[several],
-                heights[several],
-                np.abs(ends - heights)[:, several],
+                x[repeated],
+                heights[repeated],
+                np.abs(ends - heights)[:, repeated],
                 fmt="none",
                 ecolor="black",
                 capsize=3,
@@ -286,12 +305,13 @@ def _bars(ax: Axes, rows: pd.DataFrame, names: Sequence[str], bars: Sequence[tup
 
 
 def accuracy_cost(table: pd.DataFrame) -> Figure:
-    """Accuracy against multiply-accumulates (log axis), a panel a data set, a colour a network.
+    """Draw accuracy against multiply-accumulates (log axis): a panel per data set, a colour per network.
 
-    Networks of like cost would hide each other, so each colour is shifted sideways by some points.
+    Networks of similar cost would hide each other, so each colour is shifted sideways by a few points.
 
-    `table` has dataset, model, complete_gmacs (10⁹; a row without is not drawn) and the accuracies (0-1, NaN for none)
-    published_train_accuracy, published_val_accuracy, measured_test_accuracy, each with a marker of its own.
+    Args:
+        table: dataset, model, complete_gmacs (10⁹; rows without are left out) and the accuracies (0-1, NaN for none)
+            published_train_accuracy, published_val_accuracy, measured_test_accuracy, each with its own marker
     """
     table = table.dropna(subset="complete_gmacs")
     sets, models = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.model))
@@ -322,21 +342,21 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def intervals(rows: pd.DataFrame, what: str = "top1", title: str = "") -> Figure:
-    """A dot with its interval for each of `rows` of `tables.components`, from top to bottom.
+def intervals(rows: pd.DataFrame, figure: str = "top1", title: str = "") -> Figure:
+    """Draw a dot with its interval for each of `rows` of `tables.components`, from top to bottom.
 
-    `what` is top1, or difference, which has a dashed line at 0; NaN draws nothing.
+    `figure` is top1, or difference, which gets a dashed line at 0; NaN is not drawn.
     """
     names = rows.dataset + " " + rows.label.str.removeprefix("wtmr ")
     places = np.arange(len(rows))
     fig, ax = plt.subplots(figsize=(8, 1.1 + 0.32 * len(rows)))
-    if what == "difference":
+    if figure == "difference":
         ax.axvline(0, color="grey", lw=1, ls="--")
-    ax.hlines(places, rows[f"{what}_low"], rows[f"{what}_high"], color="C0", lw=2)
-    ax.plot(rows[what], places, "o", color="C0", ms=6)
+    ax.hlines(places, rows[f"{figure}_low"], rows[f"{figure}_high"], color="C0", lw=2)
+    ax.plot(rows[figure], places, "o", color="C0", ms=6)
     ax.set_yticks(places, names)
     titles = {"top1": "test accuracy", "difference": "change in test accuracy"}
-    ax.set(title=title, xlabel=titles[what], ylim=(len(rows) - 0.5, -0.5))
+    ax.set(title=title, xlabel=titles[figure], ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     fig.tight_layout()
     return fig

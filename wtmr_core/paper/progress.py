@@ -1,4 +1,4 @@
-"""How far a batch is: what is running, and how long is left."""
+"""Progress of a batch: what is running, and how much time is left."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from wtmr_core.paper.suite import Suite
 
 
 class View:
-    """What is running and how long is left, in one line that is written anew; in a log, a line now and then."""
+    """Shows what is running and how long is left: on a terminal in one line, in a log by a line now and then."""
 
     def __init__(self, suite: Suite, results: Path, jobs: list[str]):
-        self.suite, self.results, self.jobs, self.said = suite, results, jobs, set()
+        self.suite, self.results, self.jobs, self.printed = suite, results, jobs, set()
         self.terminal, self.last = sys.stdout.isatty(), 0.0
         if jobs:
             print(f"{suite.name}: {len(jobs)} notebooks to make; logs in {results / 'logs'}", flush=True)
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Of each job: waiting, running, done or failed, and since when."""
+        """The state of each job: waiting, running, done or failed, and since when."""
         states = {}
         for job in self.jobs:
             states[job] = execution.state(self.results / "logs" / f"{job}.log") or {"state": "waiting"}
@@ -36,8 +36,8 @@ class View:
     def show(self, end: bool = False) -> None:
         states = self.states()
         for job, state in states.items():
-            if state["state"] in ("done", "failed") and job not in self.said:
-                self.said.add(job)
+            if state["state"] in ("done", "failed") and job not in self.printed:
+                self.printed.add(job)
                 self._print(f"  {state['state']:6} {job}  {clock(state['seconds'])}")
         if not end and time.monotonic() - self.last > (0.5 if self.terminal else 30):
             self.last = time.monotonic()
@@ -51,7 +51,7 @@ class View:
         print(f"\r{line[:width]:{width}}", end="" if passing else "\n", flush=True)
 
     def line(self, states: dict[str, dict[str, Any]]) -> str:
-        """Such as `12/25 done · 02_train-ntu60-wtmr 13/20 epochs, 0:09 left · about 4:10 left in all`."""
+        """A line such as `12/25 done · 02_train-ntu60-wtmr 13/20 epochs, 0:09 left · about 4:10 left in all`."""
         running = {job: state for job, state in states.items() if state["state"] == "running"}
         taken: dict[str, list[float]] = {}
         left, shown = 0.0, []
@@ -77,7 +77,7 @@ class View:
         return f"{ended}/{len(states)} done · {', '.join(shown) or 'starting'}{rest}"
 
     def _epochs(self, job: str) -> tuple[int, int, float]:
-        """Epochs done, epochs in all and seconds an epoch of a training run; 0 seconds where not known yet."""
+        """Epochs done, epochs in all and seconds per epoch of a training run; 0 seconds where not known yet."""
         entry = self.suite.runs.get(job.removeprefix("02_train-"))
         if entry is None or not job.startswith("02_train-"):
             return 0, 0, 0.0
@@ -91,7 +91,11 @@ class View:
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds as people write them: 0:09, 12:30, 1:02:03."""
+    """Format seconds as hours, minutes and seconds.
+
+    >>> [clock(9), clock(750), clock(3723)]
+    ['0:09', '12:30', '1:02:03']
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

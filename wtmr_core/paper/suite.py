@@ -1,4 +1,4 @@
-"""A suite: the runs of one file in `experiments/`, read strictly."""
+"""A suite: the runs described in one file in `experiments/`, read strictly."""
 
 from __future__ import annotations
 
@@ -26,34 +26,38 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suite:
-    """The runs of a suite by name, in the order of its file: those that take longest come first."""
+    """The runs of a suite by name, in the order of its file: the longest come first."""
 
     name: str
     runs: dict[str, Entry]
 
 
 def find(name: str, folder: Path) -> Path:
-    """The file of a suite: `name` where it is the path of a YAML file, else that of its name in `folder`."""
+    """The file of a suite: `name` if it is the path of a YAML file, else the file of that name in `folder`."""
     return Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
 
 
 def load(file: Path) -> Suite:
-    """Read a suite: `all`, the settings that its runs share, and `runs`, a name and its settings each.
+    """Read a suite from a YAML file.
 
-    A run may also have `root`, the folder of its recordings, and take over another's settings (`<<: *that`). Raises
-    `SettingsError`, naming file and run, for a file that is not there, is no YAML (`literals.read`) in UTF-8 or has
-    more than a mebibyte, for what is unknown or impossible, for a name given twice, and for two names of one run.
+    It has `all`, the settings that its runs share, and `runs`, each with a name and its settings. A run may also have
+    `root`, the folder of its recordings, and take over another's settings (`<<: *that`).
+
+    Raises:
+        SettingsError: naming file and run, for a file that does not exist, is not YAML (`literals.read`) in UTF-8 or is
+            larger than a mebibyte, for unknown or impossible settings, for a name that is used twice, and for two names
+            of the same run.
     """
-    read = _document(file)
-    if not isinstance(read, dict) or not isinstance(read.get("runs"), dict) or not read["runs"]:
+    document = _document(file)
+    if not isinstance(document, dict) or not isinstance(document.get("runs"), dict) or not document["runs"]:
         raise SettingsError(f"{file} has no runs: it needs `runs:`, with a name and its settings each")
-    if others := [shown(key, quotes=False) for key in read if key not in ("all", "runs")]:
-        raise SettingsError(f"{file} has {', '.join(others[:5])}; a suite has all and runs")
-    shared = {} if read.get("all") is None else read["all"]
+    if foreign := [shown(key, quotes=False) for key in document if key not in ("all", "runs")]:
+        raise SettingsError(f"{file} has {', '.join(foreign[:5])}; a suite has all and runs")
+    shared = {} if document.get("all") is None else document["all"]
     if not isinstance(shared, dict):
         raise SettingsError(f"{file}: all is {shown(shared)}; it needs settings, such as {{dataset: hmdb51}}")
     entries: dict[str, Entry] = {}
-    for name, settings in read["runs"].items():
+    for name, settings in document["runs"].items():
         try:
             entries[name] = _entry(name, shared, settings)
         except SettingsError as error:
@@ -74,19 +78,22 @@ def load(file: Path) -> Suite:
 
 
 def finished_run(suite: Suite, name: str, results: Path) -> Run:
-    """The finished run `name` of `suite`, read from its folder below `results`.
+    """Read the finished run `name` of `suite` from its folder below `results`.
 
-    Raises `SettingsError` for a name that the suite has not, `RunError` where the run is not finished.
+    Raises:
+        SettingsError: for a name that is not in the suite.
+        RunError: where the run is not finished.
     """
     _known(suite, [name])
     return runs.load(runs.named(results, name, suite.runs[name].settings))
 
 
 def finished_runs(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> dict[str, Run]:
-    """The finished runs of `suite` by name, in its order, without those in `left_out` (run -> reason).
+    """Read the finished runs of `suite` by name, in its order, except those in `left_out` (run -> reason).
 
-    Raises `SettingsError` where `left_out` names a run that the suite has not or leaves none, and `RunError`
-    where a run is neither finished nor left out.
+    Raises:
+        SettingsError: where `left_out` names a run that is not in the suite, or all of its runs.
+        RunError: where a run is neither finished nor left out.
     """
     left_out = left_out or {}
     _known(suite, left_out)
@@ -101,7 +108,7 @@ def _known(suite: Suite, names: Iterable[str]) -> None:
 
 
 def _document(file: Path) -> Any:
-    """What a YAML file holds."""
+    """The content of a YAML file."""
     try:
         with file.open("rb") as stream:
             content = stream.read(_BYTES + 1)
@@ -129,8 +136,8 @@ def _entry(name: Any, shared: dict, settings: Any) -> Entry:
         raise SettingsError("a name is text of small letters, numbers, points and hyphens, 100 at most")
     if not isinstance(settings, dict):
         raise SettingsError("it needs settings, such as {dataset: hmdb51, model: released-wtmr}")
-    given = {**shared, **settings}
-    root = given.pop("root", None)
+    values = {**shared, **settings}
+    root = values.pop("root", None)
     if not isinstance(root, str | None) or root == "":
         raise SettingsError(f"root is {shown(root)}; it must be a folder")
-    return Entry(Settings.of(given), root)
+    return Entry(Settings.of(values), root)

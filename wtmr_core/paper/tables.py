@@ -1,8 +1,10 @@
-"""The paper's tables made again from the run folders of a suite, the published figures beside the measured ones."""
+"""The paper's tables, made again from the run folders of a suite, with published beside measured figures."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +35,10 @@ LEAST = 5  # groups; an interval of fewer says nothing
 
 
 def labels(suite: Suite) -> dict[str, str]:
-    """What the network of each run of `suite` is called: run -> label.
+    """Label the network of each run of `suite`: run -> label.
 
-    The first run of a model on a data set is the base and bears the model's name alone; the others add, as
-    key=value, the settings in which they differ from it, but not split and seed.
+    The first run of a model on a data set is the base and has the model's name as label. The others add, as key=value,
+    the settings in which they differ from it, except split and seed.
     """
     bases, network_labels = {}, {}
     for name, entry in suite.runs.items():
@@ -50,10 +52,13 @@ def labels(suite: Suite) -> dict[str, str]:
 
 
 def every_run(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """A row for each run, in the order of the suite; raises as
-    `suite.finished_runs`.
+    """List all runs, in the order of the suite.
 
-    Columns: name, dataset, model, protocol, split, seed, train_accuracy, val_accuracy, test_accuracy (0-1).
+    Returns:
+        Columns name, dataset, model, protocol, split, seed, train_accuracy, val_accuracy, test_accuracy (0-1).
+
+    Raises:
+        RunError, SettingsError: as `suite.finished_runs`.
     """
     columns = [*NETWORK, "protocol", "split", "seed"]
     rows = [
@@ -64,35 +69,43 @@ def every_run(suite: Suite, results: Path, left_out: Mapping[str, str] | None = 
 
 
 def ablation(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """A row for each base network (see `labels`), with the paper's bars where it has some; raises as
-    `suite.finished_runs`.
+    """List the base networks (see `labels`) with the paper's bars where it has some.
 
-    Runs that differ in nothing but split and seed are one row. Columns: dataset, model, runs (how many);
-    train_loss, train_accuracy, test_accuracy, each the mean over these runs and, as …_low and …_high, their
-    range; published_train_loss, published_train_accuracy, published_val_accuracy. Accuracies 0-1, NaN where
-    not published. Train loss is that of the chosen epoch, measured while training (augmented, with dropout).
+    Runs that differ only in split and seed share a row. The train loss is that of the chosen epoch, measured during
+    training (augmented, with dropout).
+
+    Returns:
+        Columns dataset, model, runs (how many); train_loss, train_accuracy, test_accuracy, each the mean over these
+        runs and, as …_low and …_high, their range; published_train_loss, published_train_accuracy,
+        published_val_accuracy. Accuracies are 0-1, NaN where not published.
+
+    Raises:
+        RunError, SettingsError: as `suite.finished_runs`.
     """
     bases = _bases(suite, results, left_out)
-    whats = ["train_loss", "train_accuracy", "test_accuracy"]
+    figures = ["train_loss", "train_accuracy", "test_accuracy"]
     groups = bases.groupby(NETWORK, sort=False)
-    table = groups[whats].mean().join(groups.size().rename("runs"))
-    for what in whats:
-        table[f"{what}_low"], table[f"{what}_high"] = groups[what].min(), groups[what].max()
-    table = table[["runs", *(f"{what}{end}" for what in whats for end in ("", "_low", "_high"))]]
+    table = groups[figures].mean().join(groups.size().rename("runs"))
+    for figure in figures:
+        table[f"{figure}_low"], table[f"{figure}_high"] = groups[figure].min(), groups[figure].max()
+    table = table[["runs", *(f"{figure}{end}" for figure in figures for end in ("", "_low", "_high"))]]
     bars = published.ablation()[[*NETWORK, "train_loss", "train_accuracy", "val_accuracy"]]
     return table.reset_index().merge(_renamed(bars, "published"), "left", NETWORK)
 
 
 def performance(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """The paper's performance table: a row for each base network (see `labels`), in the paper's order, `wtmr` last of
-    each data set.
+    """Make the paper's performance table of the base networks (see `labels`).
 
-    Columns `PERFORMANCE`. Parameters in 10⁶ and multiply-accumulates of one clip in 10⁹, all of the networks
-    at full size whatever the runs' scale: as published, counted again in the paper's way (reproduced), and
-    with nothing left out (complete). Accuracies 0-1: the paper's training accuracy as it prints it (read off
-    a chart where there is no more), the validation accuracy at the end of its log, and those measured,
-    each the mean over runs that differ in split and seed only. NaN is not published.
-    Raises as `suite.finished_runs`.
+    Returns:
+        Columns `PERFORMANCE`, rows in the paper's order with `wtmr` last on each data set. Parameters (10⁶) and
+        multiply-accumulates of one clip (10⁹) are those of networks at full
+        size whatever the scale of the runs: as published, counted again in the paper's way (reproduced), and completely
+        (complete). Accuracies (0-1) are the paper's training accuracy as it prints it (read off a chart where there is
+        no more), the validation accuracy at the end of its log, and the measured ones, each the mean over runs that
+        differ only in split and seed. NaN where not published.
+
+    Raises:
+        RunError, SettingsError: as `suite.finished_runs`.
     """
     from wtmr_core.paper import cost  # takes torch, which most other tables do not need
 
@@ -118,21 +131,30 @@ def components(
     choose: bool = False,
     among: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """What each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
+    """Measure what each part of the network is worth: a row for each label (see `labels`) and data set of the suite.
 
-    Columns `COMPONENTS`. runs, their test clips (of all splits) and the groups of these; top1 with its interval,
-    top5, mean_class_accuracy, macro_f1 and calibration_error (0-1) are means over seeds, each over the clips of all
-    splits. difference is this top1 less that of the base of `wtmr` on the same data set and the same clips, with its
-    interval and p; NaN for that base, and where it is not there. Intervals are those of `intervals.bootstrap` and
-    `intervals.compare`, with groups as units or, where there are fewer than `LEAST`, the clips (unit: group, clip).
-    params_m (10⁶) and gmacs (10⁹, one view of one clip, of joints one body): complete, at the sizes of the runs.
-    epochs; seconds, the mean training time of a run.
-    `choose`: a first row `CHOSEN` on each data set is, for each split and seed, that run of `wtmr`, of all its variants
-    in the suite, whose validation accuracy is best (of equals the first), and differences are to it; its parameters,
-    MACs and seconds are means over the runs taken, not what it cost to train them all.
-    `among`: names of clips; only those of them that were tested count, of each data set some.
-    Raises as `suite.finished_runs`, and `RunError` where runs cannot be put side by side: splits with other numbers of
-    runs, seeds or networks with other test clips; and where there is no validation accuracy to choose by.
+    Differences are to the top1 of the base of `wtmr` on the same data set and clips. Intervals are those of
+    `intervals.bootstrap` and `intervals.compare`, with groups as units or, where there are fewer than `LEAST`, clips.
+
+    Args:
+        suite, results, left_out: as for `suite.finished_runs`
+        choose: add a first row `CHOSEN` on each data set: for each split and seed, the run of `wtmr`, among all its
+            variants in the suite, with the best validation accuracy (the first among equals). Differences are then to
+            it. Its parameters, MACs and seconds are means over the chosen runs, not the cost of training them all.
+        among: names of clips; only those of them that were tested count, some in each data set
+
+    Returns:
+        Columns `COMPONENTS`, among them
+        clips, groups: of the tests of all splits
+        unit: what the intervals resample, group or clip
+        top1, top5, mean_class_accuracy, macro_f1, calibration_error: 0-1, means over seeds, each over all clips
+        difference, p: of top1, NaN for the base and where there is none
+        params_m, gmacs: 10⁶ and 10⁹, of one view of one clip (of joints, one body), complete, at the sizes of the runs
+        seconds: the mean training time of a run
+
+    Raises:
+        RunError: where runs cannot be compared (splits with other numbers of runs, seeds or networks with other test
+            clips), where there is no validation accuracy to choose by, and as `suite.finished_runs`.
     """
     rows, base = _labelled(suite, results, left_out), "wtmr"
     if choose:
@@ -149,7 +171,7 @@ def components(
         unit = "group" if (groups := clips.group.nunique()) >= LEAST else "clip"
         units = clips["group" if unit == "group" else "name"]
         top1 = intervals.bootstrap(clips.label, logits, units)
-        scores = pd.DataFrame([metrics.scores(clips.label, one) for one in logits]).mean()
+        scores = pd.DataFrame([metrics.scores(clips.label, run_logits) for run_logits in logits]).mean()
         row = {
             "dataset": dataset,
             "model": alike[0][0].model,
@@ -178,10 +200,13 @@ def components(
 
 
 def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """How long each run trained and on what, beside the published hours; raises as
-    `suite.finished_runs`.
+    """List how long each run trained and on what, beside the published hours.
 
-    Columns: name, scale, device, seconds, published_hours (of the network at full size, on one T4).
+    Returns:
+        Columns name, scale, device, seconds, published_hours (of the network at full size, on one T4).
+
+    Raises:
+        RunError, SettingsError: as `suite.finished_runs`.
     """
     hours = published.profile().set_index(NETWORK).training_hours
     rows = [
@@ -204,16 +229,25 @@ def times(
     device: str = "auto",
     repeats: int = 1,
 ) -> pd.DataFrame:
-    """Time one forward pass of `networks`, (data set, model) each, at full size, with random weights on random clips.
+    """Time a forward pass of networks at full size, with random weights on random clips.
 
-    `device` auto is cuda where there is one, else cpu. Up to 3 passes go uncounted; with one repeat none does,
-    but what takes less than half a second is then warmed up and repeated ten times. SVideoQA's WTMR-Net stands
-    twice: as the paper timed it, on 56×56 pixels, and at the 224×224 it is trained with. `wtmr` gets two bodies.
+    Up to 3 passes are not counted. With one repeat every pass counts, but what takes less than half a second is then
+    warmed up and repeated ten times. SVideoQA's WTMR-Net appears twice: as the paper timed it, on 56×56 pixels, and at
+    the 224×224 it is trained with. `wtmr` gets two bodies.
 
-    Columns: dataset, model, input (lengths of a clip's axes), batch, precision, device, threads (of PyTorch,
-    on the CPU), repeats, seconds_per_clip (median of the repeats), published_seconds_per_clip (batch 1, fp32,
-    T4; NaN for another input, and where not published). Raises `ValueError` as `cost.time_forward` does, and
-    for a device that is not there.
+    Args:
+        networks: (data set, model) each
+        batch_sizes, precisions: to time each network with
+        device: auto is cuda if available, else cpu
+        repeats: passes to time
+
+    Returns:
+        Columns dataset, model, input (lengths of a clip's axes), batch, precision, device, threads (of PyTorch, on the
+        CPU), repeats, seconds_per_clip (median of the repeats), published_seconds_per_clip (batch 1, fp32, T4; NaN for
+        another input, and where not published).
+
+    Raises:
+        ValueError: as `cost.time_forward`, and for a device that is not available.
     """
     import torch
 
@@ -234,40 +268,30 @@ def times(
             variants = [((*shape[:2], 56, 56), seconds, {"profiled": True}), (shape, float("nan"), {})]
         for shape, seconds, sizes in variants:
             network, clip = models.build(dataset, model, **sizes), torch.randn(1, *shape)
-            for batch in batch_sizes:
-                for precision in precisions:
-                    timing = cost.time_forward(
-                        network,
-                        clip,
-                        batch=batch,
-                        precision=precision,
-                        device=device,
-                        warmup=min(repeats - 1, 3),
-                        repeats=repeats,
-                    )
-                    if repeats == 1 and timing.median_s < 0.5:
-                        timing = cost.time_forward(
-                            network, clip, batch=batch, precision=precision, device=device, warmup=2, repeats=10
-                        )
-                    rows.append(
-                        {
-                            "dataset": dataset,
-                            "model": model,
-                            "input": "×".join(map(str, shape)),
-                            "batch": batch,
-                            "precision": precision,
-                            "device": timing.device,
-                            "threads": timing.threads,
-                            "repeats": timing.repeats,
-                            "seconds_per_clip": timing.median_s / batch,
-                            "published_seconds_per_clip": seconds,
-                        }
-                    )
+            for batch, precision in product(batch_sizes, precisions):
+                time_clips = partial(cost.time_forward, network, clip, batch=batch, precision=precision, device=device)
+                timing = time_clips(warmup=min(repeats - 1, 3), repeats=repeats)
+                if repeats == 1 and timing.median_s < 0.5:
+                    timing = time_clips(warmup=2, repeats=10)
+                rows.append(
+                    {
+                        "dataset": dataset,
+                        "model": model,
+                        "input": "×".join(map(str, shape)),
+                        "batch": batch,
+                        "precision": precision,
+                        "device": timing.device,
+                        "threads": timing.threads,
+                        "repeats": timing.repeats,
+                        "seconds_per_clip": timing.median_s / batch,
+                        "published_seconds_per_clip": seconds,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
 def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Settings, Run]]:
-    """Label, settings and run of each run, by data set and then by `MODELS`, else in the order of the suite."""
+    """Label, settings and run of each run, by data set and then by `MODELS`, otherwise in the order of the suite."""
     called = labels(suite)
     finished = finished_runs(suite, results, left_out)
     rows = [(called[name], suite.runs[name].settings, run) for name, run in finished.items()]
@@ -286,7 +310,7 @@ def _bases(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> p
 
 
 def _chosen(rows: Iterable[tuple[str, Settings, Run]]) -> list[tuple[str, Settings, Run]]:
-    """Of the rows of `_labelled` one of `wtmr` for each data set, split and seed: the best on validation."""
+    """For each data set, split and seed, the run of `wtmr` among `rows` with the best validation accuracy."""
     candidates: dict[tuple[str, str, int], list[tuple[Settings, Run]]] = {}
     for _, settings, run in rows:
         if settings.model != "wtmr":
@@ -294,11 +318,12 @@ def _chosen(rows: Iterable[tuple[str, Settings, Run]]) -> list[tuple[str, Settin
         if run.metrics["val_accuracy"] is None:
             raise RunError(f"{run.folder} has no validation part to choose by: train it with a val_fraction above 0")
         candidates.setdefault((settings.dataset, run.settings["split"], settings.seed), []).append((settings, run))
-    return [(CHOSEN, *max(alike, key=lambda one: one[1].metrics["val_accuracy"])) for alike in candidates.values()]
+    best = (max(alike, key=lambda pair: pair[1].metrics["val_accuracy"]) for alike in candidates.values())
+    return [(CHOSEN, *pair) for pair in best]
 
 
 def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
-    """The last columns of `components`: means over runs, but for the epochs, which are those of the first."""
+    """The last columns of `components`: means over runs, except the epochs, which are those of the first."""
     from wtmr_core.paper import cost  # takes torch, which most other tables do not need
 
     counts = [
@@ -313,16 +338,19 @@ def _costs(alike: Sequence[tuple[Settings, Run]]) -> dict[str, float]:
     }
 
 
-def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """The test clips (split, name, group, label) of runs that differ in split and seed only, sorted, and the logits
-    (s, b, k): the seeds of a split on top of each other, in order, the splits one behind the other; of the clips
-    `among` these names alone, where some are given."""
+def _pooled(network: str, alike: Iterable[Run], among: Collection[str] | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Pool the test clips of runs that differ only in split and seed.
+
+    Returns:
+        The clips (split, name, group, label), sorted, and logits (s, b, k): seeds along the first axis, in order, and
+        splits one after the other along the second. With `among`, only the clips of these names.
+    """
     splits: dict[str, list[Run]] = {}
     for run in sorted(alike, key=lambda run: (run.settings["split"], run.settings["seed"])):
         splits.setdefault(run.settings["split"], []).append(run)
     if len({len(seeds) for seeds in splits.values()}) > 1:
         numbers = ", ".join(f"{split} {len(seeds)}" for split, seeds in splits.items())
-        raise RunError(f"{what} has splits with other numbers of runs ({numbers}): train or leave out the others")
+        raise RunError(f"{network} has splits with other numbers of runs ({numbers}): train or leave out the others")
     clips, logits = [], []
     for split, seeds in splits.items():
         orders = [np.argsort(run.names, kind="stable") for run in seeds]
@@ -330,14 +358,14 @@ def _pooled(what: str, alike: Iterable[Run], among: Collection[str] | None) -> t
             pd.DataFrame({"split": split, "name": run.names[o], "group": run.groups[o], "label": run.labels[o]})
             for run, o in zip(seeds, orders, strict=True)
         ]
-        if any(not one.equals(tested[0]) for one in tested) or len({run.classes for run in seeds}) > 1:
-            raise RunError(f"the seeds of {what}, split {split}, were tested on other clips: leave all but one out")
+        if any(not rows.equals(tested[0]) for rows in tested) or len({run.classes for run in seeds}) > 1:
+            raise RunError(f"the seeds of {network}, split {split}, were tested on other clips: leave all but one out")
         clips.append(tested[0])
         logits.append([run.logits[o] for run, o in zip(seeds, orders, strict=True)])
     pool = pd.concat(clips, ignore_index=True)
     rows = np.arange(len(pool)) if among is None else np.flatnonzero(pool.name.isin(among))
     if not len(rows):
-        raise RunError(f"{what}: none of the clips asked for was tested")
+        raise RunError(f"{network}: none of the clips asked for was tested")
     return pool.iloc[rows].reset_index(drop=True), np.concatenate(logits, axis=1)[:, rows]
 
 

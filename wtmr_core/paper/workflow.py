@@ -1,4 +1,4 @@
-"""A whole suite: its notebooks in the order that Snakemake gives them, one report at the end."""
+"""A whole suite: its notebooks in the order that Snakemake decides, and one report at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WRITTEN = ("notebooks", "tables", "figures", "logs", "data", "performance_table.
 
 @dataclass
 class Plan:
-    """A suite, what of it can be made here, and how."""
+    """A suite, which of its runs can be made here, and how."""
 
     suite: suite.Suite
     file: Path
@@ -46,7 +46,10 @@ class Plan:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the Snakefile is told. Folders are named from where it runs, so that results name no machine."""
+        """The configuration of the Snakefile.
+
+        Folders are relative to where it runs, so that results name no machine.
+        """
         home = datasets.home()
         return {
             "name": self.suite.name,
@@ -65,11 +68,19 @@ class Plan:
 def plan(
     name: str, *, data: Path | None = None, results: Path | None = None, gpus: int | None = None, profile: str = "local"
 ) -> Plan:
-    """Read a suite (its name, or a YAML file) and see which of its runs have their recordings here.
+    """Read a suite and find out which of its runs have their recordings here.
 
-    `data` is the data set, or a folder of sets; `profile` a folder of profiles/. Raises `SettingsError` for what the
-    suite has wrong, `DataError` where there is no folder `data` or the suite has no use for it, `RunError` for
-    more processes than GPUs, or more GPUs than there are.
+    Args:
+        name: of the suite, or a YAML file
+        data: the data set, or a folder of sets
+        results: folder of results
+        gpus: how many to use; None is all
+        profile: a folder of profiles/
+
+    Raises:
+        SettingsError: for errors in the suite.
+        DataError: where there is no folder `data`, or the suite has no use for it.
+        RunError: for more processes than GPUs, or more GPUs than there are.
     """
     home = datasets.home()
     file = suite.find(name, home / "experiments")
@@ -82,15 +93,15 @@ def plan(
         os.environ["WTMR_DATA"] = str(data.resolve())
     if not (home / "profiles" / profile).is_dir():
         raise SettingsError(f"there is no profile {profile} in {home / 'profiles'}")
-    here = _gpus() if profile == "local" and gpus != 0 else 0
-    if profile == "local" and (gpus or 0) > here:
-        raise runs.RunError(f"{gpus} GPUs are asked for, but there are {here}")
+    available = _gpus() if profile == "local" and gpus != 0 else 0
+    if profile == "local" and (gpus or 0) > available:
+        raise runs.RunError(f"{gpus} GPUs are asked for, but there are {available}")
     planned = Plan(
         chosen,
         file.resolve(),
         (results or datasets.results_home(chosen.name)).resolve(),
         profile,
-        here if gpus is None else gpus,
+        available if gpus is None else gpus,
         cores(),
     )
     absent: dict[str, str] = {}  # data set -> why; a suite has one place for each
@@ -112,7 +123,7 @@ def plan(
 
 
 def _takes_data(entry: suite.Entry) -> bool:
-    """Whether a run's recordings may lie in a folder given by hand."""
+    """Whether a run's recordings may lie in a folder that the user names."""
     return not Path(entry.root).is_absolute() if entry.root else entry.settings.scale == "full"
 
 
@@ -127,7 +138,7 @@ def _gpus() -> int:
 
 
 def pending(plan: Plan) -> list[str]:
-    """The notebooks of a plan that are still to be made, or made anew, by the names of their results."""
+    """The notebooks of a plan that are still to be made, or to be made again, by the names of their results."""
     if len(plan.left_out) == len(plan.suite.runs):
         return []
     with _config(plan) as file:
@@ -141,12 +152,17 @@ def pending(plan: Plan) -> list[str]:
 
 
 def reproduce(plan: Plan) -> int:
-    """Make what is to be made of a plan, go on with what is half done, and print the performance table.
+    """Make what is pending in a plan, continue what is half done, and print the performance table.
 
     A failed notebook does not stop the others; what can be made without a failed run is then made without it.
-    Returns 0, or 1 where something failed. Raises `RunError` where another batch works in the results folder, and
-    `DataError` where no run has its recordings here. Before anything is written it also raises `RunError` for a results
-    folder that holds files of the user's own where the suite's would be.
+
+    Returns:
+        0, or 1 where something failed.
+
+    Raises:
+        RunError: where another batch works in the results folder; and, before anything is written, for a results folder
+            with files of the user's own where the suite's would be.
+        DataError: where no run has its recordings here.
     """
     if len(plan.left_out) == len(plan.suite.runs):
         whys = "; ".join(dict.fromkeys(plan.left_out.values()))
@@ -178,16 +194,15 @@ def reproduce(plan: Plan) -> int:
 
 
 def _nothing_of_others(results: Path) -> None:
-    """Raise `RunError` where a folder that no suite was made in holds what a suite would write over."""
+    """Raise `RunError` where a folder in which no suite was made holds what a suite would overwrite."""
     if results.parent == datasets.home() / "results" or (results / LOCK).is_file() or (results / ".done").is_dir():
         return
-    if own := [name for name in WRITTEN if os.path.lexists(results / name)]:
-        raise runs.RunError(f"{results} holds {own[0]}, which no suite made: name another folder with --results")
+    if taken := [name for name in WRITTEN if os.path.lexists(results / name)]:
+        raise runs.RunError(f"{results} holds {taken[0]}, which no suite made: name another folder with --results")
 
 
 def conclude(plan: Plan) -> None:
-    """Print what was made: the performance table, what was left out and what failed, where to look, and what came out
-    otherwise than what is committed."""
+    """Print the performance table, what was left out or failed, and what differs from the committed results."""
     table = plan.results / "performance_table.csv"
     whole = (plan.results / ".done" / "05_performance_table").is_file() and "05_performance_table" not in plan.failed
     if whole:
@@ -211,7 +226,7 @@ def conclude(plan: Plan) -> None:
 
 
 def listing(plan: Plan) -> str:
-    """What a plan would make, a notebook a line, and what it leaves out."""
+    """What a plan would make, one line per notebook, and what it leaves out."""
     jobs = pending(plan)
     lines = [f"{plan.suite.name}: {len(jobs) or 'no'} notebooks to make in {plan.results}"]
     for job in jobs:
@@ -238,7 +253,7 @@ def _config(plan: Plan) -> Iterator[Path]:
         yield file
 
 
-def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **how: Any) -> Any:
+def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.run, **options: Any) -> Any:
     # In the folder of results, so that no path is more than a plain name: Snakemake takes braces for wildcards.
     # Our own lock knows when the batch that held it is dead; Snakemake's would have to be removed by hand.
     folder = plan.results if plan.results.is_dir() else config.parent
@@ -263,15 +278,15 @@ def _snakemake(plan: Plan, config: Path, *arguments: str, run: Any = subprocess.
     ]
     # a GPU that is not to be used is not to be seen
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if plan.profile == "local" and not plan.gpus else {}
-    return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **how)
+    return run(command, env=environment.variables() | hidden, preexec_fn=with_me(), **options)
 
 
 def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
-    """Let Snakemake make `jobs` and show how far it is; what failed, and why."""
+    """Let Snakemake make `jobs` and show its progress; returns what failed, and why."""
     logs = plan.results / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for job in jobs:
-        execution.waiting(logs / f"{job}.log")
+        execution.announce(logs / f"{job}.log")
     arguments = ["--workflow-profile", str(datasets.home() / "profiles" / plan.profile)]
     if plan.profile == "local":
         arguments += ["--cores", str(plan.cores), "--resources", f"gpu={plan.gpus}"]
@@ -302,26 +317,28 @@ def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
 
 
 def _end_leftovers(log: Path) -> None:
-    """Cancel the jobs that a stopped batch, whose log this is, left in SLURM, and wait for their end: they would keep
-    the next batch from their runs. What they trained so far is gone on with."""
+    """Cancel the SLURM jobs left by a stopped batch, whose log this is, and wait for them to end.
+
+    They would keep the next batch from their runs, which continue from what has been trained so far.
+    """
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     names = re.findall(r"^SLURM run ID: (\S+)", text, re.MULTILINE)
     if not names or not shutil.which("squeue"):
         return
     name = ",".join(names)
-    told = False
+    announced = False
     while left := subprocess.run(
         ["squeue", "--noheader", "--format=%i", f"--name={name}"], capture_output=True, text=True
     ).stdout.split():
-        if not told:
+        if not announced:
             print(f"cancelling {len(left)} SLURM jobs of a batch that was stopped", flush=True)
             subprocess.run(["scancel", f"--name={name}"])
-        told = True
+        announced = True
         time.sleep(1)
 
 
 def _report(plan: Plan, report: Path) -> bool:
-    """Let Snakemake write its report of what was made; False, with the reason, where it cannot."""
+    """Let Snakemake write its report of what was made; prints the reason and returns False where it cannot."""
     part, log = report.with_name(".report.part.html"), plan.results / "logs" / "report.log"
     with _config(plan) as config, log.open("w", encoding="utf-8") as output:
         end = _snakemake(plan, config, "--report", str(part), stdout=output, stderr=output)

@@ -1,9 +1,9 @@
 """The values of settings that are not given: four files of rules, applied one after another.
 
-`base`, then the protocol (`published` or `corrected`), then the scale (`mini`; `full` adds nothing), then
-`consequences`. A rule is `set`, the values it gives, and `if`, the settings (or the `modality`) it asks for, a value or
-a list of values each; without `if` it always applies. A rule sees what was given and what the rules before it set; it
-never overrides what was given.
+`base` comes first, then the protocol (`published` or `corrected`), the scale (`mini`; `full` adds nothing), and
+`consequences`. A rule consists of `set`, the values it gives, and `if`, the settings (or the `modality`) that it
+requires, each a value or a list of values; without `if` it always applies. A rule sees the settings that were given and
+the values of the rules before it; it never overrides a setting that was given.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from wtmr_core import literals
 from wtmr_core.modality import MODALITIES
 
 
-def completed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings `given`, dataset, model, protocol and scale among them, and the preset value of every other one.
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete `settings` by the preset value of every other setting.
+
+    `settings` must include dataset, model, protocol and scale.
 
     >>> completed({"dataset": "hmdb51", "model": "wtmr", "protocol": "published", "scale": "full"})["schedule"]
     'plateau'
     """
-    values = {**given, "modality": MODALITIES[given["dataset"]]}
-    for name in ("base", given["protocol"], given["scale"], "consequences"):
+    values = {**settings, "modality": MODALITIES[settings["dataset"]]}
+    for name in ("base", settings["protocol"], settings["scale"], "consequences"):
         for condition, changes in _rules(name):
             if all(values[key] in allowed for key, allowed in condition.items()):
-                values |= {key: value for key, value in changes.items() if key not in given}
+                values |= {key: value for key, value in changes.items() if key not in settings}
     del values["modality"]
     return values
 

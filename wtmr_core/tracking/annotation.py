@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wtmr_core.datasets.stream import Stream
 from wtmr_core.datasets.video import Remark
+from wtmr_core.tracking.people import Sighting
 from wtmr_core.tracking.person import Person
 from wtmr_core.tracking.privacy import Anonymizer
 from wtmr_core.tracking.render import VideoWriter, annotated
@@ -30,13 +31,13 @@ def write_annotated(
     anonymizer = Anonymizer()
     with warnings.catch_warnings(), Stream(source, fps=fps) as stream, VideoWriter(path) as video:
         warnings.simplefilter("ignore", Remark)  # they were told while it was tracked
-        for _, seconds, picture in stream:
-            sightings = {number: person.sighting(seconds) for number, person in persons.items()}
-            people = {number: sighting for number, sighting in sightings.items() if sighting}
+        for frame, seconds, picture in stream:
+            places = {number: place for number, person in persons.items() if (place := person.place_at(seconds))}
             picture = picture[..., ::-1]
             if blur:
-                anonymizer.see(seconds, people)
+                anonymizer.see_heads(seconds, {number: head for number, (_, head) in places.items()})
                 picture = anonymizer.blur(picture)
+            people = {number: Sighting(frame, seconds, box, 1.0) for number, (box, _) in places.items()}
             activities = {
                 row.person: row.episode.activity for row in rows if row.episode.start <= seconds < row.episode.end
             }

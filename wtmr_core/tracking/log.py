@@ -28,9 +28,9 @@ class LogWriter:
     """Writes the log of a video into a folder, which is made where there is none.
 
     `episodes.csv` grows by a row with each `episode`: a longer file takes the place of the last, so whoever reads it
-    at any moment, after a kill or on a full disk, has whole rows. `tracks.txt` grows with each call of `processed` and `sightings`.
-    `finish` puts the final rows in the place of those written so far and adds `episodes.parquet` and `log.json`; a
-    `with` block left before it leaves `"complete": false` in `log.json` and all that was known.
+    at any moment, after a kill or on a full disk, has whole rows. `tracks.txt` grows with each call of `processed` and
+    `sightings`. `finish` puts the final rows in the place of those written so far and adds `episodes.parquet` and
+    `log.json`; a `with` block left before it leaves `"complete": false` in `log.json` and all that was known.
 
     `video` is its name, `size` its (width, height) in pixels, `fps` its own rate where it has one; `detector` and
     `model` are the names of what finds people and their activities. What a reader of the log should know goes into

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from wtmr_core.tracking.episodes import Event, Live, smooth
 from wtmr_core.tracking.motion import movement
 from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.poses import GAP, RATE
+from wtmr_core.tracking.privacy import head
 
 BRIDGE = 0.5  # seconds between two sightings across which boxes are taken to move evenly
 GONE = 3.0  # seconds after which somebody unseen is taken to have ended what they did
@@ -31,7 +33,7 @@ class Person:
         self._classes, self._stills = classifier.classes, stills
         self._activity = activity.Stills(classifier) if stills else activity.of(classifier)
         self._live = Live(classifier.classes)
-        self.seconds, self._boxes = array("d"), array("f")
+        self.seconds, self._boxes, self._heads = array("d"), array("f"), array("f")
         self._steps: list[np.ndarray] = []
         self._probabilities: list[np.ndarray] = []
 
@@ -39,6 +41,7 @@ class Person:
         """Take a sighting, with the picture that it is in where that is still there."""
         self.seconds.append(sighting.seconds)
         self._boxes.extend(sighting.box.tolist())
+        self._heads.extend(head(sighting.box, sighting.joints).tolist())
         self._activity.add(sighting, picture)
 
     def news(self, now: float = math.inf) -> list[Event]:
@@ -67,31 +70,40 @@ class Person:
 
     @property
     def boxes(self) -> np.ndarray:
-        """(t, 4) one at each of `seconds`."""
-        return np.frombuffer(self._boxes, np.float32).reshape(-1, 4) if self._boxes else np.zeros((0, 4), np.float32)
+        """The box at each of `seconds`: (t, 4) pixels."""
+        return np.array(self._boxes, np.float32).reshape(-1, 4)
 
-    def at(self, seconds: float) -> np.ndarray | None:
-        """The box at a moment, None where nothing was seen near it in time."""
-        times = np.asarray(self.seconds)
-        nearest = int(np.abs(times - seconds).argmin())
-        return self.boxes[nearest] if abs(times[nearest] - seconds) <= NEAR else None
+    def box_at(self, seconds: float) -> np.ndarray | None:
+        """The box (4,) at a moment, None where nothing was seen near it in time."""
+        nearest = min(self._around(seconds), key=lambda n: abs(self.seconds[n] - seconds))
+        return self._box(nearest) if abs(self.seconds[nearest] - seconds) <= NEAR else None
+
+    def place_at(self, seconds: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """Box and head (4,) each at a moment, moving evenly between two sightings; None where that is not known."""
+        before, after = self._around(seconds)
+        lasted = self.seconds[after] - self.seconds[before]
+        if not self.seconds[before] - 1e-6 <= seconds <= self.seconds[after] + 1e-6 or lasted > BRIDGE:
+            return None
+        part = (seconds - self.seconds[before]) / lasted if lasted > 0 else 0.0
+        box, head = ((1 - part) * of(before) + part * of(after) for of in (self._box, self._head))
+        return box, head
+
+    def _around(self, seconds: float) -> tuple[int, int]:
+        """The numbers of the sightings before and after a moment, twice the same at it and beyond the ends."""
+        after = min(bisect_left(self.seconds, seconds - 1e-6), len(self.seconds) - 1)
+        return (after if self.seconds[after] <= seconds + 1e-6 or after == 0 else after - 1), after
+
+    def _box(self, number: int) -> np.ndarray:
+        return np.array(self._boxes[4 * number : 4 * number + 4])
+
+    def _head(self, number: int) -> np.ndarray:
+        return np.array(self._heads[4 * number : 4 * number + 4])
 
     def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """All steps (n,) in seconds, and the probabilities (n, k) at each."""
         if not self._steps:
             return np.zeros(0), np.zeros((0, 0))
         return np.concatenate(self._steps), np.concatenate(self._probabilities)
-
-    def sighting(self, seconds: float) -> Sighting | None:
-        """Where somebody was at a moment, the box moving evenly between two sightings; None where it is not known."""
-        times = np.asarray(self.seconds)
-        after = int(times.searchsorted(seconds))
-        if after < len(times) and abs(times[after] - seconds) < 1e-6:
-            return Sighting(0, seconds, self.boxes[after], 1.0)
-        if not 0 < after < len(times) or times[after] - times[after - 1] > BRIDGE:
-            return None
-        part = (seconds - times[after - 1]) / (times[after] - times[after - 1])
-        return Sighting(0, seconds, (1 - part) * self.boxes[after - 1] + part * self.boxes[after], 1.0)
 
 
 def _runs(times: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[Episode]:

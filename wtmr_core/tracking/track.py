@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from wtmr_core.tracking.tracks import Tracker
 from wtmr_core.tracking.zones import Zones
 
 VIDEO = "annotated.mp4"
+PAGE = ("page.html", "timeline.png", "contact_sheet.png")
 HOME = Path(__file__).with_name("home")  # the network that comes with the package
 DELAY = 0.5  # seconds that a frame waits for people who are known to be people only then
 PLACES = 15  # moments of an episode at which its zone is looked up
@@ -58,10 +60,10 @@ class Unwatchable(ValueError):
 class Tracking:
     """One pass over a video: `step` takes its frames in order, `finish` gives the rows of the log.
 
-    `tell` hears of each episode that has ended and each fall that has begun, while the video runs: a dictionary with the
-    `event`, the `person`, what the log has of it, `at_s`, the second of the video that was read when it was told, and
-    `delay_s`, how long after the end of the episode or the start of the fall that is. `stills`: as the paper does, one
-    picture names what is done in it, and nothing is smoothed.
+    `tell` hears of each episode that has ended and each fall that has begun while the video runs. It gets a dictionary
+    with the `event`, the `person`, what the log has of it, `at_s`, the second of the video that had been read by then,
+    and `delay_s`, how long that is after the end of the episode or the start of the fall. `stills`: as the paper does,
+    one picture names what is done in it, and nothing is smoothed.
     """
 
     def __init__(
@@ -101,7 +103,6 @@ class Tracking:
         rows = []
         for number, person in sorted(self.persons.items()):
             rows += [self._row(number, episode) for episode in person.episodes()]
-        self._keyframes.finish(name for row in rows for name in row.keyframes)
         return rows
 
     def _say(self, number: int, events: list[Event]) -> None:
@@ -142,10 +143,10 @@ class Tracking:
         zones, context = [], ""
         if self._zones:
             moments = np.linspace(episode.start, episode.end, PLACES)
-            places = [box for box in map(person.at, moments) if box is not None]
+            places = [box for box in map(person.box_at, moments) if box is not None]
             zones = [self._zones.at_box(box, episode.activity) for box in places]
         middle = (episode.start + episode.end) / 2
-        seen = {n: box for n, one in self.persons.items() if (box := one.at(middle)) is not None}
+        seen = {n: box for n, one in self.persons.items() if (box := one.box_at(middle)) is not None}
         if number in seen:
             _, context = describe(number, episode.activity, seen, self._zones)
         zone = max(zones, key=zones.count) if zones else ""
@@ -188,7 +189,7 @@ def track(
 
     Args:
         source: a video file, a folder of numbered frames, a camera or the address of a stream; see `Stream`.
-        model: `home`, or the folder of a finished run, whose network is shown each person's poses or part of the picture.
+        model: `home`, or the folder of a finished run; its network sees each person's poses or part of the picture.
         detector: one of `detectors.NAMES`.
         fps: of a folder of frames, how many it has a second; of all else, how many are looked at, 10 without it.
         zones: a file of zones, see `zones.Zones.read`.
@@ -197,26 +198,32 @@ def track(
         blur: heads, in every picture that is written.
         tell: is called with each event while the video runs; see `Tracking`.
 
-    What was seen until then is written where the video breaks off, and where the program is interrupted. Raises
-    `Unwatchable` where nothing can be read, `ValueError` for zones and boxes that do not serve, `RunError` for a network that does not serve and for a file that
-    cannot be written, and `NotInstalled` for a detector that is not there.
+    What was seen until then is written where the video breaks off, and where the program is interrupted.
+
+    Raises:
+        Unwatchable: nothing of the video can be read.
+        ValueError: for zones, boxes or a network that do not serve.
+        RunError: for a folder that holds no finished run, and for a file that cannot be written.
+        NotInstalled: for a detector that is not on this machine.
     """
     classifier = Classifier.load(HOME if str(model) == "home" else model)
-    published = detector == "published"
-    with warnings.catch_warnings(record=True) as caught, _opened(source, fps) as stream:
+    with ExitStack() as stack:
+        caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", Remark)
+        stream = stack.enter_context(_opened(source, fps))
         if annotate and stream.live:
             raise ValueError(
                 f"{stream.name} cannot be shown twice, which annotating it takes: record it to a file first"
             )
         size = stream.width, stream.height
-        area = Zones.read(zones).scaled(size) if zones else None
+        area = Zones.read(zones, size).scaled(size) if zones else None
         people = _people(detector, boxes, joints=not classifier.form.size)
         about = {"video": stream.name, "size": size, "detector": people.name, "model": str(model), "fps": stream.rate}
+        for name in (VIDEO, *PAGE):  # of an earlier log
+            (Path(folder) / name).unlink(missing_ok=True)
         with LogWriter(folder, **about) as log:
-            tracking = Tracking(
-                people, classifier, log, KeyFrames(folder, anonymous=blur), area, tell, stills=published
-            )
+            keyframes = KeyFrames(folder, anonymous=blur)
+            tracking = Tracking(people, classifier, log, keyframes, area, tell, stills=detector == "published")
             complete = False
             try:
                 for frame in stream:
@@ -226,11 +233,12 @@ def track(
                 rows = tracking.finish()
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
                 log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
+                keyframes.finish(name for row in rows for name in row.keyframes)
     if annotate:
         write_annotated(source, Path(folder) / VIDEO, tracking.persons, rows, fps=fps, blur=blur)
     if page:
-        save(timeline(rows, stream.seconds), Path(folder) / "timeline.png")
-        save(contact_sheet(rows, folder), Path(folder) / "contact_sheet.png")
+        save(timeline(rows, stream.seconds), Path(folder) / PAGE[1])
+        save(contact_sheet(rows, folder), Path(folder) / PAGE[2])
         write_page(folder, VIDEO if annotate else "")
     summary = files.read_json(Path(folder) / "log.json")
     return {

@@ -65,7 +65,7 @@ def synthetic(seed: int, count: int) -> Iterator[Sequence]:
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         scenes = scripts.FALLS if number % 5 < 2 else scripts.DAILY
-        scene, person = scenes[rng.integers(len(scenes))], body.draw_person(rng)
+        scene, person = scenes[rng.integers(len(scenes))], body.random_person(rng)
         phases = scene(rng)
         times = np.arange(0, sum(phase.seconds for phase in phases), 1 / RATE)
         joints, activities = motions.perform(person, phases, times, rng)

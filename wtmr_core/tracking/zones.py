@@ -59,24 +59,28 @@ class Zones:
     rest: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, path: str | Path) -> Zones:
+    def read(cls, path: str | Path, size: tuple[int, int] | None = None) -> Zones:
         """Read zones from a YAML: `size`, the [width, height] of the picture in pixels, `zones`, names with their
-        corners [x, y] in order round each, and, where wanted, `rest`, the names of the zones in which people lie.
+        corners [x, y] in order round each, and, where wanted, `rest`, the names of the zones in which people lie. Where
+        the `size` (width, height) of the picture is given, a file of names with their corners alone serves too.
 
         Raises `ZoneError` where the file does not read or a zone cannot be: outside the picture, of fewer than three
         corners, crossing or touching itself, with a name given twice.
         """
         path = Path(path)
         try:
-            return cls.of(literals.read(path.read_text(encoding="utf-8-sig")))
+            return cls.of(literals.read(path.read_text(encoding="utf-8-sig")), size)
         except OSError as error:
             raise ZoneError(f"{path} does not read ({error.strerror}): name a file of zones") from error
         except ValueError as error:
             raise ZoneError(f"{path}: {error}") from error
 
     @classmethod
-    def of(cls, value: Any) -> Zones:
-        """The zones of a mapping as `read` has it from a file; raises `ZoneError` where one cannot be."""
+    def of(cls, value: Any, size: tuple[int, int] | None = None) -> Zones:
+        """The zones of a mapping as `read` has it from a file, of a picture of `size`; raises `ZoneError` where one
+        cannot be."""
+        if isinstance(value, dict) and size and not {"size", "zones", "rest"} & set(value):
+            value = {"size": list(size), "zones": value}
         if not isinstance(value, dict) or not {"size", "zones"} <= set(value) <= {"size", "zones", "rest"}:
             keys = ", ".join(map(str, value)) if isinstance(value, dict) else literals.shown(value)
             raise ZoneError(f"a file of zones has the keys size, zones and perhaps rest, not {keys}")

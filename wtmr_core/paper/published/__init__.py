@@ -1,6 +1,6 @@
 """The paper's figures as data, read off its public README and notebooks.
 
-Models have the names they have everywhere in this project: `released-wtmr`, `released-wmrc` and
+Models have the names that they have throughout this project: `released-wtmr`, `released-wmrc` and
 `released-timesformer`.
 """
 
@@ -17,31 +17,30 @@ MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
 
 
 def table() -> pd.DataFrame:
-    """The performance table as published, a row for each of its six networks.
+    """The performance table as published, one row for each of its six networks.
 
-    Columns: dataset, model, train_accuracy_pct (%), params_m (millions), gflops (multiply-accumulates, in
-    truth, in 10⁹), clips_per_second.
+    Columns: dataset, model, train_accuracy_pct (%), params_m (millions), gflops (10⁹; these are multiply-accumulates),
+    clips_per_second.
     """
     return _read("table")
 
 
 def profile() -> pd.DataFrame:
-    """What each of the nine networks costs, as published.
+    """The cost of each of the nine networks, as published.
 
-    Columns: dataset, model, published_in_readme (yes, no), params_m (millions), gmacs (10⁹),
-    seconds_per_clip, clips_per_second, epoch_seconds, epochs, training_hours, params_counted_by
-    (`module_hooks`, that is without embeddings and class token, or `all_parameters`), profiled_input (the
-    lengths of its axes, with an x between).
+    Columns: dataset, model, published_in_readme (yes, no), params_m (millions), gmacs (10⁹), seconds_per_clip,
+    clips_per_second, epoch_seconds, epochs, training_hours, params_counted_by (`module_hooks`, which leaves out
+    embeddings and class token, or `all_parameters`), profiled_input (the lengths of its axes, separated by x).
     """
     return _read("profile")
 
 
 def epochs(dataset: str | None = None, model: str | None = None) -> pd.DataFrame:
-    """The published training logs, a row for each epoch; all six, or those of `dataset` and `model`.
+    """The published training logs, one row per epoch: all six, or those of `dataset` and `model`.
 
-    Columns: dataset, model, epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy, seconds;
-    accuracies from 0 to 1. ntu60's `released-wtmr` has 33 of its 40 epochs. Raises `ValueError` for an
-    unknown name, and for a network whose log was not published.
+    Columns: dataset, model, epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy (accuracies 0-1),
+    seconds. ntu60's `released-wtmr` has 33 of its 40 epochs. Raises `ValueError` for an unknown name, and for a network
+    whose log was not published.
     """
     logs = _read("epochs")
     if dataset is not None:
@@ -64,7 +63,7 @@ def confusion(dataset: str) -> pd.DataFrame:
 
 
 def classes(dataset: str) -> dict[str, str]:
-    """The classes of the published confusion matrix of `dataset`, without "others": the paper's name -> the set's own.
+    """The classes of the published confusion matrix of `dataset`, except "others": the paper's name -> the set's own.
 
     Raises `ValueError` for an unknown data set.
     """
@@ -74,12 +73,13 @@ def classes(dataset: str) -> dict[str, str]:
 
 
 def ablation() -> pd.DataFrame:
-    """The bars of the paper's ablation, as it names them, and the validation accuracy that the logs add.
+    """The bars of the paper's ablation, under the names it gives them, and the validation accuracy that the logs add.
 
-    Columns: dataset, model, train_loss, train_accuracy, val_accuracy (accuracies 0-1), and for each of the
-    three its source: `log` (last epoch), `table` (the README's) or `chart` (read off, so two digits). NaN is
-    not published. A row for each of the nine networks, in the order of the profile. On svideoqa the bars of
-    WTMR-Net and WMRC-Net bear each other's name (the log of WTMR-Net ends where WMRC-Net's bar does).
+    A row for each of the nine networks, in the order of the profile. On svideoqa the bars of WTMR-Net and WMRC-Net have
+    exchanged names (the log of WTMR-Net ends where WMRC-Net's bar does).
+
+    Columns: dataset, model, train_loss, train_accuracy, val_accuracy (accuracies 0-1), and for each of the three its
+    source: `log` (last epoch), `table` (the README's) or `chart` (read off, so two digits). NaN where not published.
     """
     wide = _read("ablation").pivot_table(
         index=["dataset", "model"], columns="what", values=["value", "source"], aggfunc="first"
@@ -99,7 +99,7 @@ def _read(name: str) -> pd.DataFrame:
     return figures
 
 
-def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
     if name not in names:
-        raise ValueError(f"there is no {what} {name!r} in the paper's figures; there are {', '.join(names)}")
+        raise ValueError(f"there is no {kind} {name!r} in the paper's figures; there are {', '.join(names)}")
     return name
