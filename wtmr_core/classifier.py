@@ -163,7 +163,7 @@ class Classifier:
         if clips.shape != shape:
             raise ValueError(f"expected clips of shape {('b', *self.form.shape)}, found {clips.shape}")
         batches = torch.from_numpy(np.ascontiguousarray(clips)).split(CLIPS)
-        parts = [self._through(batch.to(self.device))[0].cpu().numpy() for batch in batches]
+        parts = [self._forward(batch.to(self.device))[0].cpu().numpy() for batch in batches]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
 
     def features(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
