@@ -244,9 +244,7 @@ def test_a_box_that_is_none_is_refused(kind):
 
 
 def test_an_unknown_tracker_is_refused_with_those_there_are():
-    with pytest.raises(
-        ValueError, match="no tracker called 'deepsort': take one of ocsort, bytetrack, sort"
-    ):
+    with pytest.raises(ValueError, match="no tracker called 'deepsort': take one of ocsort, bytetrack, sort"):
         Tracker("deepsort")
 
 
