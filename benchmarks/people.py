@@ -1,6 +1,6 @@
 """Detectors and trackers against the true boxes of real people.
 
-    python benchmarks/people.py [--data DIR] [--detectors movenet hog ...] [--homes]
+    python benchmarks/people.py [--data DIR] [--detectors movenet hog ...] [--recordings PETS ...] [--homes]
 
 Prints, for each detector and recording, recall and precision at IoU 0.4 of all it gives, CPU milliseconds a picture (by
 thread time, one thread) and, for each tracker on its boxes, MOTA, IDF1 and HOTA (Bernardin, Stiefelhagen 2008; Ristani
@@ -35,6 +35,7 @@ from wtmr_core.tracking.boxes import mot_line, read_boxes, sightings
 from wtmr_core.tracking.people import Sighting
 from wtmr_core.tracking.tracks import KINDS, Tracker
 
+RECORDINGS = ("PETS", "vtest", "street")
 Picture = tuple[int, float, np.ndarray]  # its number in the truth, from 0; seconds; (h, w, 3)
 DETECTORS: dict[str, Callable[[], detectors.Detector]] = {
     "movenet": lambda: detectors.load("movenet"),
@@ -149,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
+    parser.add_argument("--recordings", nargs="+", choices=RECORDINGS, default=list(RECORDINGS))
     parser.add_argument("--homes", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -159,6 +161,8 @@ def main() -> None:
         return
     print(f"detector | recording | recall | precision | ms | {' | '.join(KINDS)}: MOTA/IDF1/HOTA switches persons")
     for recording in recordings(options.data):
+        if recording.name not in options.recordings:
+            continue
         for name in options.detectors:
             rows, busy = detected(DETECTORS[name](), recording.pictures())
             kinds = KINDS[-1:] if name == "published" else KINDS[:-1]

@@ -103,9 +103,10 @@ def test_low_scores_go_on_with_a_person_and_begin_none(kind):
 
 @pytest.mark.parametrize("kind", FOLLOWING)
 def test_what_flickers_is_nobody(kind):
-    """One picture, and another much later, somewhere else."""
+    """One picture, another much later, somewhere else, and the last."""
     pictures = [people([])] * 60
-    pictures[10], pictures[40] = people([100, 100, 30, 100]), people([300, 100, 30, 100])
+    pictures[10] = pictures[-1] = people([100, 100, 30, 100])
+    pictures[40] = people([300, 100, 30, 100])
     assert not tracked(Tracker(kind), pictures)
 
 
@@ -116,6 +117,7 @@ def test_sightings_are_late_by_half_a_second_at_most(kind):
         rows = tracker.update(people([[50 + 8 * frame, 100, 30, 100]] if frame > 5 else []), frame, frame / 10)
         late += [frame / 10 - sighting.seconds for _, sighting in rows]
     assert len(late) == 24
+    assert not tracker.close()
     assert max(late) == pytest.approx(0.3)
     assert late[-20:] == [0] * 20
 
@@ -170,12 +172,20 @@ def test_a_track_is_taken_up_by_one_that_soon_begins_near_its_end(kind):
 
     The tracker has lost them by then, and foresaw them elsewhere.
     """
-    there = [people([50 + 8 * t, 100, 30, 100]) for t in range(20)]
-    pictures = [*there, *[people([])] * 25, *there[::-1]]
+    way = [people([50 + 8 * t, 100, 30, 100]) for t in range(20)]
+    pictures = [*way, *[people([])] * 25, *way[::-1]]
     assert persons(tracked(Tracker(kind), pictures)) == {1}
     assert persons(tracked(Tracker(kind, stitch=0), pictures)) == {1, 2}
     elsewhere = [people([400 + 8 * t, 100, 30, 100]) for t in range(20)]
-    assert persons(tracked(Tracker(kind), [*there, *[people([])] * 25, *elsewhere])) == {1, 2}
+    assert persons(tracked(Tracker(kind), [*way, *[people([])] * 25, *elsewhere])) == {1, 2}
+
+
+def test_two_who_appear_at_one_picture_a_second_keep_their_first_sightings():
+    """One goes on where somebody ended, which must not keep the other from the picture before, a length away."""
+    pictures = [people([100, 100, 30, 100])] * 2 + [people([])] * 3
+    pictures += [people([[100, 100, 30, 100], [300 + 80 * t, 100, 30, 100]]) for t in range(5)]
+    frames = tracked(Tracker(), pictures, rate=1)
+    assert [len(frames.get(t, {})) for t in range(10)] == [1, 1, 0, 0, 0, 2, 2, 2, 2, 2]
 
 
 def test_two_who_appear_near_one_who_left_are_not_both_that_one():

@@ -39,7 +39,7 @@ class Hog:
     MARGIN = np.array([0.32, 0.22])  # of the window's width and height, both sides together
     UNSURE = 2.4  # so that windows with a score of 0.25, from which a track may start, are right nine times in ten
 
-    def __init__(self, side: int = 1152):
+    def __init__(self, side: int = 960):
         self.side = side
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())

@@ -104,14 +104,14 @@ def people(rows: np.ndarray, span: np.ndarray, size: tuple[int, int]) -> sv.Dete
     """
     joints = rows[:, :51].reshape(-1, len(COCO), 3)[..., [1, 0, 2]] * [*span, 1]
     corners = rows[:, [52, 51, 54, 53]] * np.tile(span, 2)
-    found = boxes.detections(corners, rows[:, 55], size, joints)
-    places, lengths = found.data[boxes.JOINTS][..., :2], (found.xyxy[:, 2:] - found.xyxy[:, :2]).max(axis=1)
+    bodies = boxes.detections(corners, rows[:, 55], size, joints)
+    places, lengths = bodies.data[boxes.JOINTS][..., :2], (bodies.xyxy[:, 2:] - bodies.xyxy[:, :2]).max(axis=1)
     kept: list[int] = []
     for n, (body, length) in enumerate(zip(places, lengths, strict=True)):  # the surest first
         close = np.linalg.norm(places[kept] - body, axis=-1) < CLOSE * length
         if (close.sum(axis=1) < SHARED).all():
             kept.append(n)
-    return found[kept]
+    return bodies[kept]
 
 
 def weights() -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import supervision as sv
 from trackers import ByteTrackTracker, OCSORTTracker, SORTTracker
+from trackers.core.base import BaseTracker
 from trackers.utils.iou import BaseIoU
 
 from wtmr_core.tracking import boxes
@@ -89,13 +90,13 @@ class Tracker:
         if kind not in KINDS:
             raise ValueError(f"there is no tracker called {kind!r}: take one of {', '.join(KINDS)}")
         self.kind, self.keep, self.start, self.confirm, self.stitch = kind, keep, start, confirm, stitch
-        self._nearness = Nearness()
+        self._nearness, self._at_rest = Nearness(), Nearness()
         self._tracker = _tracker(kind, keep, start, lost, self._nearness)
         self._tracks: dict[int, _Track] = {}  # by the id that the package gives
         self._strays: list[Sighting] = []  # of the picture before, without an id
         self._persons = 0
         self._forget = max(lost, stitch)
-        self._seconds = -math.inf
+        self._begun = self._seconds = -math.inf
 
     def update(self, people: sv.Detections, frame: int, seconds: float) -> list[tuple[int, Sighting]]:
         """What `people`, seen in `frame` (from 0) at `seconds`, add: sightings, each with its person, in time order.
@@ -105,9 +106,9 @@ class Tracker:
         """
         boxes.check(people, frame)
         if not seconds > self._seconds:
-            raise ValueError(
-                f"frame {frame} is at {seconds} s, the one before it at {self._seconds} s: times must rise"
-            )
+            raise ValueError(f"frame {frame} is at {seconds} s, the one before at {self._seconds} s: times must rise")
+        if self._begun == -math.inf:
+            self._begun = seconds
         elapsed, self._seconds = min(seconds - self._seconds, self._forget), seconds
         if self.kind == "published":
             people = replace(people, tracker_id=np.arange(len(people)) + 1)
@@ -125,13 +126,14 @@ class Tracker:
         return news
 
     def close(self) -> list[tuple[int, Sighting]]:
-        """The sightings of those who appeared so shortly before the end that nothing more could confirm them."""
-        fresh = [_Track([stray], stray, stray.score) for stray in self._strays]
-        fresh += [track for track in self._tracks.values() if not track.person and track.last.seconds == self._seconds]
-        self._tracks, self._strays = dict(enumerate(fresh)), []
-        for track in fresh:
-            if track.best >= self.start:
-                self._name(track)
+        """The sightings still to come: of a video, or a picture, too short for anybody to be confirmed."""
+        if self._seconds - self._begun < self.confirm:
+            for number, stray in enumerate(self._strays, 1):
+                self._tracks[-number] = _Track([stray], stray, stray.score)
+            for track in self._tracks.values():
+                if not track.person and track.best >= self.start:
+                    self._name(track)
+        self._strays = []
         return self._news()
 
     def _add(self, number: int, sighting: Sighting, strays: list[Sighting]) -> None:
@@ -150,9 +152,12 @@ class Tracker:
     def _name(self, track: _Track) -> None:
         """Give a track its person: somebody whose track ended near its beginning, shortly before, or a new one."""
         first = track.waiting[0]
-        ended = [n for n, t in self._tracks.items() if t.person and 0 < first.seconds - t.last.seconds <= self.stitch]
-        self._nearness.after(0)
-        near = [self._nearness.compute(self._tracks[n].last.box[None], first.box[None])[0, 0] for n in ended]
+        ended = [
+            n
+            for n, t in self._tracks.items()
+            if t.person and not t.waiting and 0 < first.seconds - t.last.seconds <= self.stitch
+        ]
+        near = [self._at_rest.compute(self._tracks[n].last.box[None], first.box[None])[0, 0] for n in ended]
         if max(near, default=0) > 0:
             track.person = self._tracks.pop(ended[int(np.argmax(near))]).person
         else:
@@ -169,7 +174,7 @@ class Tracker:
         return sorted(news, key=lambda row: (row[1].frame, row[0]))
 
 
-def _tracker(kind: str, keep: float, start: float, lost: float, nearness: Nearness):
+def _tracker(kind: str, keep: float, start: float, lost: float, nearness: Nearness) -> BaseTracker | None:
     """The tracker of the package. It counts what it remembers in frames of a thirtieth of a second."""
     same = {
         "lost_track_buffer": max(1, round(30 * lost)),
