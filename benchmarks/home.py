@@ -62,7 +62,7 @@ def scenes(classifier: Classifier, count: int) -> Counter:
 
 
 def false_falls(classifier: Classifier, recordings: Path) -> Counter:
-    """Falls in UTKinect's recordings, each seen by six cameras, by whether the performer is left out, and the seconds."""
+    """Falls in UTKinect's recordings, each seen by six cameras, by whether the performer is left out; the seconds."""
     total = Counter()
     for number, sequence in enumerate(training_set.kinect(recordings / "utkinect")):
         for view in range(6):

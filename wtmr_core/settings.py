@@ -37,8 +37,8 @@ class Settings:
 
     # hmdb51, ntu60 or svideoqa; of one's own: folder, class folders of videos or frames, and skeletons
     dataset: str
-    # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released; temporal: a plain
-    # CNN over time, for joints alone
+    # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released; temporal: a
+    # plain CNN over time, for joints alone
     model: str
     # the preset of what follows. published: as the paper's notebooks did; corrected: official splits, honest measures
     protocol: str
@@ -58,7 +58,7 @@ class Settings:
     stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
     size: int  # height and width of a frame in pixels; joints have none: 0
     centre_joints: bool  # on the first body's spine, in the first frame it is seen; else as the camera has them
-    # less the mean of the first body's hips, in lengths of its trunk, thigh and shin together; then `joint_noise` is so too
+    # less the mean of the first body's hips, in lengths of its trunk, thigh and shin together; so is then `joint_noise`
     normalise_joints: bool
 
     # the network; None is as released, of wtmr the default of models.wtmr.build

@@ -10,7 +10,7 @@ from wtmr_core.models import build
 from wtmr_core.settings import Settings
 from wtmr_core.skeleton import CHEST, HEAD, HIPS, L_ELBOW, L_FOOT, L_KNEE, NECK, R_THUMB, WAIST
 from wtmr_core.tracking.people import COCO, Sighting
-from wtmr_core.tracking.poses import FRAMES, RATE, activities, skeleton, stretches, windows
+from wtmr_core.tracking.poses import FRAMES, RATE, Stream, activities, skeleton, stretches, windows
 
 SETTINGS = Settings.of(
     {"dataset": "skeletons", "model": "temporal", "frames": 16, "stored_frames": 16, "normalise_joints": True}
@@ -57,7 +57,7 @@ def test_even_times_are_linear_between_those_seen_and_long_gaps_part():
     np.testing.assert_allclose(joints[:, 0, 0], first)  # of what moves evenly every place is its time
     np.testing.assert_allclose((second, lone[:, 0, 0]), ([2.0], [2.0]))
     assert stretches(np.zeros(0), np.zeros((0, 1, 1))) == []
-    (step, _), = stretches(np.array([0.32]), np.zeros((1, 1, 1)))
+    ((step, _),) = stretches(np.array([0.32]), np.zeros((1, 1, 1)))
     np.testing.assert_allclose(step, [0.3])
     with pytest.raises(ValueError, match="must rise"):
         stretches(np.array([1.0, 1.0]), np.zeros((2, 1, 1)))
@@ -112,3 +112,22 @@ def test_normalised_joints_are_lengths_of_a_body():
     torch.testing.assert_close(x[0, :, 0, HIPS].mean(0), torch.zeros(3), atol=1e-6, rtol=0)
     torch.testing.assert_close(x[1, :2, 0, HIPS].mean(0), torch.zeros(3), atol=1e-6, rtol=0)
     torch.testing.assert_close(augment.joints(7 * clips + 3 * (clips != 0), normalised=True), x, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [np.arange(0, 4, 1 / 30), np.arange(0.03, 4, 0.17), [*np.arange(0, 1, 0.1), 3.02, *np.arange(5, 8, 0.07)]],
+)
+def test_a_stream_tells_the_same_steps_soon(classifier, seconds):
+    sightings = person(np.asarray(seconds))
+    stream, told, late = Stream(classifier), [], []
+    for one in sightings:
+        new = stream.add(one)
+        late += [one.seconds - time for time, _ in new]
+        told += new
+    told += stream.close()
+    times, probabilities = activities(classifier, sightings)
+    np.testing.assert_allclose([time for time, _ in told], times)
+    np.testing.assert_allclose([row for _, row in told], probabilities, atol=1e-5)
+    assert np.median(late) < 0.7 + 0.2  # a window's half, and the time to the next sighting
+    assert len(stream._seen) == 0

@@ -1,4 +1,4 @@
-"""The networks: `wtmr` as the paper describes it, in `released` the paper's nine as they were released, and a plain CNN."""
+"""The networks: `wtmr` as the paper describes it, in `released` the paper's nine as released, and a plain CNN."""
 
 from torch import nn
 
@@ -11,8 +11,8 @@ __all__ = ["MODELS", "build"]
 
 
 def build(dataset: str, model: str, **sizes) -> nn.Module:
-    """The network `model` (one of `MODELS`) for `dataset`: `wtmr.build`, for any, `temporal.build`, for those of joints,
-    or `released.build`, for the paper's.
+    """The network `model` (one of `MODELS`) for `dataset`: `wtmr.build`, for any, `temporal.build`, for those of
+    joints, or `released.build`, for the paper's.
 
     All take the keywords classes, frames, size, width, depth, heads, conv_channels, dropout and drop_path; of these
     a network uses what it has a part for. Raises `ValueError` as they do.
