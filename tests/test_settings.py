@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wtmr_core import datasets, models, settings
 from wtmr_core.literals import shown
-from wtmr_core.modality import OWN
+from wtmr_core.modality import OWN, has_joints
 from wtmr_core.models import released, timesformer, wtmr
 from wtmr_core.settings import DESCRIBED, SIZES, Settings, SettingsError
 
@@ -21,7 +21,7 @@ EVERY = [
     for m in settings.MODELS
     for p in settings.PROTOCOLS
     for s in settings.SCALES
-    if m == "wtmr" or d not in OWN
+    if m == "wtmr" or (has_joints(d) if m == "temporal" else d not in OWN)
 ]
 
 
@@ -32,7 +32,8 @@ def of(**given) -> Settings:
 def test_names_agree_everywhere():
     assert settings.DATASETS == datasets.NAMES
     assert set(released.DATASETS) == set(released.CLASSES) <= set(settings.DATASETS)
-    assert settings.MODELS == models.MODELS == ("wtmr", *released.MODELS)
+    assert settings.MODELS == models.MODELS == ("wtmr", *released.MODELS, "temporal")
+    assert settings.RELEASED == released.MODELS
     assert settings.CHOICES["kernels"] == wtmr.KERNELS
     assert settings.CHOICES["region_weights"] == wtmr.WEIGHTS
     assert settings.CHOICES["attention"] == timesformer.ATTENTION

@@ -58,8 +58,8 @@ ALLOWED = {
     "predictions": {"classifier", "datasets", "errors", "files", "recording"},
     "export": {"classifier", "data", "description", "files", "models", "skeleton"},
     "tracking": {
-        "classifier", "data", "datasets", "errors", "files", "literals", "miniature", "models", "recording", "runs",
-        "settings", "skeleton",
+        "card", "checkpoint", "classifier", "data", "datasets", "description", "errors", "files", "literals",
+        "miniature", "models", "recording", "runs", "settings", "skeleton",
     },
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {

@@ -128,12 +128,14 @@ def _input(settings: Settings) -> dict[str, Any]:
             "std": list(std),
         }
     bodies = form.bodies if settings.model == "wtmr" else 1  # the released networks take one
-    centred = "centred on the first body's spine" if settings.centre_joints else "raw camera space"
+    unit, origin = "metre", "centred on the first body's spine" if settings.centre_joints else "raw camera space"
+    if settings.normalise_joints:
+        unit, origin = "length", "brought to the length of a body, from the middle of its hips' way"
     return {
         "modality": "joints",
         **clip,
         "bodies": bodies,
         "layout": "the 25 joints of NTU RGB+D",
-        "unit": "metre",
-        "origin": centred,
+        "unit": unit,
+        "origin": origin,
     }

@@ -9,8 +9,9 @@ from tests.conftest import PROJECT
 from wtmr_core.literals import shown
 from wtmr_core.paper import published, suite, tables
 from wtmr_core.paper.cost import cost_of_run
-from wtmr_core.settings import DESCRIBED, MODELS, SIZES, SettingsError
+from wtmr_core.settings import DESCRIBED, RELEASED, SIZES, SettingsError
 
+MODELS = ("wtmr", *RELEASED)
 EXPERIMENTS = PROJECT / "experiments"
 
 

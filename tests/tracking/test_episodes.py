@@ -1,4 +1,6 @@
-"""Episodes: hand-worked paths, what holds of every recording, and that live and whole agree where nothing is in doubt."""
+"""Episodes: hand-worked paths, what holds of every recording, and that live agrees with whole in clear cases."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def test_the_path_is_the_best_of_all_paths():
     rng = np.random.default_rng(0)
     rules = Rules(PLAIN, stay=0.8, dwell=1)
     p = rng.dirichlet([1, 1, 1], 6)
-    weigh = lambda path: p[range(6), path].prod() * np.prod([0.8 if a == b else 0.1 for a, b in zip(path, path[1:])])  # noqa: B905, E731
+    weigh = lambda path: p[range(6), path].prod() * np.prod([0.8 if a == b else 0.1 for a, b in pairwise(path)])  # noqa: E731
     best = max(np.ndindex(*[3] * 6), key=weigh)
     found = [
         PLAIN.index(e.activity)
@@ -131,7 +133,7 @@ numbers = st.integers(1, 40).flatmap(
 def test_episodes_never_overlap_and_cover_just_what_was_seen(drawn):
     times, p = np.cumsum(drawn[0]), drawn[1] / drawn[1].sum(1, keepdims=True)
     episodes = smooth(times, p, HOME)
-    assert all(a.end <= b.start + 1e-9 for a, b in zip(episodes, episodes[1:], strict=False))
+    assert all(a.end <= b.start + 1e-9 for a, b in pairwise(episodes))
     assert all(0 < e.duration <= e.end - e.start + 1e-9 for e in episodes)
     gaps = np.diff(times)
     assert sum(e.duration for e in episodes) == pytest.approx(np.where(gaps > GAP, STEP, gaps).sum() + STEP)
@@ -153,7 +155,7 @@ def test_live_covers_the_same_time(drawn):
     live = Live(HOME)
     events = [e for n, row in enumerate(p) for e in live.add(times[n], row)] + live.close()
     episodes = [e.episode for e in events if e.episode]
-    assert all(a.end <= b.start + 1e-9 for a, b in zip(episodes, episodes[1:], strict=False))
+    assert all(a.end <= b.start + 1e-9 for a, b in pairwise(episodes))
     assert sum(e.duration for e in episodes) == pytest.approx(sum(e.duration for e in smooth(times, p, HOME)))
 
 

@@ -52,7 +52,7 @@ def smooth(
 def _check(times: np.ndarray, probabilities: np.ndarray, rules: Rules) -> None:
     if times.ndim != 1 or probabilities.shape != (len(times), len(rules.classes)):
         raise ValueError(
-            f"expected probabilities of shape ({len(times)}, {len(rules.classes)}), one row a time and a column a class; "
+            f"expected probabilities of shape ({len(times)}, {len(rules.classes)}), a row a time and a column a class; "
             f"found {probabilities.shape}"
         )
     if not (np.isfinite(times).all() and np.isfinite(probabilities).all() and (np.diff(times) > 0).all()):
@@ -133,8 +133,8 @@ class Event:
 
 
 class Live:
-    """Episodes while a recording runs: what is done at a step is settled `lag` seconds after it, and a fall is told once
-    `alert` seconds of it have been seen (fixed-lag smoothing).
+    """Episodes while a recording runs: what is done at a step is settled `lag` seconds after it, and a fall is told
+    once `alert` seconds of it have been seen (fixed-lag smoothing).
 
     A network's windows reach half their length beyond a step, so that all is told so much later still: with windows of
     1.6 s an episode is told 1.8 s after its end, a fall 1.3 s after its start where it is clear at once. What was told
@@ -160,7 +160,7 @@ class Live:
         self._reset()
 
     def _reset(self) -> None:
-        # of the steps that are not settled: when, (s/dwell,) probabilities, (s,) where the best path to each state comes from
+        # of the steps that are not settled: when, probabilities, (s,) where the best path to each state comes from
         self._times: list[float] = []
         self._seen: list[np.ndarray] = []
         self._before: list[np.ndarray] = []

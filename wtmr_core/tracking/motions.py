@@ -172,7 +172,8 @@ def on_the_floor(rng: np.random.Generator) -> Posture:
 def stooped(rng: np.random.Generator) -> Posture:
     """Bent forward at hips and waist, with straight or bent knees, a hand reaching down."""
     lean, knees = rng.uniform(0.7, 1.9), rng.uniform(0, 0.9)
-    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(0.6 * lean + 0.7 * knees, 0), right_hip=(0.6 * lean + 0.7 * knees, 0),
+    hips = 0.6 * lean + 0.7 * knees
+    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(hips, 0), right_hip=(hips, 0),
                      left_knee=(-1.3 * knees, 0), right_knee=(-1.3 * knees, 0))  # fmt: skip
     _with_arms(angles, rng, 0.5)
     angles[SHOULDER[rng.choice(SIDES)], PITCH] = rng.uniform(0.8, 1.6)
@@ -181,7 +182,8 @@ def stooped(rng: np.random.Generator) -> Posture:
 
 def squatting(rng: np.random.Generator) -> Posture:
     lean, deep = rng.uniform(0.2, 0.9), rng.uniform(0.7, 1.0)
-    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(2.1 * deep + 0.4 * lean, -0.2), right_hip=(2.1 * deep + 0.4 * lean, 0.2),
+    hips = 2.1 * deep + 0.4 * lean
+    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(hips, -0.2), right_hip=(hips, 0.2),
                      left_knee=(-2.3 * deep, 0), right_knee=(-2.3 * deep, 0))  # fmt: skip
     return Posture(_with_arms(angles, rng, 1.3), topple(0, 0.6 * lean))
 
@@ -208,7 +210,7 @@ def lying(
     curl = rng.choice([0.1, 0.5, 1.0], p=[0.5, 0.3, 0.2])
     legs = curl * rng.uniform(0, 1.5, 2)
     knees = -1.2 * legs
-    if rng.random() < 0.3:  # drawn up, the feet on the ground
+    if rng.random() < 0.4:  # drawn up, the feet on the ground
         legs, knees = rng.uniform(0.6, 1.1, 2), -rng.uniform(1.4, 2.2, 2)
     angles = _angles(waist=(-0.3 * curl * rng.random(), 0), left_hip=(legs[0], -0.1), right_hip=(legs[1], 0.1),
                      left_knee=(knees[0], 0), right_knee=(knees[1], 0))  # fmt: skip

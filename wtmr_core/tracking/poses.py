@@ -116,6 +116,62 @@ def windows(joints: np.ndarray, frames: int = FRAMES) -> np.ndarray:
     return joints[np.clip(around, 0, len(joints) - 1)]
 
 
+class Stream:
+    """`activities` while a recording runs: a step is told when the window around it has been seen.
+
+        stream = Stream(classifier)
+        for sighting in sightings:  # of one person
+            for seconds, probabilities in stream.add(sighting): ...
+        rest = stream.close()
+
+    Raises `ValueError` as `activities`.
+    """
+
+    def __init__(self, classifier: Classifier):
+        _check(classifier)
+        self.classifier = classifier
+        self._seen: list[Sighting] = []  # that later steps need
+        self._told = -np.inf  # seconds of the last step that was told
+
+    def add(self, sighting: Sighting) -> list[tuple[float, np.ndarray]]:
+        """Seconds and probabilities (k,) of the steps that are told after a sighting, later than the last."""
+        told = []
+        if sighting.joints is None:
+            return told
+        if self._seen and sighting.seconds - self._seen[-1].seconds > GAP:
+            told = self.close()
+        self._seen.append(sighting)
+        ahead = (FRAMES - FRAMES // 2 - 1) / RATE
+        told += self._steps(sighting.seconds - ahead)
+        # a window reaches back from the next step, and the pose before its first step is needed too
+        back = self._told - (FRAMES // 2) / RATE - GAP
+        while len(self._seen) > 1 and self._seen[1].seconds < back:
+            self._seen.pop(0)
+        return told
+
+    def close(self) -> list[tuple[float, np.ndarray]]:
+        """The steps that are left: the recording is over, or the person gone."""
+        told = self._steps(np.inf)
+        self._seen, self._told = [], -np.inf
+        return told
+
+    def _steps(self, until: float) -> list[tuple[float, np.ndarray]]:
+        """The steps not told yet, up to one at `until` seconds."""
+        if not self._seen or self._next() > until + 1e-6:
+            return []
+        times, joints = _stretch(self._seen)[0]
+        new = (times > self._told + 1e-6) & (times <= until + 1e-6)
+        if not new.any():
+            return []
+        self._told = float(times[new][-1])
+        probabilities = self.classifier.of_clips(windows(joints)[new][:, :, None])
+        return list(zip(times[new].tolist(), probabilities, strict=True))
+
+    def _next(self) -> float:
+        """Seconds of the first step that is not told, or earlier."""
+        return max(self._told + 1 / RATE, self._seen[0].seconds)
+
+
 def activities(classifier: Classifier, sightings: Sequence[Sighting]) -> tuple[np.ndarray, np.ndarray]:
     """What a person does at each step: times (n,) in seconds and probabilities (n, k) of `classifier.classes`.
 
@@ -123,13 +179,23 @@ def activities(classifier: Classifier, sightings: Sequence[Sighting]) -> tuple[n
     `classifier` is of a network of joints whose windows span `FRAMES` steps, as `home`. Gaps of up to `GAP` are
     bridged, and there are no steps in longer ones. Raises `ValueError` for a network of frames or of another length.
     """
-    if classifier.form.size or classifier.form.frames != FRAMES:
-        what = "frames" if classifier.form.size else f"windows of {classifier.form.frames} steps"
-        raise ValueError(f"the network takes {what}; poses need one of joints with stored_frames {FRAMES}")
+    _check(classifier)
     seen = [one for one in sightings if one.joints is not None]
     if not seen:
         return np.zeros(0), np.zeros((0, len(classifier.classes)))
-    seconds, points = np.array([one.seconds for one in seen]), np.stack([one.joints[:, :2] for one in seen])
-    parts = stretches(seconds, skeleton(points))
+    parts = _stretch(seen)
     clips = np.concatenate([windows(joints) for _, joints in parts])[:, :, None]
     return np.concatenate([times for times, _ in parts]), classifier.of_clips(clips)
+
+
+def _check(classifier: Classifier) -> None:
+    """Raise `ValueError` for a network that does not take windows of poses."""
+    if classifier.form.size or classifier.form.frames != FRAMES:
+        what = "frames" if classifier.form.size else f"windows of {classifier.form.frames} steps"
+        raise ValueError(f"the network takes {what}; poses need one of joints with stored_frames {FRAMES}")
+
+
+def _stretch(sightings: Sequence[Sighting]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """`stretches` of the poses of a person."""
+    seconds, points = np.array([one.seconds for one in sightings]), np.stack([one.joints[:, :2] for one in sightings])
+    return stretches(seconds, skeleton(points))

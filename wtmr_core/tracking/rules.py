@@ -25,7 +25,8 @@ class Rules:
 
     `stay` is the probability that a step is of the activity of the one before, `dwell` the steps that every activity
     lasts at least. `follows` has for each activity those that may follow it, all where it is not given. `fallen` (see
-    `home.yaml`) adds a state that is left only by rising. States are the classes, each `dwell` times in a row, and that
+    `home.yaml`) adds a state that is left only by rising; `rare`
+    makes it less likely that some begin. States are the classes, each `dwell` times in a row, and that
     one.
     """
 
@@ -34,6 +35,7 @@ class Rules:
     dwell: int = 4
     follows: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fallen: Mapping[str, Any] = field(default_factory=dict)
+    rare: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, classes: Sequence[str], file: Path = HOME) -> Rules:
@@ -43,7 +45,7 @@ class Rules:
         if set(read["follows"]) != set(classes):
             return cls(tuple(classes))
         dwell = max(1, round(read["dwell"] / STEP))
-        return cls(tuple(classes), read["stay"], dwell, read["follows"], read.get("fallen") or {})
+        return cls(tuple(classes), read["stay"], dwell, read["follows"], read["fallen"], read["rare"])
 
     @property
     def names(self) -> list[str]:
@@ -79,7 +81,7 @@ class Rules:
             following = self.fallen["follows"] if after_fall else self.follows.get(name, self.classes)
             for other in following:
                 if other != name or after_fall:
-                    weights[last, self.classes.index(other) * count] = leave
+                    weights[last, self.classes.index(other) * count] = leave * self.rare.get(other, 1)
             if self.fallen and name == self.fallen["by"]:
                 weights[last, len(self.classes) * count] = leave
         with np.errstate(divide="ignore"):
@@ -90,12 +92,12 @@ class Rules:
         """(s, s) the same over a gap, in which anything may have happened: another activity costs what leaving does."""
         leave = (1 - self.stay) / max(1, len(self.classes) - 1)
         activity = np.repeat(np.arange(len(self.names)), self.dwell)
-        return np.log(np.where(activity[:, None] == activity, self.stay, leave)) + self.beginning
+        return np.where(activity[:, None] == activity, np.log(self.stay), np.log(leave) + self.beginning)
 
     @cached_property
     def beginning(self) -> np.ndarray:
         """(s,) the logarithm of the weight of each state at the first step: what is done may have begun before."""
-        start = np.zeros(len(self.names) * self.dwell)
+        start = np.repeat(np.log([self.rare.get(name, 1) for name in self.names]), self.dwell)
         if self.fallen:
             start[-self.dwell :] = -np.inf
             start[self.falls & (np.arange(len(start)) % self.dwell > 0)] = -np.inf

@@ -33,7 +33,7 @@ from wtmr_core.miniature import body
 from wtmr_core.miniature.camera import Camera
 from wtmr_core.skeleton import HEAD, L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_SHOULDER, L_WRIST, MIRROR
 from wtmr_core.tracking import motions, scripts
-from wtmr_core.tracking.poses import RATE, skeleton, windows
+from wtmr_core.tracking.poses import RATE, skeleton, stretches, windows
 
 TEST_SHARE = 5  # one synthetic person in so many is of the test part
 VIEWS = 2  # cameras that see a sequence
@@ -80,10 +80,7 @@ def kinect(folder: Path) -> Iterator[Sequence]:
         action, performer = classes[int(file.stem[17:20]) - 1], int(file.stem[9:12])
         joints = load(file).joints[0] * [-1, 1, 1]  # its pictures are mirrored
         joints = joints - [*joints[:, [14, 18]].mean((0, 1))[[0]], joints[..., 1].min(), joints[:, 0, 2].mean()]
-        times = np.arange(len(joints)) / KINECT_FPS
-        even = np.arange(0, times[-1] + 1e-9, 1 / RATE)
-        flat = joints.reshape(len(joints), -1)
-        joints = np.stack([np.interp(even, times, column) for column in flat.T], 1).reshape(len(even), -1, 3)
+        (_, joints), *_ = stretches(np.arange(len(joints)) / KINECT_FPS, joints)
         trunk = joints[:, 20] - joints[:, 0]
         lean = trunk[:, 1] / np.linalg.norm(trunk, axis=1)
         height = joints[:, 0, 1] - joints[:, [14, 18], 1].mean(1)
@@ -100,9 +97,12 @@ def _by_height(action: str, height: np.ndarray, lean: np.ndarray) -> np.ndarray:
         return np.where((lean < 0.85) | (height < 0.8), "bending", np.where(upright, "standing", ""))
     if action not in ("sitDown", "standUp"):
         return np.full(len(height), "standing")
-    seated = (height < height.min() + 0.08) & (lean > 0.85)
-    moving = "sitting down" if action == "sitDown" else "standing up"
-    return np.where(upright, "standing", np.where(seated, "sitting", moving))
+    changes = np.abs(np.gradient(height)) + np.abs(np.gradient(lean))
+    moving = np.convolve(changes, np.ones(3) / 3, mode="same") > 0.03
+    low = np.where(height < 0.85, "sitting", "")
+    return np.where(
+        upright, "standing", np.where(moving, "sitting down" if action == "sitDown" else "standing up", low)
+    )
 
 
 #: actions of J-HMDB that are an activity at home throughout, and those that are in their middle
@@ -118,12 +118,9 @@ def films(folder: Path) -> Iterator[Sequence]:
         if not (activity := _FILMED.get(action) or _FILMED_MIDDLE.get(action)):
             continue
         joints = load(file).joints[0, :, :, :2]
-        times = np.arange(len(joints)) / FILM_FPS
-        even = np.arange(0, times[-1] + 1e-9, 1 / RATE)
-        flat = joints.reshape(len(joints), -1)
-        joints = np.stack([np.interp(even, times, column) for column in flat.T], 1).reshape(len(even), -1, 2)
-        share = np.linspace(0, 1, len(even))
-        named = (action in _FILMED) | ((share > 0.35) & (share < 0.65))
+        (_, joints), *_ = stretches(np.arange(len(joints)) / FILM_FPS, joints)
+        share = np.linspace(0, 1, len(joints))
+        named = (action in _FILMED) | (np.abs(share - 0.5) < 0.15)
         yield Sequence(f"film_{file.stem}", int(file.stem[9:12]) == 3, joints, np.where(named, activity, ""))
 
 
