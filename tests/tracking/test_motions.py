@@ -13,7 +13,7 @@ SCENES = [*scripts.DAILY, *scripts.FALLS]
 
 def played(scene, seed: int = 0):
     rng = np.random.default_rng(seed)
-    person, phases = body.draw_person(rng), scene(rng)
+    person, phases = body.random_person(rng), scene(rng)
     times = np.arange(0, sum(phase.seconds for phase in phases), 0.05)
     return person, *motions.perform(person, phases, times, rng)
 
@@ -58,5 +58,5 @@ def test_a_phase_has_two_names_where_it_changes_on_the_way():
     rng = np.random.default_rng(0)
     seat = motions.seated(rng)
     phases = [Phase("sitting", seat, 1.0), Phase("sitting", motions.lying(rng), 2.0, after="lying", until=0.25)]
-    _, activities = motions.perform(body.draw_person(rng), phases, np.arange(0, 4, 0.25), rng)
+    _, activities = motions.perform(body.random_person(rng), phases, np.arange(0, 4, 0.25), rng)
     assert activities.tolist() == ["sitting"] * 6 + ["lying"] * 10
