@@ -18,10 +18,9 @@ import numpy as np
 from wtmr_core.classifier import Classifier
 from wtmr_core.datasets.video import fit
 from wtmr_core.recording import Recording
+from wtmr_core.tracking import poses
 from wtmr_core.tracking.people import Sighting
-from wtmr_core.tracking.poses import FRAMES, GAP, RATE, activities, skeleton
 
-PERIOD = 0.2  # seconds of video between two calls of a network
 MARGIN = 0.15  # of a person's box, added on each side of it
 STEPS = 8  # of a window of pictures, between two of which a new one begins
 
@@ -45,37 +44,28 @@ def of(classifier: Classifier) -> Activity:
 
 
 class Poses:
-    """Activities by a network of joints, at `RATE` steps a second; see `poses.activities`."""
+    """Activities by a network of joints, at `poses.RATE` steps a second; see `poses.Stream`."""
 
     def __init__(self, classifier: Classifier):
-        activities(classifier, [])  # whether it takes poses at all
         self._classifier = classifier
-        self._sightings: deque[Sighting] = deque()
-        self._given, self._due = -math.inf, -math.inf
+        self._stream = poses.Stream(classifier)
+        self._steps: list[tuple[float, np.ndarray]] = []
+        self._last = math.inf
 
     def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
         """See `Activity.add`; the picture is not looked at."""
+        self._steps += self._stream.add(sighting)
         if sighting.joints is not None:
-            if not self._sightings:
-                self._due = max(self._due, sighting.seconds + PERIOD)
-            self._sightings.append(sighting)
+            self._last = sighting.seconds
 
     def ready(self, now: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
         """See `Activity.ready`."""
-        if not self._sightings or now < self._due:
+        if now - self._last > poses.GAP or now == math.inf:
+            self._steps += self._stream.close()
+        steps, self._steps = self._steps, []
+        if not steps:
             return _nothing(self._classifier)
-        self._due = now + PERIOD
-        last, half = self._sightings[-1].seconds, FRAMES / 2 / RATE
-        certain = math.inf if now - last > GAP else last - half
-        times, probabilities = activities(self._classifier, self._sightings)
-        fresh = (times > self._given + 1e-6) & (times <= certain)
-        if fresh.any():
-            self._given = float(times[fresh][-1])
-        if certain == math.inf:
-            self._sightings.clear()
-        while self._sightings and self._sightings[0].seconds < self._given - half - GAP:
-            self._sightings.popleft()
-        return times[fresh], probabilities[fresh]
+        return np.array([seconds for seconds, _ in steps]), np.stack([row for _, row in steps])
 
 
 class Pictures:
@@ -106,7 +96,7 @@ class Pictures:
         if not self._frames:
             return _nothing(self._classifier)
         last, half = self._frames[-1][0], self._seconds / 2
-        gone = now - last > GAP
+        gone = now - last > poses.GAP
         times, rows = [], []
         while self._next <= (last if gone else last - half):
             window = [(at, frame) for at, frame in self._frames if abs(at - self._next) <= half]
@@ -138,7 +128,7 @@ class Stills:
         if form.size and picture is not None:
             still = fit(crop(picture, sighting.box), form)
         elif not form.size and sighting.joints is not None:
-            still = skeleton(sighting.joints[:, :2])[None].astype(np.float32)
+            still = poses.skeleton(sighting.joints[:, :2])[None].astype(np.float32)
         else:
             return
         self._times.append(sighting.seconds)

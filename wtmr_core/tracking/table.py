@@ -115,7 +115,7 @@ def _parsed(values: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
 def values(row: Row) -> list[Any]:
     """The cells of a row in the order of `COLUMNS`, times to a thousandth of a second."""
     e = row.episode
-    numbers = [round(float(value), 3) for value in (e.start, e.end, e.duration, e.score)]
+    numbers = [round(float(value), 3) + 0.0 for value in (e.start, e.end, e.duration, e.score)]
     return [row.person, e.activity, *numbers, row.zone, row.context, *row.keyframes]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from wtmr_core import errors, files
 from wtmr_core.classifier import Classifier
@@ -211,6 +212,9 @@ def track(
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", Remark)
         stream = stack.enter_context(_opened(source, fps))
+        # for one small window after another, more threads wait for each other longer than they work
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(1)
         if annotate and stream.live:
             raise ValueError(
                 f"{stream.name} cannot be shown twice, which annotating it takes: record it to a file first"
