@@ -32,7 +32,7 @@ def test_it_is_a_set_of_skeletons_whose_people_stand_on_one_side(written):
     index = datasets.open_index("skeletons", root, "folders")
     assert set(index.classes) == set(ACTIVITIES)
     assert len(index.samples) == sum(counts.values())
-    groups = {part: set(rows.group) for part, rows in index.samples.groupby("part")}
+    groups = {part: set(rows.group) for part, rows in index.samples.groupby("split")}
     assert not groups["train"] & groups["test"]
     assert "falling" in {activity for part, _, activity in counts if part == "test"}
     clip = datasets.module("skeletons").read(next(iter(index.paths())), training_set_form())

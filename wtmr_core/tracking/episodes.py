@@ -45,7 +45,7 @@ def smooth(
         return []
     seen = rules.seen(probabilities)
     states = _most_probable(times, seen, rules) // rules.dwell
-    runs = _extended([], times, np.append(times[1:], np.nan), states, seen)
+    runs = _extended([], times, np.append(times[1:], np.nan), states, seen, rules)
     return [run.episode(rules, least) for run in runs]
 
 
@@ -107,11 +107,13 @@ class _Run:
 
 
 def _extended(
-    runs: list[_Run], times: np.ndarray, after: np.ndarray, states: np.ndarray, seen: np.ndarray
+    runs: list[_Run], times: np.ndarray, after: np.ndarray, states: np.ndarray, seen: np.ndarray, rules: Rules
 ) -> list[_Run]:
     """Runs of one state without a gap that ends them, longer by the steps at `times` (n,) in `states` (n,), each of
-    which is followed by one `after` (n,), NaN where none is."""
+    which is followed by one `after` (n,), NaN where none is. A short run that led to a fall becomes part of it."""
     for seconds, following, state, row in zip(times.tolist(), after.tolist(), states.tolist(), seen, strict=True):
+        if runs and rules.began(runs[-1].state, runs[-1].duration, state) and seconds - runs[-1].end <= GAP:
+            runs[-1].state = state
         if not runs or runs[-1].state != state or seconds - runs[-1].end > BRIDGE:
             runs.append(_Run(state, seconds))
         lasts = following - seconds
@@ -232,5 +234,5 @@ class Live:
             return
         times = np.array(self._times[: count + 1])
         after = np.append(times[1:], [np.nan] * (count + 1 - len(times)))
-        _extended(self._runs, times[:count], after, path // self.rules.dwell, np.stack(self._seen[:count]))
+        _extended(self._runs, times[:count], after, path // self.rules.dwell, np.stack(self._seen[:count]), self.rules)
         self._times, self._seen, self._before = self._times[count:], self._seen[count:], self._before[count:]

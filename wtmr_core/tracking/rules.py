@@ -58,6 +58,12 @@ class Rules:
         by = self.fallen.get("by")
         return np.repeat([name == by if by else name.lower().startswith("fall") for name in self.names], self.dwell)
 
+    def began(self, state: int, seconds: float, after: int) -> bool:
+        """Whether `seconds` in one of `names`, by number, were how the fall `after` it began."""
+        if not self.fallen or self.names[after] != self.fallen["by"]:
+            return False
+        return seconds <= self.fallen["led"].get(self.names[state], 0)
+
     def seen(self, probabilities: np.ndarray) -> np.ndarray:
         """Probabilities (n, k) of the classes -> of the states without repetitions (n, s/dwell)."""
         if not self.fallen:
