@@ -37,7 +37,7 @@ class MoveNet:
 
     name, joints = "movenet", True
 
-    def __init__(self, side: int | None = None, threads: int = 1, least: float = 0.1):
+    def __init__(self, side: int | None = None, threads: int = 1, least: float = 0.05):
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:

@@ -81,7 +81,7 @@ class Tracker:
         self,
         kind: str = "ocsort",
         *,
-        keep: float = 0.1,
+        keep: float = 0.05,
         start: float = 0.25,
         confirm: float = 0.3,
         lost: float = 2.0,
