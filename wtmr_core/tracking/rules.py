@@ -24,10 +24,9 @@ class Rules:
     """How activities follow each other: the states of a hidden Markov model, and what each costs.
 
     `stay` is the probability that a step is of the activity of the one before, `dwell` the steps that every activity
-    lasts at least. `follows` has for each activity those that may follow it, all where it is not given. `fallen` (see
-    `home.yaml`) adds a state that is left only by rising; `rare`
-    makes it less likely that some begin. States are the classes, each `dwell` times in a row, and that
-    one.
+    lasts at least. `follows` has for each activity those that may follow it, all where it is not given; `rare` how much
+    less likely than others some are to begin. `fallen` (see `home.yaml`) adds a state that is left only by rising.
+    States are the classes and that one, each `dwell` times in a row.
     """
 
     classes: tuple[str, ...]

@@ -39,7 +39,7 @@ TEST_SHARE = 5  # one synthetic person in so many is of the test part
 VIEWS = 2  # cameras that see a sequence
 KINECT_TESTED, KINECT_FPS, FILM_FPS = (4, 8), 15.0, 25.0
 #: of each activity, windows kept of each source in the train part; test has a fifth as many
-MOST = {"scene": 4000, "kinect": 400, "film": 400}
+MOST = {"scene": 2000, "kinect": 400, "film": 400}
 
 _LIMBS = (L_SHOULDER, L_ELBOW, L_WRIST, L_HIP, L_KNEE, L_ANKLE)
 #: NTU's joint for each of COCO's 17; the five of the face lie in the head
@@ -197,7 +197,7 @@ def faulty(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 # -- the set on disk
 
 
-def write(out: Path, recordings: Path | None = None, seed: int = 0, sequences: int = 3000) -> Counter:
+def write(out: Path, recordings: Path | None = None, seed: int = 0, sequences: int = 1500) -> Counter:
     """Write the set into the folder `out`, which must not hold files yet; how many windows there are by part, source
     and activity. Raises `FileExistsError` for a folder with files, `FileNotFoundError` for sets not in `recordings`."""
     if out.exists() and any(out.iterdir()):
@@ -248,7 +248,7 @@ def main() -> None:
     ask.add_argument("out", type=Path)
     ask.add_argument("--recordings", type=Path, help="the folder that holds utkinect and jhmdb_skeletons")
     ask.add_argument("--seed", type=int, default=0)
-    ask.add_argument("--sequences", type=int, default=3000, help="synthetic scenes")
+    ask.add_argument("--sequences", type=int, default=1500, help="synthetic scenes")
     given = ask.parse_args()
     for (part, source, activity), count in write(given.out, given.recordings, given.seed, given.sequences).items():
         print(f"{part:5} {source:6} {activity:13} {count:5,}")
