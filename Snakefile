@@ -102,7 +102,7 @@ localrules:
 
 
 JOBS = [*(f"01_data-{dataset}" for dataset in DATASETS), *(f"03_confusion_matrix-{name}" for name in RUNS)]
-JOBS += ["04_ablation", "05_performance_table"]
+JOBS += ["04_ablation", "05_performance_table", *SUITE.notebooks]
 
 
 rule all:
@@ -214,5 +214,25 @@ rule performance_table:
     threads: CORES  # it measures times
     resources:
         gpu=1 if GPUS else 0,
+    shell:
+        NOTEBOOK
+
+
+rule activity_tracking:
+    input:
+        source=source("06_activity_tracking"),
+    output:
+        notebook="notebooks/06_activity_tracking.ipynb",
+        done=touch(".done/06_activity_tracking"),
+        scores=report("tables/06_scores.csv", category="Activities"),
+        timeline=report("figures/06_timeline.png", category="Activities"),
+        sheet=report("figures/06_contact_sheet.png", category="Activities"),
+    params:
+        given=lambda wildcards: given(results=RESULTS),
+    log:
+        "logs/06_activity_tracking.log",
+    resources:
+        gpu=0,
+    priority: 900
     shell:
         NOTEBOOK

@@ -13,6 +13,7 @@ from wtmr_core.literals import LiteralError, shown
 from wtmr_core.runs import Run
 from wtmr_core.settings import Settings, SettingsError
 
+NOTEBOOKS = ("06_activity_tracking",)
 _BYTES = 2**20  # of a suite's file
 
 
@@ -30,6 +31,7 @@ class Suite:
 
     name: str
     runs: dict[str, Entry]
+    notebooks: tuple[str, ...] = ()  # those that need none of the runs
 
 
 def find(name: str, folder: Path) -> Path:
@@ -41,7 +43,8 @@ def load(file: Path) -> Suite:
     """Read a suite from a YAML file.
 
     It has `all`, the settings that its runs share, and `runs`, each with a name and its settings. A run may also have
-    `root`, the folder of its recordings, and take over another's settings (`<<: *that`).
+    `root`, the folder of its recordings, and take over another's settings (`<<: *that`). `notebooks` lists those of
+    `NOTEBOOKS` that are made with the suite.
 
     Raises:
         SettingsError: naming file and run, for a file that does not exist, is not YAML (`literals.read`) in UTF-8 or is
@@ -51,8 +54,8 @@ def load(file: Path) -> Suite:
     document = _document(file)
     if not isinstance(document, dict) or not isinstance(document.get("runs"), dict) or not document["runs"]:
         raise SettingsError(f"{file} has no runs: it needs `runs:`, with a name and its settings each")
-    if foreign := [shown(key, quotes=False) for key in document if key not in ("all", "runs")]:
-        raise SettingsError(f"{file} has {', '.join(foreign[:5])}; a suite has all and runs")
+    if foreign := [shown(key, quotes=False) for key in document if key not in ("all", "runs", "notebooks")]:
+        raise SettingsError(f"{file} has {', '.join(foreign[:5])}; a suite has all, runs and notebooks")
     shared = {} if document.get("all") is None else document["all"]
     if not isinstance(shared, dict):
         raise SettingsError(f"{file}: all is {shown(shared)}; it needs settings, such as {{dataset: hmdb51}}")
@@ -74,7 +77,14 @@ def load(file: Path) -> Suite:
             raise SettingsError(
                 f"{file}, run {name}: runs on {entry.settings.dataset} differ in scale or root; make a suite of each"
             )
-    return Suite(file.stem, entries)
+    return Suite(file.stem, entries, _notebooks(file, document.get("notebooks")))
+
+
+def _notebooks(file: Path, names: Any) -> tuple[str, ...]:
+    names = [] if names is None else names
+    if not isinstance(names, list) or not all(name in NOTEBOOKS for name in names) or len(set(names)) < len(names):
+        raise SettingsError(f"{file}: notebooks is {shown(names)}; it is a list of {', '.join(NOTEBOOKS)}")
+    return tuple(names)
 
 
 def finished_run(suite: Suite, name: str, results: Path) -> Run:
