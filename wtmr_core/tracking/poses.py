@@ -97,7 +97,7 @@ def stretches(
     for times, seen in zip(np.split(seconds, cuts), np.split(joints, cuts), strict=True):
         if not len(times):
             continue
-        first, last = np.ceil(times[0] * rate - 1e-6), np.floor(times[-1] * rate + 1e-6)
+        first, last = np.ceil(times[0] * rate - 1e-6) + 0.0, np.floor(times[-1] * rate + 1e-6)  # no negative zero
         steps = np.arange(first, last + 1) if last >= first else np.array([np.round(times[0] * rate)])
         even = steps / rate
         flat = seen.reshape(len(seen), -1)
