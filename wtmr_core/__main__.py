@@ -1,5 +1,4 @@
-"""The `wtmr` command: check data, make the miniature sets, train one run, apply it to files, export it, make a suite,
-count networks, list runs."""
+"""The `wtmr` command: data, runs and what they make of files, logs of videos, suites and their results."""
 
 from __future__ import annotations
 
@@ -64,12 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     track.add_argument("video", metavar="VIDEO", help="a video, a folder of numbered frames, a camera (0) or a stream")
     track.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the log is written")
     track.add_argument("--model", default="home", help="home, which comes with the package, or a finished run's folder")
-    track.add_argument(
-        "--detector", default="auto", choices=("auto", "movenet", "hog", "haar", "motion", "torchvision", "published")
-    )
-    track.add_argument(
-        "--fps", type=float, help="frames a second: of a folder, what it has; else what is looked at (10)"
-    )
+    track.add_argument("--detector", default="auto", choices=["auto", "movenet", "hog", "haar", "motion", "published"])
+    track.add_argument("--fps", type=float, help="frames a second: what a folder has, else what is looked at (10)")
     track.add_argument("--zones", type=Path, metavar="FILE", help="named parts of the picture; see wtmr zones")
     track.add_argument("--boxes", type=Path, metavar="MOT.txt", help="take people and ids from there, detect none")
     track.add_argument("--video", dest="annotate", action="store_true", help="also write annotated.mp4")
@@ -204,7 +199,8 @@ def predict_all(options: argparse.Namespace) -> int:
 
 
 def track_video(options: argparse.Namespace) -> int:
-    """`wtmr track`: 0, or 1 where nothing of the video can be read."""
+    """`wtmr track`: 0, 1 where nothing of the video can be read, or 130 where it was stopped, by SIGTERM too."""
+    from wtmr_core import processes
     from wtmr_core.tracking.track import Unwatchable, track
 
     def tell(event: dict) -> None:
@@ -213,10 +209,14 @@ def track_video(options: argparse.Namespace) -> int:
 
     given = {key: getattr(options, key) for key in ("model", "detector", "fps", "zones", "boxes", "page", "blur")}
     try:
-        summary = track(options.video, options.out, **given, annotate=options.annotate, tell=tell)
+        with processes.stoppable():
+            summary = track(options.video, options.out, **given, annotate=options.annotate, tell=tell)
     except Unwatchable as error:
         print(f"wtmr: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"wtmr: stopped; what was seen until then is in {options.out}", file=sys.stderr)
+        return 130
     for warning in summary["warnings"]:
         print(f"wtmr: {warning}", file=sys.stderr)
     if options.json:

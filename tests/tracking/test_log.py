@@ -285,3 +285,15 @@ def test_a_file_that_is_no_text_is_told(tmp_path):
 def test_names_of_persons_stay_text(tmp_path):
     (tmp_path / "episodes.csv").write_text(HEAD + "Anna,sitting,0,1\n2,sitting,0,1\n")
     assert read_log(tmp_path, ("activity",))["person"].tolist() == ["Anna", "2"]
+
+
+def test_two_programs_do_not_write_into_one_folder(tmp_path):
+    with writer(tmp_path) as one:
+        one.processed(0, 0.0, {1: sighting()})
+        with pytest.raises(files.RunError, match="another program is writing its log in"):
+            writer(tmp_path)
+        one.finish([SITTING])
+    assert (tmp_path / "tracks.txt").read_text().count("\n") == 1
+    with writer(tmp_path) as two:
+        two.finish()
+    assert (tmp_path / "tracks.txt").read_text() == ""

@@ -229,6 +229,53 @@ def test_interrupted_the_log_holds_what_was_seen_until_then(video, tmp_path, act
     assert json.loads((tmp_path / "log" / "log.json").read_text())["complete"] is False
 
 
+def test_a_reader_who_has_gone_ends_it_with_a_whole_log(video, tmp_path, actor):
+    """Of the two events, the first cannot be printed, and the second is not tried."""
+    actor(fall=3.0)
+    tried = []
+
+    def closed(event):
+        tried.append(event)
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        track(video, tmp_path / "log", tell=closed)
+    assert len(tried) == 1
+    log = json.loads((tmp_path / "log" / "log.json").read_text())
+    assert log["complete"] is False
+    assert "falling" in [row["activity"] for row in log["episodes"]]
+    assert all((tmp_path / "log" / row["keyframe_best"]).is_file() for row in log["episodes"])
+
+
+def test_boxes_after_the_end_of_the_video_are_counted(video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(detectors, "poses", lambda: None)
+    (tmp_path / "boxes.txt").write_text("".join(f"{t + 1},7,20,60,40,120\n" for t in range(60, 83)))
+    given = (video, "--out", tmp_path / "log", "--boxes", tmp_path / "boxes.txt", "--json")
+    status, out, _ = command(*given, capsys=capsys)
+    assert status == 0
+    assert any("3 are of frames after the video's last, 80" in warning for warning in json.loads(out)["warnings"])
+
+
+def test_without_movenet_it_goes_on_with_hog_and_says_so(video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    status, out, _ = command(video, "--out", tmp_path / "log", "--json", capsys=capsys)
+    summary = json.loads(out)
+    assert (status, summary["detector"]) == (0, "hog")
+    assert ["pip install" in warning for warning in summary["warnings"]] == [True, True]  # for people, and for joints
+    status, _, err = command(video, "--out", tmp_path / "log", "--detector", "movenet", capsys=capsys)
+    assert status == 2
+    assert "pip install 'wtmr-core[people]'" in err
+
+
+def test_a_file_is_no_folder_for_a_log(video, tmp_path, capsys):
+    (tmp_path / "log").write_text("mine")
+    for folder in (tmp_path / "log", tmp_path / "log" / "below"):
+        status, _, err = command(video, "--out", folder, "--detector", "hog", capsys=capsys)
+        assert status == 2
+        assert err == f"wtmr: {folder} is no folder: name one for the log\n"
+    assert (tmp_path / "log").read_text() == "mine"
+
+
 KILLED = """
 import sys, time
 from tests.tracking.test_track import Actor
@@ -239,7 +286,7 @@ class Slow(Actor):
         time.sleep(0.03)
         return super().__call__(picture)
 detectors.load = lambda name: Slow(fall=2.0)
-main(["track", sys.argv[1], "--out", sys.argv[2]])
+sys.exit(main(["track", sys.argv[1], "--out", sys.argv[2]]))
 """
 
 
@@ -258,6 +305,21 @@ def test_killed_the_rows_up_to_then_are_whole(tmp_path):
     tracks = (tmp_path / "log" / "tracks.txt").read_text()
     assert all(line.count(",") == 9 for line in tracks.splitlines())
     assert json.loads((tmp_path / "log" / "log.json").read_text())["complete"] is False
+
+
+def test_sigterm_ends_it_as_ctrl_c_does(tmp_path):
+    video = write_video(tmp_path / "long.avi", frames=600, size=SIZE)
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(video), str(tmp_path / "log")]) as process:
+        tracks = tmp_path / "log" / "tracks.txt"
+        deadline = time.monotonic() + 60
+        while not (tracks.is_file() and tracks.stat().st_size > 40 * 64) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.terminate()
+    assert process.returncode == 130
+    log = json.loads((tmp_path / "log" / "log.json").read_text())
+    assert log["complete"] is False
+    assert log["episodes"][-1]["end_s"] > 3.5
+    assert len(pd.read_csv(tmp_path / "log" / "episodes.csv")) == len(log["episodes"])
 
 
 def test_another_classifier_that_cannot_serve_is_refused(video, tmp_path, actor, capsys):

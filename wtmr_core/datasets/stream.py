@@ -46,7 +46,7 @@ class Stream:
     counts, in `number` and `seconds`. `most` frames a second are taken, the first of each 1/`most` seconds by their
     times, whatever their rate; of a video that has fewer, and without it, all. `fps` of all but a folder is the same.
 
-    `read` counts the frames read so far, those that are not taken too, and `seconds` is when the last of them is shown.
+    `read` counts the frames read so far, those that are not taken too; `number` and `seconds` are of the last of them.
     `live`: whether it is a camera or the address of a stream, which cannot be read again.
 
     `height` and `width` are those of every picture: of the first one, as it is shown. Later ones of another size are
@@ -64,7 +64,7 @@ class Stream:
         for name, rate in (("fps", fps), ("most", most)):
             if rate is not None and not (math.isfinite(rate) and rate > 0):
                 raise ValueError(f"{name} is {rate!r}; it must be a number above 0")
-        self.read, self.seconds, self.live, self._turn = 0, 0.0, False, -1
+        self.read, self.number, self.seconds, self.live, self._turn = 0, -1, 0.0, False, -1
         try:
             if Path(source).is_dir():
                 if fps is None:
@@ -96,18 +96,18 @@ class Stream:
 
     def _of_folder(self, path: Path, fps: float, most: float | None) -> Iterator[Frame]:
         for place, _, frame in pictures(path, remark):
-            if self._takes(place / fps, most):
+            if self._takes(place, place / fps, most):
                 yield Frame(place, place / fps, frame)
 
     def _of_video(self, video: Container, most: float | None) -> Iterator[Frame]:
         with closing(video):
             for number, (seconds, frame) in enumerate(video):
-                if self._takes(seconds, most):
+                if self._takes(number, seconds, most):
                     yield Frame(number, seconds, video.picture(frame))
 
-    def _takes(self, seconds: float, most: float | None) -> bool:
+    def _takes(self, number: int, seconds: float, most: float | None) -> bool:
         """Count a frame that was read, and say whether it is one of those that are taken."""
-        self.read, self.seconds = self.read + 1, seconds
+        self.read, self.number, self.seconds = self.read + 1, number, seconds
         turn = self.read if most is None else math.floor(seconds * most + EARLY)
         taken, self._turn = turn > self._turn, max(turn, self._turn)
         return taken

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import supervision as sv
 
+from wtmr_core.datasets.faults import remark
+from wtmr_core.datasets.index import Unreadable
 from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.movenet import MoveNet
 from wtmr_core.tracking.people import NotInstalled
@@ -138,13 +140,14 @@ class Motion:
         return detections(sv.xywh_to_xyxy(regions[:, :4]), share, self._size)
 
 
-NAMES = ("auto", "movenet", "hog", "haar", "motion", "torchvision", "published")
+NAMES = ("auto", "movenet", "hog", "haar", "motion", "published")
 
 
 def load(name: str = "auto", **options) -> Detector:
-    """The detector called `name`, one of `NAMES`; `options` are those of its class.
+    """The detector called `name`, one of `NAMES`, or `torchvision`; `options` are those of its class.
 
-    Raises `NotInstalled` where it needs what is not on this machine, `ValueError` for another name.
+    `auto` says with a `Remark` where it is not the best. Raises `NotInstalled` where it needs what is not on this
+    machine, `ValueError` for another name.
 
     >>> detector = load("hog")
     >>> people = detector(picture)  # doctest: +SKIP
@@ -157,7 +160,8 @@ def load(name: str = "auto", **options) -> Detector:
     if name == "auto":
         try:
             return MoveNet(**options)
-        except NotInstalled:
+        except NotInstalled as absent:
+            remark(Unreadable("hog in the place of movenet", str(absent)))
             return Hog()
     if name not in detectors:
         raise ValueError(f"there is no detector called {name!r}: take one of {', '.join(NAMES)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -61,13 +62,15 @@ class LogWriter:
         self._open = True
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "episodes.parquet").unlink(missing_ok=True)  # of an earlier log
-            self._tracks = os.open(
-                self.folder / "tracks.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666
-            )
+            self._tracks = os.open(self.folder / "tracks.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        except (FileExistsError, NotADirectoryError):
+            raise files.RunError(f"{self.folder} is no folder: name one for the log") from None
         except OSError as error:
             raise _unwritten(Path(error.filename or self.folder), error) from error
         try:
+            _alone(self._tracks, self.folder)
+            os.ftruncate(self._tracks, 0)
+            (self.folder / "episodes.parquet").unlink(missing_ok=True)  # of an earlier log
             self._write_rows()
             self._write_json(complete=False)
         except BaseException:
@@ -211,6 +214,16 @@ def _track(frame: int, person: int, sighting: Sighting) -> bytes:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
+
+
+def _alone(descriptor: int, folder: Path) -> None:
+    """Lock an open file as long as it stays open; raises `RunError` where another program has done so."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise files.RunError(f"another program is writing its log in {folder}: name another folder") from None
+    except OSError:  # a file system without locks
+        return
 
 
 def _synced(descriptor: int) -> None:

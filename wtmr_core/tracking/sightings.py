@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wtmr_core.datasets.faults import remark
+from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.stream import Frame
 from wtmr_core.tracking import boxes
 from wtmr_core.tracking.detectors import Detector
@@ -32,6 +34,9 @@ class Followed:
         """Those that nothing but the end of the video confirms."""
         return self._tracker.close()
 
+    def check_end(self, number: int) -> None:
+        """Nothing can be amiss when the video has ended."""
+
 
 class Listed:
     """The people of a MOT text file with the ids that it gives, and joints where a detector of `poses` sees them."""
@@ -39,7 +44,7 @@ class Listed:
     name = "boxes"
 
     def __init__(self, path: Path, poses: Detector | None):
-        self._people, self._poses = boxes.read_boxes(path), poses
+        self._people, self._poses, self._path = boxes.read_boxes(path), poses, path
 
     def __call__(self, frame: Frame) -> list[tuple[int, Sighting]]:
         """The sightings in a frame."""
@@ -53,3 +58,9 @@ class Listed:
     def rest(self) -> list[tuple[int, Sighting]]:
         """None: every sighting was given with its frame."""
         return []
+
+    def check_end(self, number: int) -> None:
+        """Say what boxes are left over where `number` is that of the video's last frame."""
+        if beyond := sum(len(people) for frame, people in self._people.items() if frame > number):
+            what = f"{self._path}: {beyond:,} are of frames after the video's last, {number + 1}"
+            remark(Unreadable("boxes left out", what))

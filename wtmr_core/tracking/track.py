@@ -21,6 +21,8 @@ import torch
 
 from wtmr_core import errors, files
 from wtmr_core.classifier import Classifier
+from wtmr_core.datasets.faults import remark
+from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
 from wtmr_core.tracking import detectors
@@ -29,6 +31,7 @@ from wtmr_core.tracking.context import describe
 from wtmr_core.tracking.episodes import Event
 from wtmr_core.tracking.keyframes import KeyFrames
 from wtmr_core.tracking.log import LogWriter
+from wtmr_core.tracking.movenet import INSTALL
 from wtmr_core.tracking.page import write_page
 from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.person import BRIDGE, Person
@@ -115,7 +118,10 @@ class Tracking:
                 told, since = {"event": "episode", **described(row)}, event.episode.end
             else:
                 told, since = {"event": "fall", "person": number, "start_s": round(event.fall, 3)}, event.fall
-            self._tell(told | {"at_s": round(self._now, 3), "delay_s": round(self._now - since, 3)})
+            # who cannot be told, such as a reader who has closed the pipe, hears nothing more while the log is finished
+            tell, self._tell = self._tell, lambda event: None
+            tell(told | {"at_s": round(self._now, 3), "delay_s": round(self._now - since, 3)})
+            self._tell = tell
 
     def _add(self, sightings: list[tuple[int, Sighting]]) -> None:
         waiting = {moment.frame.number: moment for moment in self._moments}
@@ -223,9 +229,9 @@ def track(
         area = Zones.read(zones, size).scaled(size) if zones else None
         people = _people(detector, boxes, joints=not classifier.form.size)
         about = {"video": stream.name, "size": size, "detector": people.name, "model": str(model), "fps": stream.rate}
-        for name in (VIDEO, *PAGE):  # of an earlier log
-            (Path(folder) / name).unlink(missing_ok=True)
         with LogWriter(folder, **about) as log:
+            for name in (VIDEO, *PAGE):  # of an earlier log
+                (log.folder / name).unlink(missing_ok=True)
             keyframes = KeyFrames(folder, anonymous=blur)
             tracking = Tracking(people, classifier, log, keyframes, area, tell, stills=detector == "published")
             complete = False
@@ -233,6 +239,7 @@ def track(
                 for frame in stream:
                     tracking.step(frame)
                 complete = True
+                people.check_end(stream.number)
             finally:  # interrupted, it is the log up to then
                 rows = tracking.finish()
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
@@ -266,8 +273,12 @@ def _opened(source: str | Path, fps: float | None) -> Stream:
 def _people(name: str, listed: Path | None, *, joints: bool) -> Followed | Listed:
     """What gives the people: a file, or a detector and the tracker that goes with it; where `joints` are needed and the
     detector has none, beside a detector of poses."""
-    if listed:
-        return Listed(listed, detectors.poses() if joints else None)
-    detector = detectors.load(name)
-    poses = detectors.poses() if joints and not detector.joints else None
+    detector = None if listed else detectors.load(name)
+    poses = None
+    if joints and not (detector and detector.joints):
+        poses = detectors.poses()
+        if poses is None:
+            remark(Unreadable("no joints", f"without movenet it is only known who is still or walks: {INSTALL}"))
+    if detector is None:
+        return Listed(listed, poses)
     return Followed(detector, Tracker("published") if name == "published" else Tracker(), poses)
