@@ -6,10 +6,10 @@ The first table is of `track` with MoveNet, which looks at ten frames a second, 
 looks at every frame: a home clip with one person, scaled to 480×360 and repeated to half a minute, and the miniature
 home, 640×480 with three people. Rows give frames of the video for each second and for each second of CPU time.
 
-The second table is of N hours of that home clip at ten frames a second in which three people are seen all the time,
-half of the last row's memory being what they leave behind: instead of a detector, poses that MoveNet gave of the clip
-run forwards and backwards in three thirds of the picture, and a fourth that is never sure enough to be a person. Last,
-how long one more episode takes in a log of thousands, as all rows are written again.
+The second table is of N hours of that home clip at ten frames a second in which three people are seen all the time:
+instead of a detector, poses that MoveNet gave of the clip run forwards and backwards at three places in the picture,
+and at a fourth with scores from which nobody begins. Last, how long one more episode takes in a log of thousands, as
+all its rows are written again.
 """
 
 from __future__ import annotations

@@ -69,8 +69,9 @@ class Tracker:
     the paper's own way, in which the n-th box of a picture is person n.
 
     Scores below `keep` count for nothing, those below `start` only go on with a person. Somebody is a person from the
-    second sighting on, `confirm` seconds after the first; the sightings until then, of `DOUBT` seconds at most, are handed
-    on with it. Somebody not seen for `lost` seconds is gone, but who appears near that place up to `stitch` seconds after is taken for them.
+    second sighting on, `confirm` seconds after the first; the sightings until then, those of the last ten seconds, are
+    handed on with it. Somebody not seen for `lost` seconds is gone, but who appears near that place up to `stitch`
+    seconds after is taken for them.
 
     >>> tracker = Tracker()
     >>> for frame, (seconds, picture) in enumerate(decoded(path)):  # doctest: +SKIP
