@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,6 +26,7 @@ from wtmr_core.datasets.stream import Frame
 from wtmr_core.tracking import activity, detectors, poses
 from wtmr_core.tracking.boxes import detections, with_joints
 from wtmr_core.tracking.people import Sighting
+from wtmr_core.tracking.person import Person
 from wtmr_core.tracking.table import COLUMNS
 from wtmr_core.tracking.track import HOME, Moment, _between, track
 
@@ -388,3 +391,26 @@ def test_a_real_home_clip_has_one_person_who_falls(recordings, tmp_path):
     falls = episodes[episodes.activity == "falling"]
     assert len(falls) == 1
     assert 0.8 <= falls.start_s.iloc[0] <= 4.3  # true: 1.8 s
+
+
+def test_little_stays_of_a_person():
+    """Of each step of an hour (36,000) its second, its probabilities, a box and a head stay: 80 bytes, up to half as
+    much again for lists that grow."""
+    classifier = Classifier.load(HOME)
+    row = np.full((1, len(classifier.classes)), 1 / len(classifier.classes), np.float32)
+    person = Person(classifier)
+    person._activity = SimpleNamespace(add=lambda *_: None, ready=lambda now: (np.array([now]), row.copy()))
+
+    def step(number: int) -> None:
+        person.add(Sighting(number, number / 10, np.array([10, 20, 30, 90]), 0.9), None)
+        person.news(number / 10)
+
+    for number in range(100):
+        step(number)
+    tracemalloc.start()
+    for number in range(100, 2100):
+        step(number)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 2000 * 115
+    assert person.probabilities()[1].shape == (2100, len(classifier.classes))

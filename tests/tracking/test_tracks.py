@@ -221,6 +221,17 @@ def test_what_is_gone_is_forgotten():
         assert len(tracker._tracker.tracks) <= 3
 
 
+def test_the_sightings_of_somebody_long_doubtful_wait_for_ten_seconds():
+    """Two minutes of scores that never begin a person leave no more behind than ten seconds; once there is a person,
+    those ten seconds are handed on."""
+    tracker, doubtful = Tracker(), people([100, 100, 30, 100], 0.2)
+    for frame in range(1200):
+        assert tracker.update(doubtful, frame, frame / 10) == []
+        assert sum(len(track.waiting) for track in tracker._tracks.values()) <= 101
+    news = tracker.update(people([100, 100, 30, 100]), 1200, 120.0)
+    assert [(person, sighting.frame) for person, sighting in news] == [(1, frame) for frame in range(1100, 1201)]
+
+
 # -- the published way --------------------------------------------------------------------------------------------
 
 

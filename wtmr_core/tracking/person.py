@@ -34,8 +34,7 @@ class Person:
         self._activity = activity.Stills(classifier) if stills else activity.of(classifier)
         self._live = Live(classifier.classes)
         self.seconds, self._boxes, self._heads = array("d"), array("f"), array("f")
-        self._steps: list[np.ndarray] = []
-        self._probabilities: list[np.ndarray] = []
+        self._steps, self._probabilities = array("d"), array("f")
 
     def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
         """Take a sighting, with the picture that it is in where that is still there."""
@@ -47,9 +46,8 @@ class Person:
     def news(self, now: float = math.inf) -> list[Event]:
         """What has become certain by the second `now`; without it, all that is left when the video is over."""
         steps, probabilities = self._activity.ready(now)
-        if len(steps):
-            self._steps.append(steps)
-            self._probabilities.append(probabilities)
+        self._steps.extend(steps.tolist())
+        self._probabilities.extend(probabilities.ravel().tolist())
         if self._stills:
             return []
         events = [event for step in zip(steps, probabilities, strict=True) for event in self._live.add(*step)]
@@ -101,9 +99,8 @@ class Person:
 
     def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """All steps (n,) in seconds, and the probabilities (n, k) at each."""
-        if not self._steps:
-            return np.zeros(0), np.zeros((0, 0))
-        return np.concatenate(self._steps), np.concatenate(self._probabilities)
+        steps = np.array(self._steps)
+        return steps, np.array(self._probabilities, np.float32).reshape(len(steps), len(self._classes))
 
 
 def _runs(times: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[Episode]:

@@ -8,6 +8,7 @@ error of the detector; what became of the first sightings until then; and tracks
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from wtmr_core.tracking.people import Sighting
 KINDS = ("ocsort", "bytetrack", "sort", "published")
 RATE = 10.0  # pictures a second that the trackers' model of motion is set for; real times scale its steps
 REACH, SPEED = 0.5, 1.0  # lengths of a body, and more of them a second: how far somebody may have gone unforeseen
+DOUBT = 10.0  # seconds of sightings that wait for somebody to be a person
 SHRINK = 0.5  # and how much smaller they may seem: somebody who lies with the feet to the camera
 
 
@@ -54,7 +56,7 @@ class _Track:
     `waiting` are the sightings not yet handed on.
     """
 
-    waiting: list[Sighting]
+    waiting: deque[Sighting]
     last: Sighting
     best: float = 0.0
     person: int = 0
@@ -67,8 +69,9 @@ class Tracker:
     the paper's own way, in which the n-th box of a picture is person n.
 
     Scores below `keep` count for nothing, those below `start` only go on with a person. Somebody is a person from the
-    second sighting on, `confirm` seconds after the first; the sightings until then are handed on with it. Somebody not
-    seen for `lost` seconds is gone, but who appears near that place up to `stitch` seconds after is taken for them.
+    second sighting on, `confirm` seconds after the first; the sightings until then, those of the last ten seconds, are
+    handed on with it. Somebody not seen for `lost` seconds is gone, but who appears near that place up to `stitch`
+    seconds after is taken for them.
 
     >>> tracker = Tracker()
     >>> for frame, (seconds, picture) in enumerate(decoded(path)):  # doctest: +SKIP
@@ -129,7 +132,7 @@ class Tracker:
         """The sightings still to come: of a video, or a picture, too short for anybody to be confirmed."""
         if self._seconds - self._begun < self.confirm:
             for number, stray in enumerate(self._strays, 1):
-                self._tracks[-number] = _Track([stray], stray, stray.score)
+                self._tracks[-number] = _Track(deque([stray]), stray, stray.score)
             for track in self._tracks.values():
                 if not track.person and track.best >= self.start:
                     self._name(track)
@@ -140,10 +143,12 @@ class Tracker:
         """Put a sighting to its track. A new track has an id from its second sighting on: the first is a stray."""
         if number not in self._tracks:
             near = [self._nearness.compute(sighting.box[None], stray.box[None])[0, 0] for stray in strays]
-            first = [strays.pop(int(np.argmax(near)))] if max(near, default=0) > 0 else []
+            first = deque([strays.pop(int(np.argmax(near)))] if max(near, default=0) > 0 else [])
             self._tracks[number] = _Track(first, sighting, max((s.score for s in first), default=0))
         track = self._tracks[number]
         track.waiting.append(sighting)
+        while sighting.seconds - track.waiting[0].seconds > DOUBT:
+            track.waiting.popleft()
         track.last, track.best = sighting, max(track.best, sighting.score)
         lasted = sighting.seconds - track.waiting[0].seconds
         if not track.person and len(track.waiting) > 1 and lasted >= self.confirm and track.best >= self.start:
@@ -170,7 +175,7 @@ class Tracker:
         for track in self._tracks.values():
             if track.person:
                 news += [(track.person, sighting) for sighting in track.waiting]
-                track.waiting = []
+                track.waiting.clear()
         return sorted(news, key=lambda row: (row[1].frame, row[0]))
 
 
