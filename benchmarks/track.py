@@ -93,7 +93,8 @@ class Crowd:
 
 def memory() -> tuple[float, float]:
     """Megabytes that this process has in memory, and the most that it ever had."""
-    return psutil.Process().memory_info().rss / 1e6, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kibibytes
+    return psutil.Process().memory_info().rss / 1e6, most / 1e6
 
 
 def lengthened(folder: Path) -> Iterator[tuple[int, float]]:
