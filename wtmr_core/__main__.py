@@ -231,10 +231,14 @@ def zones_template(options: argparse.Namespace) -> int:
     from itertools import islice
 
     from wtmr_core.datasets.stream import Stream
+    from wtmr_core.tracking import detectors
+    from wtmr_core.tracking.privacy import headless
     from wtmr_core.tracking.zones import emptied, write_template
 
+    detector = detectors.load("auto")
     with Stream(options.video, fps=1 if Path(options.video).is_dir() else None, most=1) as stream:
-        pictures = [frame.picture[..., ::-1] for frame in islice(stream, 30)]
+        frames = [frame.picture for frame in islice(stream, 30)]
+    pictures = [headless(picture, detector(picture))[..., ::-1] for picture in frames]
     print(*write_template(emptied(pictures), options.out, stream.name), sep="\n")
     return 0
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.people import COCO, Sighting
-from wtmr_core.tracking.privacy import Anonymizer, blurred, head, widened
+from wtmr_core.tracking.privacy import Anonymizer, blurred, head, headless, widened
 
 #: somebody upright, 200 px tall, from head to foot at x = 100 and y = 20–220, seen from the front
 BODY = {
@@ -127,3 +128,14 @@ def test_a_head_stays_blurred_for_a_second_after_it_was_seen_last():
     assert later.sum() > first.sum()
     anonymizer.see(11.1, {})
     np.testing.assert_array_equal(anonymizer.blur(picture), picture)
+
+
+def test_of_detected_people_heads_are_blurred_and_all_else_stays():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (240, 200, 3), np.uint8)
+    hidden = headless(picture, detections([BOX], [0.9], (240, 200), joints()[None]))
+    x1, y1, x2, y2 = HEAD
+    before, after = (of[y1:y2, x1:x2].reshape(-1).astype(float) for of in (picture, hidden))
+    assert abs(np.corrcoef(before, after)[0, 1]) < 0.1
+    assert np.array_equal(picture[120:], hidden[120:])
+    assert np.array_equal(picture, headless(picture, detections([], [], (240, 200))))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import cv2
 import numpy as np
+import supervision as sv
 from numpy.typing import ArrayLike
 
+from wtmr_core.tracking.boxes import JOINTS
 from wtmr_core.tracking.people import COCO, Sighting
 
 FACE = [COCO.index(name) for name in ("nose", "left eye", "right eye", "left ear", "right ear")]
@@ -53,6 +55,13 @@ class Anonymizer:
         """A copy of the `picture` (h, w, 3) uint8 of the frame seen last, without heads."""
         boxes = [widened(box, (self._seconds - t) / HOLD) for t, box in self._last.values()]
         return blurred(picture, np.array(boxes).reshape(-1, 4))
+
+
+def headless(picture: np.ndarray, people: sv.Detections) -> np.ndarray:
+    """A copy of `picture` (h, w, 3) uint8 with the heads of the detected `people` blurred."""
+    joints = people.data.get(JOINTS, [None] * len(people))
+    heads = [head(box, points) for box, points in zip(people.xyxy, joints, strict=True)]
+    return blurred(picture, np.array(heads).reshape(-1, 4))
 
 
 def head(box: ArrayLike, joints: np.ndarray | None = None) -> np.ndarray:

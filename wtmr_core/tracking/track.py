@@ -120,7 +120,7 @@ class Tracking:
                 told, since = {"event": "fall", "person": number, "start_s": round(event.fall, 3)}, event.fall
             # who cannot be told, such as a reader who has closed the pipe, hears nothing more while the log is finished
             tell, self._tell = self._tell, lambda event: None
-            tell(told | {"at_s": round(self._now, 3), "delay_s": round(self._now - since, 3)})
+            tell(told | {"at_s": round(self._now, 3), "delay_s": round(max(0.0, self._now - since), 3)})
             self._tell = tell
 
     def _add(self, sightings: list[tuple[int, Sighting]]) -> None:

@@ -126,7 +126,7 @@ class Zones:
 
 def emptied(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """The median (h, w, 3) of some `pictures` of a still camera, taken far from each other in time: who moved is gone
-    from it, so that zones can be drawn on it and nobody is seen."""
+    from it, and zones can be drawn on it. Who keeps still is not: blur heads first, see `privacy.headless`."""
     return np.median(np.stack(pictures), axis=0).astype(np.uint8)
 
 
