@@ -19,7 +19,7 @@ MINI = SUITES["mini"]
 SHOWN = {
     "01_data": "01_data-hmdb51", "02_train": "02_train-hmdb51-wtmr",
     "03_confusion_matrix": "03_confusion_matrix-hmdb51-wtmr", "04_ablation": "04_ablation",
-    "05_performance_table": "05_performance_table",
+    "05_performance_table": "05_performance_table", "06_activity_tracking": "06_activity_tracking",
 }  # fmt: skip
 every_suite = pytest.mark.parametrize("name", SUITES)
 every_run = pytest.mark.parametrize(("name", "run"), [(s, run) for s in SUITES for run in SUITES[s].runs])
@@ -125,4 +125,4 @@ def test_every_run_of_the_suite_has_its_notebooks(committed_results):
     held = {f.stem for f in (committed_results / "mini/notebooks").glob("*.ipynb")}
     wanted = {f"{kind}-{name}" for kind in ("02_train", "03_confusion_matrix") for name in MINI.runs}
     wanted |= {f"01_data-{entry.settings.dataset}" for entry in MINI.runs.values()}
-    assert held == wanted | {"04_ablation", "05_performance_table"}
+    assert held == wanted | {"04_ablation", "05_performance_table", *MINI.notebooks}
