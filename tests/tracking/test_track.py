@@ -122,7 +122,7 @@ def test_frames_that_are_not_looked_at_have_boxes_too(tmp_path, actor, capsys):
 
 def test_boxes_move_evenly_between_two_frames_and_not_across_a_gap():
     before = Moment(Frame(3, 0.1, None), {1: Sighting(3, 0.1, np.array([0, 0, 10, 10.0]), 0.5), 2: None})
-    after = Moment(Frame(5, 0.3, None), {1: Sighting(5, 0.3, np.array([4, 2, 14, 12.0]), 0.7)})
+    after = Moment(Frame(5, 0.3, None, (4,)), {1: Sighting(5, 0.3, np.array([4, 2, 14, 12.0]), 0.7)})
     ((number, people),) = _between(before, after)
     assert (number, people[1].seconds, list(people)) == (4, pytest.approx(0.2), [1])
     assert people[1].box.tolist() == [2, 1, 12, 11]
@@ -257,6 +257,24 @@ def test_boxes_after_the_end_of_the_video_are_counted(video, tmp_path, monkeypat
     status, out, _ = command(*given, capsys=capsys)
     assert status == 0
     assert any("3 are of frames after the video's last, 80" in warning for warning in json.loads(out)["warnings"])
+
+
+def test_a_folder_s_boxes_and_tracks_go_by_the_numbers_of_its_pictures(tmp_path, monkeypatch, capsys):
+    """At 25 a second not all are looked at; 260 to 264 are absent."""
+    monkeypatch.setattr(detectors, "poses", lambda: None)
+    numbers = [*range(236, 260), *range(265, 290)]
+    (tmp_path / "frames").mkdir()
+    for number in numbers:
+        cv2.imwrite(str(tmp_path / "frames" / f"{number:06}.png"), np.zeros((60, 80, 3), np.uint8))
+    rows = {number: [5 + number % 7, 5, 20, 40] for number in numbers}  # back and forth between those looked at
+    (tmp_path / "boxes.txt").write_text("".join(f"{n},1,{','.join(map(str, box))}\n" for n, box in rows.items()))
+    given = (tmp_path / "frames", "--out", tmp_path / "log", "--fps", 25, "--boxes", tmp_path / "boxes.txt", "--json")
+    status, out, _ = command(*given, capsys=capsys)
+    assert status == 0
+    assert not [warning for warning in json.loads(out)["warnings"] if warning.startswith("boxes left out")]
+    tracks = np.loadtxt(tmp_path / "log" / "tracks.txt", delimiter=",")
+    assert set(numbers) - set(tracks[:, 0]) <= {288, 289}  # behind the last that is looked at
+    np.testing.assert_allclose(tracks[:, 2:6], [rows[int(number)] for number in tracks[:, 0]], atol=0.01)
 
 
 def test_without_movenet_it_goes_on_with_hog_and_says_so(video, tmp_path, monkeypatch, capsys):

@@ -14,6 +14,7 @@ import numpy as np
 
 from wtmr_core.datasets.container import Container, VideoFile, live
 from wtmr_core.datasets.faults import remark
+from wtmr_core.datasets.filenames import numbered
 from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.pictures import pictures
 
@@ -23,13 +24,15 @@ EARLY = 0.25  # of 1/fps: times are rounded, and a frame that comes this much ea
 class Frame(NamedTuple):
     """One frame of a stream.
 
-    `number` counts from 0 the frames of the video that can be read, those that are not taken too; `seconds` is when
-    it is shown, since the first frame; `picture` (h, w, 3) BGR uint8, upright.
+    `number` counts from 0 the frames of the video that can be read, those that are not taken too; that of a picture in
+    a folder is the one in its name, less 1 where the first is not 0. `seconds` is when it is shown, since the first
+    frame; `picture` (h, w, 3) BGR uint8, upright; `passed` are the numbers of those read before it and not taken.
     """
 
     number: int
     seconds: float
     picture: np.ndarray
+    passed: tuple[int, ...] = ()
 
 
 class Stream:
@@ -43,7 +46,7 @@ class Stream:
     the address of a stream (rtsp://…, http://…). Nothing is looked for on the network but such an address.
 
     `fps` of a folder is how many frames it has a second: it must be given. What the numbers of its frames leave out
-    counts, in `number` and `seconds`. `most` frames a second are taken, the first of each 1/`most` seconds by their
+    counts in `seconds`. `most` frames a second are taken, the first of each 1/`most` seconds by their
     times, whatever their rate; of a video that has fewer, and without it, all. `fps` of all but a folder is the same.
 
     `read` counts the frames read so far, those that are not taken too; `number` and `seconds` are of the last of them.
@@ -64,7 +67,8 @@ class Stream:
         for name, rate in (("fps", fps), ("most", most)):
             if rate is not None and not (math.isfinite(rate) and rate > 0):
                 raise ValueError(f"{name} is {rate!r}; it must be a number above 0")
-        self.read, self.number, self.seconds, self.live, self._turn = 0, -1, 0.0, False, -1
+        self.read, self.number, self.seconds, self.live = 0, -1, 0.0, False
+        self._turn, self._passed = -1, []
         try:
             if Path(source).is_dir():
                 if fps is None:
@@ -95,22 +99,28 @@ class Stream:
             yield frame._replace(picture=_fitted(frame.picture, self.height, self.width))
 
     def _of_folder(self, path: Path, fps: float, most: float | None) -> Iterator[Frame]:
-        for place, _, frame in pictures(path, remark):
-            if self._takes(place, place / fps, most):
-                yield Frame(place, place / fps, frame)
+        files, numbers, _ = numbered(path.iterdir())
+        number_of = {file: number - min(numbers[0], 1) for file, number in zip(files, numbers, strict=True)}
+        for place, file, frame in pictures(path, remark):
+            number, seconds = number_of[file], place / fps
+            if (passed := self._takes(number, seconds, most)) is not None:
+                yield Frame(number, seconds, frame, passed)
 
     def _of_video(self, video: Container, most: float | None) -> Iterator[Frame]:
         with closing(video):
             for number, (seconds, frame) in enumerate(video):
-                if self._takes(number, seconds, most):
-                    yield Frame(number, seconds, video.picture(frame))
+                if (passed := self._takes(number, seconds, most)) is not None:
+                    yield Frame(number, seconds, video.picture(frame), passed)
 
-    def _takes(self, number: int, seconds: float, most: float | None) -> bool:
-        """Count a frame that was read, and say whether it is one of those that are taken."""
+    def _takes(self, number: int, seconds: float, most: float | None) -> tuple[int, ...] | None:
+        """Count a frame that was read; where it is taken, the numbers of those before it that were not, else None."""
         self.read, self.number, self.seconds = self.read + 1, number, seconds
         turn = self.read if most is None else math.floor(seconds * most + EARLY)
-        taken, self._turn = turn > self._turn, max(turn, self._turn)
-        return taken
+        if turn <= self._turn:
+            self._passed.append(number)
+            return None
+        passed, self._passed, self._turn = tuple(self._passed), [], turn
+        return passed
 
     def _next(self) -> Frame | None:
         try:

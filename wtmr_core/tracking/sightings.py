@@ -30,6 +30,10 @@ class Followed:
             people = boxes.with_joints(people, self._poses(frame.picture))
         return self._tracker.update(people, frame.number, frame.seconds)
 
+    def known(self, number: int) -> dict[int, Sighting]:
+        """The people of a frame that was not looked at: none."""
+        return {}
+
     def rest(self) -> list[tuple[int, Sighting]]:
         """Those that nothing but the end of the video confirms."""
         return self._tracker.close()
@@ -54,6 +58,11 @@ class Listed:
         if self._poses:
             people = boxes.with_joints(people, self._poses(frame.picture))
         return boxes.sightings(people, frame.number, frame.seconds)
+
+    def known(self, number: int) -> dict[int, Sighting]:
+        """The people of a frame that was not looked at, by their ids, as the file has them."""
+        people = self._people.get(number)
+        return {} if people is None else dict(boxes.sightings(people, number, 0.0))
 
     def rest(self) -> list[tuple[int, Sighting]]:
         """None: every sighting was given with its frame."""

@@ -139,7 +139,7 @@ class Tracking:
     def _settle(self, moment: Moment) -> None:
         """Write down a frame whose people are known, and those between it and the one before."""
         for number, people in _between(self._before, moment):
-            self._log.sightings(number, people)
+            self._log.sightings(number, self._people.known(number) or people)
         self._log.processed(moment.frame.number, moment.frame.seconds, moment.people)
         self._keyframes.add(moment.frame.picture[..., ::-1], moment.frame.seconds, moment.people)
         self._before = moment
@@ -165,7 +165,7 @@ def _between(before: Moment | None, moment: Moment) -> Iterator[tuple[int, dict[
     if before is None or moment.frame.seconds - before.frame.seconds > BRIDGE:
         return
     first, last = before.frame, moment.frame
-    for number in range(first.number + 1, last.number):
+    for number in last.passed:
         part = (number - first.number) / (last.number - first.number)
         seconds = first.seconds + part * (last.seconds - first.seconds)
         people = {}
