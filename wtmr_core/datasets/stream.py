@@ -39,7 +39,7 @@ class Stream:
     """The frames of a video, one after another and each once, in memory that does not grow.
 
     >>> with Stream("home.mp4", fps=10) as video:  # doctest: +SKIP
-    ...     for number, seconds, picture in video:
+    ...     for number, seconds, picture, _ in video:
     ...         print(number, f"{seconds:.2f} s", picture.shape)
 
     `source` is a video file; a folder of numbered pictures; a camera, by its number (0) or device (/dev/video0); or

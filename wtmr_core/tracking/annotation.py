@@ -31,7 +31,7 @@ def write_annotated(
     anonymizer = Anonymizer()
     with warnings.catch_warnings(), Stream(source, fps=fps) as stream, VideoWriter(path) as video:
         warnings.simplefilter("ignore", Remark)  # they were told while it was tracked
-        for frame, seconds, picture in stream:
+        for frame, seconds, picture, _ in stream:
             places = {number: place for number, person in persons.items() if (place := person.place_at(seconds))}
             picture = picture[..., ::-1]
             if blur:
