@@ -226,7 +226,7 @@ rule activity_tracking:
         done=touch(".done/06_activity_tracking"),
         scores=report("tables/06_scores.csv", category="Activities"),
         timeline=report("figures/06_timeline.png", category="Activities"),
-        sheet=report("figures/06_contact_sheet.png", category="Activities"),
+        sheet=report("figures/06_contact_sheet.jpg", category="Activities"),
     params:
         given=lambda wildcards: given(results=RESULTS),
     log:

@@ -101,7 +101,7 @@ def test_the_command_writes_what_it_promises(video, tmp_path, actor, capsys):
     tracks = np.loadtxt(tmp_path / "log" / "tracks.txt", delimiter=",")
     assert tracks[:, 0].tolist() == list(range(1, 81))
     assert (tracks[:, 1] == 1).all()
-    for name in ("log.json", "episodes.parquet", "annotated.mp4", "page.html", "timeline.png", "contact_sheet.png"):
+    for name in ("log.json", "episodes.parquet", "annotated.mp4", "page.html", "timeline.png", "contact_sheet.jpg"):
         assert (tmp_path / "log" / name).is_file(), name
 
 

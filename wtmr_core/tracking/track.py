@@ -43,7 +43,7 @@ from wtmr_core.tracking.tracks import Tracker
 from wtmr_core.tracking.zones import Zones
 
 VIDEO = "annotated.mp4"
-PAGE = ("page.html", "timeline.png", "contact_sheet.png")
+PAGE = ("page.html", "timeline.png", "contact_sheet.jpg")
 HOME = Path(__file__).with_name("home")  # the network that comes with the package
 DELAY = 0.5  # seconds that a frame waits for people who are known to be people only then
 PLACES = 15  # moments of an episode at which its zone is looked up
