@@ -55,10 +55,10 @@ def test_a_gap_parts_two_episodes_and_is_in_the_duration_of_neither():
     assert brief(movement(sightings)) == [("still", 0, 5), ("still", 20, 25)]
 
 
-def test_one_sighting_and_none():
-    (episode,) = movement(way([0.0]))
-    assert (episode.activity, episode.start, episode.end, episode.duration) == ("still", 0, 0, 0)
-    assert movement([]) == []
+def test_a_sighting_by_itself_tells_nothing_of_movement():
+    """None, one, and one a second and a half before others."""
+    assert movement([]) == movement(way([0])) == []
+    assert brief(movement([*way([0]), *way([0] * 21, start=1.5)])) == [("still", 1.5, 3.6)]
 
 
 def lobby(recordings, sequence):

@@ -26,12 +26,13 @@ def movement(sightings: Sequence[Sighting]) -> list[Episode]:
     the box), so that it is the same near and far, at any size of picture and rate of frames. One speed starts walking
     and a lower one ends it; what lasts under half a second is taken into what is round it. The score of an episode is
     the share of its sightings whose own speed says the same. Where nobody was seen for over a second an episode ends.
+    A sighting by itself tells nothing of movement and gives no episode.
     """
     times = np.array([sighting.seconds for sighting in sightings])
     boxes = np.array([sighting.box for sighting in sightings], dtype=float).reshape(-1, 4)
     episodes = []
     for part in np.split(np.arange(len(times)), np.flatnonzero(np.diff(times) > GAP) + 1):
-        if len(part):
+        if len(part) > 1:
             episodes += _episodes(times[part], speed(times[part], boxes[part]))
     return episodes
 
