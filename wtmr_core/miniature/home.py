@@ -98,13 +98,27 @@ def random_home(rng: np.random.Generator) -> Home:
         (x0, x1), (y0, y1), (z0, z1) = sorted((x[0] * side, x[1] * side)), y, z
         return Box((x0, y0, z0), (x1, y1, z1), colour)
 
-    return Home(room, camera, side, {
-        "bed": (box((-2.4, -0.4), (0.0, 0.28), (0.8, 1.75), wood), box((-2.35, -0.45), (0.28, _BED), (0.8, 1.7), linen),
-                box((-2.47, -2.4), (0.0, 0.8), (0.75, 1.77), wood)),
-        "sofa": (box((0.6, 2.1), (0.0, 0.38), (0.75, 1.4), cover), box((0.6, 2.1), (0.0, 0.68), (1.4, 1.55), cover)),
-        "table": (box((-0.6, 0.3), (0.7, 0.75), (2.05, 2.55), wood), box((-0.6, -0.53), (0.0, 0.7), (2.05, 2.55), wood),
-                  box((0.23, 0.3), (0.0, 0.7), (2.05, 2.55), wood)),
-    })  # fmt: skip
+    return Home(
+        room,
+        camera,
+        side,
+        {
+            "bed": (
+                box((-2.4, -0.4), (0.0, 0.28), (0.8, 1.75), wood),
+                box((-2.35, -0.45), (0.28, _BED), (0.8, 1.7), linen),
+                box((-2.47, -2.4), (0.0, 0.8), (0.75, 1.77), wood),
+            ),
+            "sofa": (
+                box((0.6, 2.1), (0.0, 0.38), (0.75, 1.4), cover),
+                box((0.6, 2.1), (0.0, 0.68), (1.4, 1.55), cover),
+            ),
+            "table": (
+                box((-0.6, 0.3), (0.7, 0.75), (2.05, 2.55), wood),
+                box((-0.6, -0.53), (0.0, 0.7), (2.05, 2.55), wood),
+                box((0.23, 0.3), (0.0, 0.7), (2.05, 2.55), wood),
+            ),
+        },
+    )
 
 
 def random_people(room: Room, rng: np.random.Generator) -> list[Person]:
@@ -237,10 +251,12 @@ def write_video(path: Path, frames: Iterator[np.ndarray]) -> None:
 def _seen(whom: np.ndarray, figures: list[Figure]) -> np.ndarray:
     """Who is seen when (t, m): at least `SEEN` of them is in the picture and behind nothing."""
     far = np.full(whom.shape[1:], np.inf, np.float32)
-    return np.array([
-        [(whom[t] == m + 1).sum() >= max(SEEN * (shown(far, [f], t) > 0).sum(), 1) for m, f in enumerate(figures)]
-        for t in range(len(whom))
-    ])  # fmt: skip
+    return np.array(
+        [
+            [(whom[t] == m + 1).sum() >= max(SEEN * (shown(far, [f], t) > 0).sum(), 1) for m, f in enumerate(figures)]
+            for t in range(len(whom))
+        ]
+    )
 
 
 def _visible(points: np.ndarray, whom: np.ndarray) -> np.ndarray:

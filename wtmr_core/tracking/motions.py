@@ -95,8 +95,10 @@ def perform(
     flesh = GIRTH * person.stature * person.build
     # arms carry nobody: without them, or a fallen body would float above a stretched hand
     joints[..., 1] -= np.delete(joints[..., 1] - flesh, ARMS, 1).min(1, keepdims=True) - support[:, None]
-    named = [phases[n].after if phases[n].after and s >= phases[n].until else phases[n].activity
-             for n, s in zip(number, share, strict=True)]  # fmt: skip
+    named = [
+        phases[n].after if phases[n].after and s >= phases[n].until else phases[n].activity
+        for n, s in zip(number, share, strict=True)
+    ]
     return joints, np.array(named)
 
 
@@ -120,8 +122,14 @@ def _liven(angles: np.ndarray, times: np.ndarray, person: Person, rng: np.random
 
 def _angles(**joints: tuple[float, float]) -> np.ndarray:
     """Angles (26, 3) with these (pitch, roll) at each joint of these names."""
-    names = {"waist": WAIST, "neck": NECK, "left_hip": L_HIP, "right_hip": R_HIP, "left_knee": L_KNEE,
-             "right_knee": R_KNEE}  # fmt: skip
+    names = {
+        "waist": WAIST,
+        "neck": NECK,
+        "left_hip": L_HIP,
+        "right_hip": R_HIP,
+        "left_knee": L_KNEE,
+        "right_knee": R_KNEE,
+    }
     angles = np.zeros((JOINTS + 1, 3))
     for name, (pitch, roll) in joints.items():
         angles[names[name], [PITCH, ROLL]] = pitch, roll
@@ -155,17 +163,26 @@ def seated(rng: np.random.Generator) -> Posture:
     thigh, apart = rng.uniform(1.2, 1.65), rng.uniform(0, 0.35)
     knees = -rng.uniform(0.9, 1.9) * np.ones(2) + rng.uniform(-0.25, 0.25, 2)
     angles = _angles(
-        waist=(-0.5 * lean, 0), left_hip=(thigh + 0.5 * lean, -apart), right_hip=(thigh + 0.5 * lean, apart),
-        left_knee=(knees[0], 0), right_knee=(knees[1], 0), neck=(rng.uniform(-0.5, 0.2), 0),
-    )  # fmt: skip
+        waist=(-0.5 * lean, 0),
+        left_hip=(thigh + 0.5 * lean, -apart),
+        right_hip=(thigh + 0.5 * lean, apart),
+        left_knee=(knees[0], 0),
+        right_knee=(knees[1], 0),
+        neck=(rng.uniform(-0.5, 0.2), 0),
+    )
     return Posture(_with_arms(angles, rng, rng.uniform(0.3, 1.1)), topple(0, 0.5 * lean))
 
 
 def on_the_floor(rng: np.random.Generator) -> Posture:
     """Sitting on the floor, legs stretched, drawn up or crossed."""
     thigh, knee, apart = rng.choice([(1.5, 0.2, 0.15), (2.1, 1.6, 0.2), (1.7, 2.0, 0.8)])
-    angles = _angles(waist=(-rng.uniform(0, 0.5), 0), left_hip=(thigh, -apart), right_hip=(thigh, apart),
-                     left_knee=(-knee, 0), right_knee=(-knee, 0))  # fmt: skip
+    angles = _angles(
+        waist=(-rng.uniform(0, 0.5), 0),
+        left_hip=(thigh, -apart),
+        right_hip=(thigh, apart),
+        left_knee=(-knee, 0),
+        right_knee=(-knee, 0),
+    )
     return Posture(_with_arms(angles, rng, 0.9), topple(0, rng.uniform(-0.5, 0.2)))
 
 
@@ -173,8 +190,13 @@ def stooped(rng: np.random.Generator) -> Posture:
     """Bent forward at hips and waist, with straight or bent knees, a hand reaching down."""
     lean, knees = rng.uniform(0.7, 1.9), rng.uniform(0, 0.9)
     hips = 0.6 * lean + 0.7 * knees
-    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(hips, 0), right_hip=(hips, 0),
-                     left_knee=(-1.3 * knees, 0), right_knee=(-1.3 * knees, 0))  # fmt: skip
+    angles = _angles(
+        waist=(-0.4 * lean, 0),
+        left_hip=(hips, 0),
+        right_hip=(hips, 0),
+        left_knee=(-1.3 * knees, 0),
+        right_knee=(-1.3 * knees, 0),
+    )
     _with_arms(angles, rng, 0.5)
     angles[SHOULDER[rng.choice(SIDES)], PITCH] = rng.uniform(0.8, 1.6)
     return Posture(angles, topple(rng.normal(0, 0.3), 0.6 * lean))
@@ -183,16 +205,26 @@ def stooped(rng: np.random.Generator) -> Posture:
 def squatting(rng: np.random.Generator) -> Posture:
     lean, deep = rng.uniform(0.2, 0.9), rng.uniform(0.7, 1.0)
     hips = 2.1 * deep + 0.4 * lean
-    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(hips, -0.2), right_hip=(hips, 0.2),
-                     left_knee=(-2.3 * deep, 0), right_knee=(-2.3 * deep, 0))  # fmt: skip
+    angles = _angles(
+        waist=(-0.4 * lean, 0),
+        left_hip=(hips, -0.2),
+        right_hip=(hips, 0.2),
+        left_knee=(-2.3 * deep, 0),
+        right_knee=(-2.3 * deep, 0),
+    )
     return Posture(_with_arms(angles, rng, 1.3), topple(0, 0.6 * lean))
 
 
 def kneeling(rng: np.random.Generator) -> Posture:
     """On one knee or both, upright or bent over something."""
     lean, sits = rng.choice([rng.uniform(0, 0.4), rng.uniform(0.4, 1.3)]), rng.uniform(0, 0.9)
-    angles = _angles(waist=(-0.4 * lean, 0), left_hip=(sits + 0.6 * lean, -0.1), right_hip=(sits + 0.6 * lean, 0.1),
-                     left_knee=(-1.5 - sits, 0), right_knee=(-1.5 - sits, 0))  # fmt: skip
+    angles = _angles(
+        waist=(-0.4 * lean, 0),
+        left_hip=(sits + 0.6 * lean, -0.1),
+        right_hip=(sits + 0.6 * lean, 0.1),
+        left_knee=(-1.5 - sits, 0),
+        right_knee=(-1.5 - sits, 0),
+    )
     if rng.random() < 0.4:
         side = rng.choice(SIDES)
         angles[HIP[side], PITCH], angles[KNEE[side], PITCH] = 1.5 + 0.6 * lean, -1.5
@@ -212,7 +244,12 @@ def lying(
     knees = -1.2 * legs
     if rng.random() < 0.4:  # drawn up, the feet on the ground
         legs, knees = rng.uniform(0.6, 1.1, 2), -rng.uniform(1.4, 2.2, 2)
-    angles = _angles(waist=(-0.3 * curl * rng.random(), 0), left_hip=(legs[0], -0.1), right_hip=(legs[1], 0.1),
-                     left_knee=(knees[0], 0), right_knee=(knees[1], 0))  # fmt: skip
+    angles = _angles(
+        waist=(-0.3 * curl * rng.random(), 0),
+        left_hip=(legs[0], -0.1),
+        right_hip=(legs[1], 0.1),
+        left_knee=(knees[0], 0),
+        right_knee=(knees[1], 0),
+    )
     _with_arms(angles, rng, rng.choice([0.4, 1.5, 2.8]))
     return Posture(angles, topple(where, np.pi / 2 * rng.uniform(0.93, 1.03), roll), support)

@@ -97,8 +97,15 @@ def on_the_floor(rng: np.random.Generator) -> list[Phase]:
         up = Phase("lying", motions.on_the_floor(rng), rng.uniform(1.2, 3.0), after="sitting", until=0.5)
         stay += [down, *_lie(rng, 0.0)[:1], up]
     kneel = Phase("standing up", motions.kneeling(rng), rng.uniform(0.8, 2.0))
-    return [*_arrive(rng)[-1:], Phase("bending", motions.kneeling(rng), rng.uniform(0.8, 2.0)), floor, *stay, kneel,
-            _rise(rng), _stand(rng)]  # fmt: skip
+    return [
+        *_arrive(rng)[-1:],
+        Phase("bending", motions.kneeling(rng), rng.uniform(0.8, 2.0)),
+        floor,
+        *stay,
+        kneel,
+        _rise(rng),
+        _stand(rng),
+    ]
 
 
 # -- falls
@@ -128,17 +135,25 @@ def collapsing(rng: np.random.Generator) -> list[Phase]:
     """The knees give way, then the trunk falls over."""
     where = rng.uniform(-np.pi, np.pi)
     low = [motions.kneeling, motions.squatting, motions.on_the_floor][rng.integers(3)]
-    return [*_arrive(rng), _drop(rng, low(rng), 0.35, 0.8), _drop(rng, motions.lying(rng, where), 0.35, 0.9),
-            *_after(rng, where)]  # fmt: skip
+    return [
+        *_arrive(rng),
+        _drop(rng, low(rng), 0.35, 0.8),
+        _drop(rng, motions.lying(rng, where), 0.35, 0.9),
+        *_after(rng, where),
+    ]
 
 
 def sinking(rng: np.random.Generator) -> list[Phase]:
     """Backward onto the floor: the knees bend, the seat touches, the back follows."""
     where = np.pi + rng.normal(0, 0.5)
     low = [motions.squatting, motions.stooped][rng.integers(2)]
-    return [*_arrive(rng), Phase("falling", low(rng), rng.uniform(0.4, 0.9)),
-            _drop(rng, motions.on_the_floor(rng), 0.25, 0.7), _drop(rng, motions.lying(rng, where), 0.4, 1.0),
-            *_after(rng, where)]  # fmt: skip
+    return [
+        *_arrive(rng),
+        Phase("falling", low(rng), rng.uniform(0.4, 0.9)),
+        _drop(rng, motions.on_the_floor(rng), 0.25, 0.7),
+        _drop(rng, motions.lying(rng, where), 0.4, 1.0),
+        *_after(rng, where),
+    ]
 
 
 def falling_off_a_seat(rng: np.random.Generator) -> list[Phase]:

@@ -84,8 +84,12 @@ def kinect(folder: Path) -> Iterator[Sequence]:
         trunk = joints[:, 20] - joints[:, 0]
         lean = trunk[:, 1] / np.linalg.norm(trunk, axis=1)
         height = joints[:, 0, 1] - joints[:, [14, 18], 1].mean(1)
-        yield Sequence(f"kinect_P{performer:03}-{file.stem[12:16]}", performer in KINECT_TESTED, joints,
-                       _by_height(action, height / np.quantile(height, 0.9), lean))  # fmt: skip
+        yield Sequence(
+            f"kinect_P{performer:03}-{file.stem[12:16]}",
+            performer in KINECT_TESTED,
+            joints,
+            _by_height(action, height / np.quantile(height, 0.9), lean),
+        )
 
 
 def _by_height(action: str, height: np.ndarray, lean: np.ndarray) -> np.ndarray:
@@ -151,8 +155,14 @@ def _projected(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     What lies outside the picture is put on its edge: there, pose estimators guess.
     """
     middle = np.median(joints[:, 0], axis=0) + rng.normal(0, 0.3, 3)
-    camera = Camera((middle[0], rng.uniform(0.4, 1.2), middle[2]), rng.uniform(-np.pi, np.pi),
-                    rng.uniform(2.0, 6.0), rng.uniform(0.7, 2.4), 1.0, (0, 0))  # fmt: skip
+    camera = Camera(
+        (middle[0], rng.uniform(0.4, 1.2), middle[2]),
+        rng.uniform(-np.pi, np.pi),
+        rng.uniform(2.0, 6.0),
+        rng.uniform(0.7, 2.4),
+        1.0,
+        (0, 0),
+    )
     points, depth = camera.project(joints)
     points = points * [-1, 1]  # the camera sees as Kinect does, in a mirror
     half = np.tan(np.deg2rad(rng.uniform(20, 32))) * np.array([rng.choice([4 / 3, 16 / 9]), 1])
