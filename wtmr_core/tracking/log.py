@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -219,10 +218,12 @@ def _rounded(value: float | None) -> float | None:
 def _alone(descriptor: int, folder: Path) -> None:
     """Lock an open file as long as it stays open; raises `RunError` where another program has done so."""
     try:
+        import fcntl
+
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise files.RunError(f"another program is writing its log in {folder}: name another folder") from None
-    except OSError:  # a file system without locks
+    except (ImportError, OSError):  # Windows; a file system without locks
         return
 
 
