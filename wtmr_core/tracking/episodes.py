@@ -65,7 +65,7 @@ def _check(times: np.ndarray, probabilities: np.ndarray, rules: Rules) -> None:
             f"for each class; found {probabilities.shape}"
         )
     if not (np.isfinite(times).all() and np.isfinite(probabilities).all() and (np.diff(times) > 0).all()):
-        raise ValueError("times must rise, and they and the probabilities be finite numbers")
+        raise ValueError("times must rise, and times and probabilities must be finite numbers")
 
 
 def _emissions(seen: np.ndarray, rules: Rules) -> np.ndarray:
