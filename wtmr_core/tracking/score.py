@@ -90,8 +90,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Score:
-    """The total counts, and those of each person by clip and name; `wrong` are sentences about missed and false falls,
-    `missing` the clips without a log, which count as empty."""
+    """Counts in all and by clip and person, sentences on `wrong` falls, and clips without a log, counted as empty."""
 
     total: Counts
     people: dict[tuple[str, str], Counts]
