@@ -115,7 +115,7 @@ class Zones:
         if abs(ratio[0] / ratio[1] - 1) > 0.02:
             raise ZoneError(
                 f"the zones are drawn on a picture of {self.size[0]}×{self.size[1]}; this one has {size[0]}×{size[1]}: "
-                "draw them anew with wtmr zones VIDEO"
+                "draw them again with wtmr zones VIDEO"
             )
         polygons = {name: polygon * ratio for name, polygon in self.polygons.items()}
         return Zones((size[0], size[1]), polygons, self.rest)
