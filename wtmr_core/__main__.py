@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="VIDEO",
         help="a video, a folder of numbered frames, or a .skeleton file",
     )
-    predict.add_argument("--fps", type=float, help="frames a second of a folder of frames; by default all are one window")
+    predict.add_argument("--fps", type=float, help="frames a second of a folder; by default its frames are one window")
     predict.add_argument("--seconds", type=float, help="length of a window; by default that of the training recordings")
     predict.add_argument("--stride", type=float, help="seconds from window to window; by default half a window")
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
