@@ -30,7 +30,7 @@ FIVE = {"standing up": "standing", "bending": "standing", "sitting down": "sitti
 
 def episodes_of(classifier: Classifier, sequence: training_set.Sequence, seed: int) -> tuple[list, np.ndarray]:
     """Find the episodes of a sequence; return them and whether most of the body is in each frame (t,)."""
-    points, inside = training_set.seen(sequence, np.random.default_rng(seed))
+    points, inside = training_set.observed(sequence, np.random.default_rng(seed))
     times = np.arange(len(points)) / RATE
     probabilities = classifier.of_clips(windows(skeleton(points))[:, :, None])
     return smooth(times[inside], probabilities[inside], classifier.classes), inside

@@ -143,7 +143,7 @@ def films(folder: Path) -> Iterator[Sequence]:
 # -- seen by a camera, and by a pose estimator
 
 
-def seen(sequence: Sequence, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def observed(sequence: Sequence, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Show a sequence to a random camera and an imperfect pose estimator.
 
     Returns:
@@ -255,7 +255,7 @@ def write(out: Path, recordings: Path | None = None, seed: int = 0, sequences: i
         for number, sequence in enumerate(people):
             for view in range(views):
                 rng = np.random.default_rng([seed, number, view, len(source)])
-                points, inside = seen(sequence, rng)
+                points, inside = observed(sequence, rng)
                 clips = windows(skeleton(points))
                 for step in range(rng.integers(stride), len(clips), stride):
                     if inside[step] and (activity := str(sequence.activities[step])):
