@@ -1,13 +1,12 @@
-"""How good a network of the `home` set is on people left out, window by window and in whole recordings.
+"""Accuracy of networks of the `home` set on held-out people, in windows and in whole recordings.
 
     python benchmarks/home.py RUN [RUN ...] [--recordings DIR] [--scenes N]
 
-prints a row a run: parameters, the share of the set's test windows that are right (synthetic scenes, UTKinect's two
-performers left out, J-HMDB's test clips), and what comes of whole recordings smoothed into episodes: of N new scenes
-(bodies of no set, each seen once) the share of time right, in five and in three classes, the falls found (from 1.0 s
-before to 2.5 s after their start) and the false ones; of UTKinect, in which nobody falls, the false falls an hour for
-performers trained on and left out. All poses are projected, with the faults of pose estimators; see
-`wtmr_core.tracking.training_set`.
+prints for each run: parameters; accuracy on the test windows (synthetic scenes, UTKinect's two test performers,
+J-HMDB's test clips); and results of whole recordings smoothed into episodes. These are, for N new scenes with new
+bodies, the share of time that is right, in five and in three classes, falls found (from 1.0 s before to 2.5 s after
+their start) and false falls; and for UTKinect, in which nobody falls, false falls per hour of training and of test
+performers. All poses are projected, with the errors of pose estimators; see `wtmr_core.tracking.training_set`.
 """
 
 import argparse
@@ -23,37 +22,37 @@ from wtmr_core.tracking import training_set
 from wtmr_core.tracking.episodes import smooth
 from wtmr_core.tracking.poses import RATE, skeleton, windows
 
-SEED = 1_000_000  # far from those of the set
+SEED = 1_000_000  # not among the seeds of the set
 THREE = {"walking": "upright", "standing": "upright", "standing up": "upright", "bending": "upright",
          "sitting": "sitting", "sitting down": "sitting", "lying": "down", "falling": "down"}  # fmt: skip
 FIVE = {"standing up": "standing", "bending": "standing", "sitting down": "sitting"}
 
 
 def episodes_of(classifier: Classifier, sequence: training_set.Sequence, seed: int) -> tuple[list, np.ndarray]:
-    """The episodes that the network makes of a sequence, and in which frames most of the body is seen."""
-    points, inside = training_set.seen(sequence, np.random.default_rng(seed))
+    """Find the episodes of a sequence; return them and whether most of the body is in each frame (t,)."""
+    points, inside = training_set.observed(sequence, np.random.default_rng(seed))
     times = np.arange(len(points)) / RATE
     probabilities = classifier.of_clips(windows(skeleton(points))[:, :, None])
     return smooth(times[inside], probabilities[inside], classifier.classes), inside
 
 
-def spoken(episodes: list, times: np.ndarray) -> list[str]:
-    """The activity of the episode at each time."""
+def labels_at(episodes: list, times: np.ndarray) -> list[str]:
+    """The activity at each time, "" outside episodes."""
     return [next((e.activity for e in episodes if e.start <= t < e.end), "") for t in times]
 
 
 def scenes(classifier: Classifier, count: int) -> Counter:
-    """What is right of `count` new scenes: steps, falls found and false ones."""
+    """Count right steps, falls found and false falls in new scenes."""
     total = Counter()
     for number, sequence in enumerate(training_set.synthetic(SEED, count)):
         episodes, inside = episodes_of(classifier, sequence, SEED + number)
         times = np.arange(len(inside))[inside] / RATE
         true = sequence.activities[inside]
-        for name, label in zip(spoken(episodes, times), true, strict=True):
+        for name, label in zip(labels_at(episodes, times), true, strict=True):
             total["steps"] += 1
             total["five"] += FIVE.get(name, name) == FIVE.get(str(label), str(label))
             total["three"] += THREE.get(name) == THREE[str(label)]
-        falls = [t for t, here, before in zip(times[1:], true[1:], true, strict=False) if here == "falling" != before]
+        falls = [t for t, now, before in zip(times[1:], true[1:], true, strict=False) if now == "falling" != before]
         starts = [e.start for e in episodes if e.activity == "falling"]
         total["falls"] += len(falls)
         total["found"] += sum(any(-1 <= s - fall <= 2.5 for s in starts) for fall in falls)
@@ -62,7 +61,7 @@ def scenes(classifier: Classifier, count: int) -> Counter:
 
 
 def false_falls(classifier: Classifier, recordings: Path) -> Counter:
-    """Falls in UTKinect's recordings, each seen by six cameras, by whether the performer is left out; the seconds."""
+    """Count falls and seconds in UTKinect's recordings, seen by six cameras, for test and training performers."""
     total = Counter()
     for number, sequence in enumerate(training_set.kinect(recordings / "utkinect")):
         for view in range(6):
@@ -73,11 +72,12 @@ def false_falls(classifier: Classifier, recordings: Path) -> Counter:
 
 
 def row(folder: Path, recordings: Path | None, count: int) -> dict:
+    """The results of a run, by name."""
     classifier, run = Classifier.load(folder, "cpu"), runs.load(folder)
     right = run.logits.argmax(1) == run.labels
     source = np.array([group.split("_")[0] for group in run.groups])
     of_scenes = scenes(classifier, count)
-    found = {
+    results = {
         "model": run.settings["model"],
         "seed": run.settings["seed"],
         "parameters": sum(p.numel() for p in classifier.network.parameters()),
@@ -89,21 +89,21 @@ def row(folder: Path, recordings: Path | None, count: int) -> dict:
         "false": f"{of_scenes['false']} in {of_scenes['steps'] / RATE / 3600:.1f} h",
     }
     if recordings is not None:
-        ordinary = false_falls(classifier, recordings)
-        for left_out, name in ((True, "left out"), (False, "trained on")):
-            hours = ordinary["seconds", left_out] / 3600
-            found[f"kinect, {name}"] = f"{ordinary['falls', left_out]} in {hours:.2f} h"
-    return found
+        falls = false_falls(classifier, recordings)
+        for test, name in ((True, "left out"), (False, "trained on")):
+            hours = falls["seconds", test] / 3600
+            results[f"kinect, {name}"] = f"{falls['falls', test]} in {hours:.2f} h"
+    return results
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ask.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    ask.add_argument("--recordings", type=Path, help="the folder that holds utkinect")
-    ask.add_argument("--scenes", type=int, default=300)
-    given = ask.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("--recordings", type=Path, help="the folder that holds utkinect")
+    parser.add_argument("--scenes", type=int, default=300, help="number of new scenes")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    table = pd.DataFrame([row(folder, given.recordings, given.scenes) for folder in given.runs])
+    table = pd.DataFrame([row(folder, options.recordings, options.scenes) for folder in options.runs])
     print(table.round(3).T.to_string(header=False))
 
 

@@ -1,13 +1,13 @@
-"""Detectors and trackers against the true boxes of real people.
+"""Detectors and trackers compared with the true boxes of real people.
 
     python benchmarks/people.py [--data DIR] [--detectors movenet hog ...] [--recordings PETS ...] [--homes]
 
-Prints, for each detector and recording, recall and precision at IoU 0.4 of all it gives, CPU milliseconds a picture (by
-thread time, one thread) and, for each tracker on its boxes, MOTA, IDF1 and HOTA (Bernardin, Stiefelhagen 2008; Ristani
-et al. 2016; Luiten et al. 2021) at IoU 0.5, how often an identity was switched, and the persons. `--homes` counts the
-persons of each home clip, in which there is one, and the pictures in which nobody is seen. Recordings: PETS 2009 S2.L1
-as pictures of 768×576 and as the first 65 frames of a video of 480×360, seven and ten a second; a street at about one
-a second. The thresholds of detectors and trackers were chosen with a view to these recordings.
+Prints, for each detector and recording, recall and precision of all detections at IoU 0.4, CPU milliseconds a picture
+(thread time, one thread) and, for each tracker on these boxes, MOTA, IDF1 and HOTA (Bernardin, Stiefelhagen 2008;
+Ristani et al. 2016; Luiten et al. 2021) at IoU 0.5, identity switches and the number of persons. `--homes` counts the
+persons in each home clip, in which there is one, and the pictures without a detection. Recordings: PETS 2009 S2.L1 as
+pictures of 768×576 and as the first 65 frames of a video of 480×360, seven and ten a second; a street at about one a
+second. The thresholds of detectors and trackers were chosen with these recordings in view.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ DETECTORS: dict[str, Callable[[], detectors.Detector]] = {
 
 @dataclass
 class Recording:
-    """Pictures and the true boxes in some of them: number -> boxes with `tracker_id`."""
+    """Pictures, and the true boxes in some of them: number -> boxes with `tracker_id`."""
 
     name: str
     pictures: Callable[[], Iterator[Picture]]
@@ -60,7 +60,7 @@ class Recording:
 
 
 def recordings(data: Path) -> list[Recording]:
-    """Those with true boxes."""
+    """The recordings that have true boxes."""
     pets, block, video = (
         data / "pedestrians/PETS09-S2L1",
         data / "street/block1",
@@ -79,49 +79,49 @@ def recordings(data: Path) -> list[Recording]:
 
 
 def folder_of(folder: Path, rate: float) -> Iterator[Picture]:
-    """The pictures of a folder, whose numbers count frames at `rate` a second."""
+    """Read the pictures of a folder, numbered by frames at `rate` a second."""
     for path in sorted((folder / "img1").glob("*.jpg")):
         yield int(path.stem) - 1, int(path.stem) / rate, cv2.imread(str(path))
 
 
 def video_of(path: Path) -> Iterator[Picture]:
-    """The frames of a video, numbered as they come."""
+    """Read the frames of a video, numbered from 0."""
     return ((number, seconds, frame) for number, (seconds, frame) in enumerate(decoded(path)))
 
 
 def detected(detector: detectors.Detector, pictures: Iterator[Picture]) -> tuple[list, float]:
-    """(number, seconds, detections) of each picture, and CPU milliseconds a picture."""
-    rows, busy = [], 0.0
+    """Detect people: rows of (number, seconds, detections), and the CPU milliseconds a picture."""
+    rows, cpu = [], 0.0
     for number, seconds, picture in pictures:
-        began = time.thread_time()
+        start = time.thread_time()
         people = detector(picture)
-        busy += time.thread_time() - began
+        cpu += time.thread_time() - start
         rows.append((number, seconds, people))
-    return rows, 1000 * busy / len(rows)
+    return rows, 1000 * cpu / len(rows)
 
 
 def recall_precision(rows: list, truth: dict[int, sv.Detections]) -> tuple[float, float]:
-    """At IoU 0.4, over the pictures that have true boxes."""
-    hits = true = given = 0
+    """Recall and precision at IoU 0.4, over the pictures that have true boxes."""
+    hits = true = count = 0
     for number, _, people in rows:
         if number in truth:
             overlap = sv.box_iou_batch(truth[number].xyxy, people.xyxy)
             overlap[overlap < 0.4] = 0
             hits += int((overlap[linear_sum_assignment(overlap, maximize=True)] > 0).sum())
-            true, given = true + len(truth[number]), given + len(people)
-    return hits / true, hits / max(given, 1)
+            true, count = true + len(truth[number]), count + len(people)
+    return hits / true, hits / max(count, 1)
 
 
 def tracked(kind: str, rows: list) -> list[tuple[int, Sighting]]:
-    """Each sighting beside its person."""
+    """Track detections: (person, sighting) pairs."""
     tracker, persons = Tracker(kind), []
     for number, seconds, people in rows:
         persons += tracker.update(people, number, seconds)
     return persons + tracker.close()
 
 
-def against(truth: dict[int, sv.Detections], persons: list[tuple[int, Sighting]]) -> str:
-    """MOTA, IDF1, HOTA, switches and persons, over the pictures that have true boxes."""
+def scores_of(truth: dict[int, sv.Detections], persons: list[tuple[int, Sighting]]) -> str:
+    """MOTA, IDF1, HOTA, switches and number of persons, over the pictures that have true boxes."""
     number = {frame: n for n, frame in enumerate(truth)}
     true = [row for frame, people in truth.items() for row in sightings(people, frame, 0)]
     persons = [(person, sighting) for person, sighting in persons if sighting.frame in truth]
@@ -138,12 +138,12 @@ def against(truth: dict[int, sv.Detections], persons: list[tuple[int, Sighting]]
 
 
 def homes(data: Path, name: str) -> None:
-    """Persons and empty pictures of each home clip, at ten pictures a second."""
+    """Print persons and empty pictures of each home clip, at ten pictures a second."""
     for path in sorted((data / "homes").glob("*/*.mp4")):
-        rows, busy = detected(DETECTORS[name](), islice(video_of(path), 0, None, 3))
+        rows, cpu = detected(DETECTORS[name](), islice(video_of(path), 0, None, 3))
         counts = " | ".join(str(len({person for person, _ in tracked(kind, rows)})) for kind in KINDS[:-1])
         empty = sum(not len(people) for *_, people in rows)
-        print(f"{name} | {path.parent.name}/{path.stem} | {busy:.0f} | {empty} of {len(rows)} | {counts}", flush=True)
+        print(f"{name} | {path.parent.name}/{path.stem} | {cpu:.0f} | {empty} of {len(rows)} | {counts}", flush=True)
 
 
 def main() -> None:
@@ -164,11 +164,11 @@ def main() -> None:
         if recording.name not in options.recordings:
             continue
         for name in options.detectors:
-            rows, busy = detected(DETECTORS[name](), recording.pictures())
+            rows, cpu = detected(DETECTORS[name](), recording.pictures())
             kinds = KINDS[-1:] if name == "published" else KINDS[:-1]
-            scores = [against(recording.truth, tracked(kind, rows)) for kind in kinds]
+            scores = [scores_of(recording.truth, tracked(kind, rows)) for kind in kinds]
             shares = "{:.2f} | {:.2f}".format(*recall_precision(rows, recording.truth))
-            print(f"{name} | {recording.name} | {shares} | {busy:.0f} | {' | '.join(scores)}", flush=True)
+            print(f"{name} | {recording.name} | {shares} | {cpu:.0f} | {' | '.join(scores)}", flush=True)
 
 
 if __name__ == "__main__":

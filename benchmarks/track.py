@@ -1,15 +1,15 @@
-"""How fast a video becomes its log, and how much memory an hour of video takes.
+"""Speed of `track`, and its memory over hours of video.
 
     python benchmarks/track.py [--data DIR] [--hours N]
 
-The first table is of `track` with MoveNet, which looks at ten frames a second, and beside it of the same chain that
-looks at every frame: a home clip with one person, scaled to 480×360 and repeated to half a minute, and the miniature
-home, 640×480 with three people. Rows give frames of the video for each second and for each second of CPU time.
+The first table is for MoveNet, processing ten frames a second and every frame, on a home clip with one person, scaled
+to 480×360 and repeated to half a minute, and on the miniature home, 640×480 with three people. It lists frames of the
+video per second and per second of CPU time.
 
-The second table is of N hours of that home clip at ten frames a second in which three people are seen all the time:
-instead of a detector, poses that MoveNet gave of the clip run forwards and backwards at three places in the picture,
-and at a fourth with scores from which nobody begins. Last, how long one more episode takes in a log of thousands, as
-all its rows are written again.
+The second table is for N hours of that home clip at ten frames a second with three people in view throughout: in place
+of a detector, MoveNet's poses of the clip run forwards and backwards at three places in the picture, and at a fourth
+with scores too low to start a person. Last comes the time that one more episode takes in a log of thousands, all of
+whose rows are written again.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from wtmr_core.tracking.people import Episode
 from wtmr_core.tracking.track import track
 
 CLIP = "homes/subject-4/adl-19.mp4"
-RATE = 10  # frames a second that are looked at
+RATE = 10  # frames a second that are processed
 EPISODES = (100, 1000, 5000)
 
 
 def repeated(clip: Path, path: Path, size: tuple[int, int], rate: int, seconds: float) -> Path:
-    """Write `clip`, scaled to `size` (w, h) and again and again, as a video of `rate` frames a second."""
+    """Write a clip, scaled to `size` (w, h) and repeated for `seconds`, at `rate` frames a second."""
     pictures = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for _, picture in decoded(clip)]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=rate)
@@ -58,54 +58,54 @@ def repeated(clip: Path, path: Path, size: tuple[int, int], rate: int, seconds: 
 
 
 def speed(video: Path, folder: Path, fps: float | None) -> tuple[float, float, float, dict]:
-    """Frames of a video a second, and a second of CPU time; how many times as fast as it runs; the summary."""
-    began, busy = time.perf_counter(), time.process_time()
+    """Frames of a video per second, and per second of CPU time; times real time; the summary of the log."""
+    start, cpu_start = time.perf_counter(), time.process_time()
     summary = track(video, folder, fps=fps)
-    took, busy = time.perf_counter() - began, time.process_time() - busy
-    return summary["frames"] / took, summary["frames"] / busy, summary["seconds"] / took, summary
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+    return summary["frames"] / wall, summary["frames"] / cpu, summary["seconds"] / wall, summary
 
 
 class Crowd:
-    """Stands in for a detector: three people, whose poses are those of one, and a fourth who is doubtful for ever."""
+    """Takes the place of a detector: three people with the poses of one, and a fourth who is never confirmed."""
 
     name, joints = "crowd", True
 
     def __init__(self, clip: Path):
         movenet = detectors.load("movenet")
-        seen = [movenet(picture) for _, picture in decoded(clip)][::3]
-        seen = [people[:1] for people in seen if len(people)]
-        self._poses = cycle(seen + seen[-2:0:-1])
+        poses = [movenet(picture) for _, picture in decoded(clip)][::3]
+        poses = [people[:1] for people in poses if len(people)]
+        self._poses = cycle(poses + poses[-2:0:-1])
         self._size = next(decoded(clip))[1].shape[:2]
         self.calls = 0
-        self.memory: dict[int, tuple[float, float]] = {}  # minute -> MB now, and at most so far
+        self.memory: dict[int, tuple[float, float]] = {}  # minute -> MB, and the peak so far
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
         self.calls += 1
         if self.calls % (60 * RATE) == 0:
             self.memory[self.calls // (60 * RATE)] = memory()
-        one = next(self._poses)
+        person = next(self._poses)
         scale = picture.shape[1] / self._size[1] / 3
-        aside = np.arange(4)[:, None] * picture.shape[1] / 4
-        corners = one.xyxy * scale + aside * [1, 0, 1, 0]
-        joints = one.data[JOINTS] * [scale, scale, 1] + aside[:, None] * [1, 0, 0]
+        offsets = np.arange(4)[:, None] * picture.shape[1] / 4
+        corners = person.xyxy * scale + offsets * [1, 0, 1, 0]
+        joints = person.data[JOINTS] * [scale, scale, 1] + offsets[:, None] * [1, 0, 0]
         return detections(corners, [0.8, 0.8, 0.8, 0.1], picture.shape[:2], joints)
 
 
 def memory() -> tuple[float, float]:
-    """Megabytes that this process has in memory, and the most that it ever had."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kibibytes
-    return psutil.Process().memory_info().rss / 1e6, most / 1e6
+    """Megabytes of memory of this process: now and at its peak."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kibibytes
+    return psutil.Process().memory_info().rss / 1e6, peak / 1e6
 
 
 def lengthened(folder: Path) -> Iterator[tuple[int, float]]:
-    """How many episodes a log has, and the milliseconds that the next one takes."""
+    """Number of episodes in a log, and the milliseconds that the next one takes."""
     with LogWriter(folder, video="home.mp4", size=(640, 480), detector="movenet", model="home") as log:
         for number in range(max(EPISODES) + 1):
             row = Row(1, Episode("sitting", 10.0 * number, 10.0 * number + 9, 9.0, 0.9), "sofa", "", ("a.jpg",) * 3)
-            began = time.perf_counter()
+            start = time.perf_counter()
             if number in EPISODES:
                 log.episode(row)
-                yield number, 1000 * (time.perf_counter() - began)
+                yield number, 1000 * (time.perf_counter() - start)
             else:
                 log.rows.append(row)
 
@@ -114,38 +114,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--hours", type=float, default=1.0)
-    given = parser.parse_args()
-    clip = given.data / CLIP
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    options = parser.parse_args()
+    clip = options.data / CLIP
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         videos = {
             "480×360, one person": (repeated(clip, folder / "one.mp4", (480, 360), 30, 30), 30),
             "640×480, three people": (sets.make("home", folder) / "home.mp4", 15),
         }
-        print("| video | looked at | frames a second | a CPU second | times real time | people |")
+        print("| video | processed | frames a second | a CPU second | times real time | people |")
         print("| --- | --- | --- | --- | --- | --- |")
         for name, (video, rate) in videos.items():
             for fps in (None, rate):
-                wall, busy, real, summary = speed(video, folder / "log", fps)
-                looked = f"{summary['fps_processed']:.0f} a second"
-                print(f"| {name} | {looked} | {wall:.0f} | {busy:.0f} | {real:.1f} | {summary['people']} |", flush=True)
+                wall, cpu, real, summary = speed(video, folder / "log", fps)
+                processed = f"{summary['fps_processed']:.0f} a second"
+                print(
+                    f"| {name} | {processed} | {wall:.0f} | {cpu:.0f} | {real:.1f} | {summary['people']} |", flush=True
+                )
         print(f"load average {os.getloadavg()[0]:.1f}\n")
 
         crowd = Crowd(clip)
-        video = repeated(clip, folder / "hours.mp4", (320, 240), RATE, 3600 * given.hours)
+        video = repeated(clip, folder / "hours.mp4", (320, 240), RATE, 3600 * options.hours)
         with patch.object(detectors, "load", lambda name: crowd):
-            began = time.perf_counter()
+            start = time.perf_counter()
             summary = track(video, folder / "log")
         print(f"{summary['seconds'] / 3600:.2f} h of {summary['people']} people, {summary['episodes']} episodes, "
-              f"in {time.perf_counter() - began:.0f} s")  # fmt: skip
+              f"in {time.perf_counter() - start:.0f} s")  # fmt: skip
         print("| minute | MB | at most |\n| --- | --- | --- |")
         for minute in (1, 5, 15, 30, 45, *range(60, 1000, 60)):
             if minute in crowd.memory:
                 print("| {} | {:.0f} | {:.0f} |".format(minute, *crowd.memory[minute]))
         print("| the end | {:.0f} | {:.0f} |\n".format(*memory()))
 
-        for number, took in lengthened(folder / "long"):
-            print(f"one episode after {number}: {took:.1f} ms")
+        for number, milliseconds in lengthened(folder / "long"):
+            print(f"one episode after {number}: {milliseconds:.1f} ms")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The `wtmr` command: data, runs and what they make of files, logs of videos, suites and their results."""
+"""The `wtmr` command: data sets, training and prediction, logs of videos, suites and their results."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from wtmr_core.modality import OWN
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 when all is as expected, 1 when data are not, 2 for a call that cannot be."""
+    """Run the command; returns 0 for success, 1 where data or results are not as expected, 2 for an error."""
     parser = argparse.ArgumentParser("wtmr", description="The WTMR-Net companion.")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    data = commands.add_parser("data", help="check a data set, or make the miniature ones")
+    data = commands.add_parser("data", help="check a data set, or make a miniature one")
     data = data.add_subparsers(dest="what", required=True)
-    check = data.add_parser("check", help="expected against found, skips by reason, classes, groups that cross")
+    check = data.add_parser("check", help="compare a data set with what is expected of it")
     check.add_argument("dataset", choices=datasets.NAMES)
-    check.add_argument("--root", type=Path, help="its folder; without it WTMR_DATA, data/ and Kaggle's are searched")
-    check.add_argument("--split", help="one split; without it all that can be read there")
+    check.add_argument("--root", type=Path, help="its folder; by default WTMR_DATA, data/ and Kaggle's are searched")
+    check.add_argument("--split", help="one split; by default all that can be read")
     check.add_argument("--protocol", choices=("published", "corrected"), default="corrected")
     check.add_argument("--names-only", action="store_true", help="do not read the files to their ends")
-    check.add_argument("--workers", type=int, default=None, help="processes that read; all cores without it")
+    check.add_argument("--workers", type=int, default=None, help="number of reading processes; by default one per core")
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=data_check)
-    mini = data.add_parser("mini", help="make a miniature set (done by itself on first use)")
+    mini = data.add_parser("mini", help="make a miniature set (done automatically on first use)")
     mini.add_argument("dataset", choices=[*(name for name in datasets.NAMES if name not in OWN), "home"])
-    mini.add_argument("--root", type=Path, help="where; data/mini/DATASET without it")
+    mini.add_argument("--root", type=Path, help="the folder to write; by default data/mini/DATASET")
     mini.add_argument("--seed", type=int, default=0)
     mini.set_defaults(run=data_mini)
 
-    train = commands.add_parser("train", help="train one run, or go on with it")
+    train = commands.add_parser("train", help="train a run, or resume it")
     train.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as dataset=hmdb51 scale=mini epochs=3")
-    train.add_argument("--root", type=Path)
-    train.add_argument("--results", type=Path, default=Path("results"))
+    train.add_argument("--root", type=Path, help="folder of the data set; by default as for data check")
+    train.add_argument("--results", type=Path, default=Path("results"), help="folder of results; by default results")
     train.set_defaults(run=train_one)
 
-    predict = commands.add_parser("predict", help="what is done in videos, by a finished run")
-    predict.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
+    predict = commands.add_parser("predict", help="classify the actions in videos with a finished run")
+    predict.add_argument("run_folder", type=Path, metavar="RUN_FOLDER", help="the folder of a finished run")
     predict.add_argument(
         "videos",
         type=Path,
@@ -51,85 +51,85 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="VIDEO",
         help="a video, a folder of numbered frames, or a .skeleton file",
     )
-    predict.add_argument("--fps", type=float, help="frames a second of a folder of frames; one window without it")
-    predict.add_argument("--seconds", type=float, help="of a window; as the recordings trained on without it")
-    predict.add_argument("--stride", type=float, help="seconds from window to window; half a window without it")
+    predict.add_argument("--fps", type=float, help="frames a second of a folder; by default its frames are one window")
+    predict.add_argument("--seconds", type=float, help="length of a window; by default that of the training recordings")
+    predict.add_argument("--stride", type=float, help="seconds from window to window; by default half a window")
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
-    predict.add_argument("--json", action="store_true", help="print a list of objects")
-    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a row a window there")
+    predict.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each window")
     predict.set_defaults(run=predict_all)
 
-    track = commands.add_parser("track", help="the log of a video: who did what, when, for how long, where")
+    track = commands.add_parser("track", help="write the log of a video: who did what, when, for how long, where")
     track.add_argument("video", metavar="VIDEO", help="a video, a folder of numbered frames, a camera (0) or a stream")
-    track.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the log is written")
-    track.add_argument("--model", default="home", help="home, which comes with the package, or a finished run's folder")
+    track.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the log")
+    track.add_argument("--model", default="home", help="home, which comes with the package, or the folder of a run")
     track.add_argument("--detector", default="auto", choices=["auto", "movenet", "hog", "haar", "motion", "published"])
-    track.add_argument("--fps", type=float, help="frames a second: what a folder has, else what is looked at (10)")
-    track.add_argument("--zones", type=Path, metavar="FILE", help="named parts of the picture; see wtmr zones")
-    track.add_argument("--boxes", type=Path, metavar="MOT.txt", help="take people and ids from there, detect none")
+    track.add_argument("--fps", type=float, help="frames a second of a folder; of other videos, those processed (10)")
+    track.add_argument("--zones", type=Path, metavar="FILE", help="named areas of the picture; see wtmr zones")
+    track.add_argument("--boxes", type=Path, metavar="MOT.txt", help="read people and ids from a file, detect none")
     track.add_argument("--video", dest="annotate", action="store_true", help="also write annotated.mp4")
     track.add_argument("--page", action="store_true", help="also write page.html, a timeline and a contact sheet")
-    track.add_argument("--no-blur", dest="blur", action="store_false", help="leave heads as they are in what is saved")
+    track.add_argument("--no-blur", dest="blur", action="store_false", help="do not blur heads in saved pictures")
     track.add_argument("--json", action="store_true", help="print one JSON object at the end")
-    track.add_argument("--follow", action="store_true", help="print a JSON line an event while it runs")
+    track.add_argument("--follow", action="store_true", help="print a line of JSON for each event as it happens")
     track.set_defaults(run=track_video)
 
-    zones = commands.add_parser("zones", help="a picture and a template to write the zones of a camera in")
-    zones.add_argument("video", metavar="VIDEO")
-    zones.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where zones.png and zones.yaml go")
+    zones = commands.add_parser("zones", help="write a picture and a template for the zones of a camera")
+    zones.add_argument("video", metavar="VIDEO", help="as for track")
+    zones.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder for zones.png and zones.yaml")
     zones.set_defaults(run=zones_template)
 
-    score = commands.add_parser("score", help="a log against the truth")
+    score = commands.add_parser("score", help="score a log against the truth")
     score.add_argument("log", type=Path, help="the folder of a log, its episodes.csv, or a folder of logs")
-    score.add_argument("truth", type=Path, help="an episodes.csv of what was done")
+    score.add_argument("truth", type=Path, help="an episodes.csv of the true activities")
     score.add_argument("--json", action="store_true", help="print one JSON object")
     score.set_defaults(run=score_log)
 
-    export = commands.add_parser("export", help="write the network of a finished run for other programs")
-    export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
-    export.add_argument("--onnx", type=Path, required=True, metavar="FILE")
-    export.add_argument("--opset", type=int, default=18)
+    export = commands.add_parser("export", help="export the network of a finished run for other programs")
+    export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER", help="the folder of a finished run")
+    export.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the ONNX file to write")
+    export.add_argument("--opset", type=int, default=18, help="version of ONNX's operators; by default 18")
     export.set_defaults(run=export_onnx)
 
-    suite = commands.add_parser("reproduce", help="make a whole suite, or go on with it")
+    suite = commands.add_parser("reproduce", help="run a whole suite, or resume it")
     suite.add_argument("suite", nargs="?", default="mini", help="mini, published, corrected, or a YAML file")
-    suite.add_argument("--data", type=Path, help="a data set or a folder of sets; without it as for data check")
-    suite.add_argument("--results", type=Path, help="results/SUITE without it")
+    suite.add_argument("--data", type=Path, help="a data set or a folder of sets; by default as for data check")
+    suite.add_argument("--results", type=Path, help="folder of results; by default results/SUITE")
     suite.add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
-    suite.add_argument("--gpus", type=int, help="how many to use; all that are there without it")
-    suite.add_argument("--dry", action="store_true", help="list what it would run")
+    suite.add_argument("--gpus", type=int, help="number of GPUs to use; by default all")
+    suite.add_argument("--dry", action="store_true", help="list the steps without running them")
     suite.set_defaults(run=reproduce)
 
-    notebook = commands.add_parser("notebook", help="run one notebook through papermill (what a suite does)")
-    notebook.add_argument("source", type=Path)
-    notebook.add_argument("result", type=Path)
+    notebook = commands.add_parser("notebook", help="run one notebook through papermill, as a suite does")
+    notebook.add_argument("source", type=Path, help="the notebook to run")
+    notebook.add_argument("result", type=Path, help="the notebook to write")
     notebook.add_argument("--parameters", type=_object, default={}, help="a JSON object")
-    notebook.add_argument("--log", type=Path, required=True)
-    notebook.add_argument("--gpus", type=int, default=0, help="free ones to take")
-    notebook.add_argument("--parent", type=int, help="number of the process to die with")
+    notebook.add_argument("--log", type=Path, required=True, help="the file for its output")
+    notebook.add_argument("--gpus", type=int, default=0, help="number of free GPUs to take")
+    notebook.add_argument("--parent", type=int, help="id of the process with which to end")
     notebook.set_defaults(run=one_notebook)
 
     profile = commands.add_parser("profile", help="parameters and GMACs of the networks at full size")
     profile.add_argument("--as", dest="counting", choices=("published", "complete"), default="complete")
-    profile.add_argument("--csv", action="store_true")
+    profile.add_argument("--csv", action="store_true", help="print comma-separated values")
     profile.set_defaults(run=profile_all)
 
-    table = commands.add_parser("table", help="the runs below a results folder")
-    table.add_argument("results", type=Path)
+    table = commands.add_parser("table", help="list the runs in a folder of results")
+    table.add_argument("results", type=Path, help="a folder of results, such as results/mini")
     table.set_defaults(run=table_of_runs)
 
-    compare = commands.add_parser("compare", help="a suite's results beside those that are committed")
+    compare = commands.add_parser("compare", help="compare a suite's results with the committed ones")
     compare.add_argument("suite", nargs="?", default="mini", help="a suite whose results are part of the repository")
-    compare.add_argument("--results", type=Path, help="results/SUITE without it")
+    compare.add_argument("--results", type=Path, help="folder of results; by default results/SUITE")
     compare.set_defaults(run=compare_results)
 
     options = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):  # a sign that a terminal lacks stops nothing
+    for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks is no error
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
     def work() -> int:
-        if os.environ.get("PYTHONWARNINGS"):  # that a warning is an error is no setting either
+        if os.environ.get("PYTHONWARNINGS"):  # which must not turn warnings into errors here
             warnings.simplefilter("default")
         with environment.cleaned():
             return options.run(options)
@@ -138,22 +138,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _object(text: str) -> dict:
-    """What a JSON object in `text` holds; raises as argparse wants it."""
+    """Parse a JSON object; raises `argparse.ArgumentTypeError` for anything else."""
     try:
-        read = json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is no JSON ({error})") from error
-    if not isinstance(read, dict):
+    if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f'{text[:80]!r} is no JSON object, such as {{"epochs": 3}}')
-    return read
+    return value
 
 
 def data_check(options: argparse.Namespace) -> int:
-    """`wtmr data check`: 0 when everything is as expected, 1 when not."""
+    """`wtmr data check`: 0 where the data set is as expected, otherwise 1."""
     from wtmr_core.datasets import check
 
-    given = {key: getattr(options, key) for key in ("root", "split", "names_only", "workers")}
-    return check.show(check.report(options.dataset, reader=options.protocol, **given), as_json=options.json)
+    arguments = {key: getattr(options, key) for key in ("root", "split", "names_only", "workers")}
+    return check.show(check.report(options.dataset, reader=options.protocol, **arguments), as_json=options.json)
 
 
 def data_mini(options: argparse.Namespace) -> int:
@@ -166,7 +166,7 @@ def data_mini(options: argparse.Namespace) -> int:
 
 
 def train_one(options: argparse.Namespace) -> int:
-    """`wtmr train`: values are read as in a suite, so `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null` all serve."""
+    """`wtmr train`: values are read as in a suite, such as `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null`."""
     from wtmr_core import processes, runs
     from wtmr_core.parameters import from_pairs
     from wtmr_core.settings import Settings
@@ -189,17 +189,17 @@ def train_one(options: argparse.Namespace) -> int:
 
 
 def predict_all(options: argparse.Namespace) -> int:
-    """`wtmr predict`: 0, 1 where some recordings cannot be read, 2 where none can."""
+    """`wtmr predict`: 0, or 1 where some recordings cannot be read, 2 where none can."""
     from wtmr_core import predictions
     from wtmr_core.classifier import Classifier
 
     classifier = Classifier.load(options.run_folder, options.device)
-    given = {key: getattr(options, key) for key in ("fps", "seconds", "stride", "csv")}
-    return predictions.show(classifier, options.videos, as_json=options.json, **given)
+    arguments = {key: getattr(options, key) for key in ("fps", "seconds", "stride", "csv")}
+    return predictions.show(classifier, options.videos, as_json=options.json, **arguments)
 
 
 def track_video(options: argparse.Namespace) -> int:
-    """`wtmr track`: 0, 1 where nothing of the video can be read, or 130 where it was stopped, by SIGTERM too."""
+    """`wtmr track`: 0, or 1 where nothing of the video can be read, 130 after Ctrl-C or SIGTERM."""
     from wtmr_core import processes
     from wtmr_core.tracking.track import Unwatchable, track
 
@@ -207,10 +207,10 @@ def track_video(options: argparse.Namespace) -> int:
         if options.follow:
             print(json.dumps(event, ensure_ascii=False), flush=True)
 
-    given = {key: getattr(options, key) for key in ("model", "detector", "fps", "zones", "boxes", "page", "blur")}
+    arguments = {key: getattr(options, key) for key in ("model", "detector", "fps", "zones", "boxes", "page", "blur")}
     try:
         with processes.stoppable():
-            summary = track(options.video, options.out, **given, annotate=options.annotate, tell=tell)
+            summary = track(options.video, options.out, **arguments, annotate=options.annotate, tell=tell)
     except Unwatchable as error:
         print(f"wtmr: {error}", file=sys.stderr)
         return 1
@@ -311,7 +311,7 @@ def table_of_runs(options: argparse.Namespace) -> int:
 
 
 def compare_results(options: argparse.Namespace) -> int:
-    """`wtmr compare`: 0 when every accuracy lies in the stated spread, 1 when one does not."""
+    """`wtmr compare`: 0 where every accuracy lies within the stated spread, otherwise 1."""
     from wtmr_core.paper import comparison
 
     results = datasets.results_home(options.suite, options.results)

@@ -317,7 +317,7 @@ def test_a_rate_that_cannot_be(tmp_path, fps):
 
 
 def test_a_folder_needs_its_rate(tmp_path):
-    with pytest.raises(ValueError, match="a folder of frames tells no times; give how many it has a second, fps"):
+    with pytest.raises(ValueError, match="a folder of frames has no times; give how many it has a second, fps"):
         Stream(write_frames(tmp_path, [1, 2, 3]))
 
 

@@ -103,7 +103,7 @@ def test_nothing_seen_nothing_said():
 @pytest.mark.parametrize(
     ("times", "shape", "words"),
     [
-        ([0, 1], (2, 2), "a column a class"),
+        ([0, 1], (2, 2), "column for each class"),
         ([0, 0], (2, 3), "times must rise"),
         ([0, np.nan], (2, 3), "times must rise"),
     ],

@@ -227,7 +227,7 @@ def test_the_sightings_of_somebody_long_doubtful_wait_for_ten_seconds():
     tracker, doubtful = Tracker(), people([100, 100, 30, 100], 0.2)
     for frame in range(1200):
         assert tracker.update(doubtful, frame, frame / 10) == []
-        assert sum(len(track.waiting) for track in tracker._tracks.values()) <= 101
+        assert sum(len(track.pending) for track in tracker._tracks.values()) <= 101
     news = tracker.update(people([100, 100, 30, 100]), 1200, 120.0)
     assert [(person, sighting.frame) for person, sighting in news] == [(1, frame) for frame in range(1100, 1201)]
 

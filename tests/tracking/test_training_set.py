@@ -88,7 +88,7 @@ def test_it_finds_falls_of_bodies_that_it_has_not_seen(classifier):
     """Of 20 new scenes, as a camera sees them: the falls of at least six in seven, and time right above four fifths."""
     falls = found = steps = right = 0
     for number, sequence in enumerate(training_set.synthetic(2_000_000, 20)):
-        points, inside = training_set.seen(sequence, np.random.default_rng(number))
+        points, inside = training_set.observed(sequence, np.random.default_rng(number))
         times = np.arange(len(points)) / RATE
         episodes = smooth(times, classifier.of_clips(windows(skeleton(points))[:, :, None]), classifier.classes)
         starts = [e.start for e in episodes if e.activity == "falling"]

@@ -58,8 +58,8 @@ def test_falling_and_the_lying_after_it_are_one_segment_but_not_after_a_gap():
     ("text", "message"),
     [
         ("activity,start_s\n", "has no column end_s"),
-        ("activity,start_s,end_s\nsitting,0,1\n", "for a table without persons no clip"),
-        ("clip,activity,start_s,end_s\na,sitting,0,1\n", "for a table without persons no duration_s"),
+        ("activity,start_s,end_s\nsitting,0,1\n", "a table without it needs clip"),
+        ("clip,activity,start_s,end_s\na,sitting,0,1\n", "a table without it needs duration_s"),
         (HOMES + "a,sitting,0,1,30,90,long,Day\n", "line 2: duration_s is 'long'"),
     ],
 )

@@ -94,7 +94,7 @@ def test_a_zone_that_cannot_be_is_refused(corners, message):
         ({"size": [9.5, 9], "zones": {"a": BED}}, "size is"),
         ({"size": [0, 9], "zones": {"a": BED}}, "size is"),
         ({"size": [True, 9], "zones": {"a": BED}}, "size is"),
-        ({"size": [99, 99], "zones": None}, "zones names none"),
+        ({"size": [99, 99], "zones": None}, "zones is empty"),
         ({"size": [99, 99], "zones": {1: BED}}, "a zone's name is text"),
         ({"size": [99, 99], "zones": {"a;b": BED}}, "a zone's name is text"),
         ({"size": [99, 99], "zones": {"a": BED}, "rest": "a"}, "rest is a list"),
@@ -109,7 +109,7 @@ def test_a_mapping_that_is_no_zones_is_refused(value, message):
 
 def test_what_is_wrong_with_a_file_is_told_with_its_name(tmp_path):
     path = tmp_path / "zones.yaml"
-    with pytest.raises(ZoneError, match=r"zones\.yaml does not read \(No such file"):
+    with pytest.raises(ZoneError, match=r"zones\.yaml cannot be read \(No such file"):
         Zones.read(path)
     path.write_text("size: [9, 9]\nzones:\n  a: [[0, 0], [9, 0], [9, 9]]\n  a: [[0, 0], [9, 0], [9, 9]]\n")
     with pytest.raises(ZoneError, match=r"zones\.yaml: line 4: a is given twice"):

@@ -1,8 +1,8 @@
 """Videos as FFmpeg (PyAV) decodes them, frame by frame: a file, a camera or a stream.
 
-What is taken as told by a file: of .avi and .mp4 files and their kin the container's count of frames less one (real
-HMDB51 files tell a frame more than they hold), of a trimmed .mp4 the part of it that is shown. Other containers only
-estimate: their word alone refuses nothing, but what lies below nine tenths of it gets the remark.
+How many frames there should be: in .avi, .mp4 and related files the container's count less one (real HMDB51 files
+state a frame more than they hold), in a trimmed .mp4 the part that is shown. Other containers only estimate the count:
+a file is never refused for that, but one with less than nine tenths of it gets a remark.
 """
 
 from __future__ import annotations
@@ -28,31 +28,39 @@ from wtmr_core.datasets.index import Unreadable
 
 MOVIES = {".3g2", ".3gp", ".m4v", ".mov", ".mp4"}  # the family of .mp4
 COUNTED = {".avi", ".divx"} | MOVIES
-USUAL_RATE = 25  # frames a second of a source that tells neither times nor a rate
+USUAL_RATE = 25  # frames a second of a source that states neither times nor a rate
 PATIENCE = 10.0  # seconds that a camera or stream has to open, and for each frame
-CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}  # what reads them, their names
-#: for a file: times are not made up, which would order them wrongly, and it opens no other file, nor the network
+CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}  # input format and name of a camera
+#: for a file: no invented times, whose order would be wrong, and no access to other files or the network
 OPTIONS = {"fflags": "-genpts", "protocol_whitelist": "none"}
 
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # by quarters
 
 
 class Container:
-    """A source opened for reading. Iterating gives, once, the seconds and the frame of all that decodes.
+    """An open source; iterating yields, once, the seconds and the frame of everything that decodes.
 
-    Seconds are what the source tells of each frame, since the first one, so that a variable rate is no special case.
-    They rise: where the source's do not, a frame is taken to last as long as its rate says. What does not decode is
-    skipped, and remarked on at the end. `rate` is the frames a second that the source tells and `duration` its
-    seconds, None where it tells none; either may be wrong.
+    Seconds are the source's own, since the first frame, so that a variable rate is no special case. They always ascend:
+    where the source's do not, a frame lasts as long as the rate says. Packets that do not decode are skipped, and
+    counted in a `Remark` at the end.
 
-    `source` is what PyAV opens, `name` what messages call it. Raises `Unreadable` where there is no video in it.
+    Args:
+        source: what PyAV opens
+        name: name of the source in messages
+        options: further arguments of `av.open`
+
+    Attributes:
+        rate, duration: frames a second and seconds that the source states, or None; either may be wrong
+
+    Raises:
+        Unreadable: where there is no video in it.
     """
 
     def __init__(self, source: BinaryIO | str, name: object, **options):
         self.name, self._reformatter = name, VideoReformatter()
         try:
             self._container = av.open(source, metadata_errors="replace", **options)
-        except FFmpegError as error:  # also for want of memory: damaged files tell absurd sizes
+        except FFmpegError as error:  # also for lack of memory: damaged files state absurd sizes
             detail = str(name) if isinstance(error, InvalidDataError) else f"{name}: {_in_words(error)}"
             raise Unreadable("no frame decodes", detail) from error
         try:
@@ -65,7 +73,7 @@ class Container:
         self.duration = duration / av.time_base if duration and duration > 0 else None
 
     def _pictures(self) -> av.VideoStream:
-        """The first of the pictures' streams, set to be decoded; FFmpeg's own choice would be the largest one."""
+        """The first video stream, ready to decode; FFmpeg by itself would choose the largest one."""
         if not self._container.streams.video:
             raise Unreadable("no frame decodes", f"{self.name}: there are no pictures in it")
         stream = self._container.streams.video[0]
@@ -73,33 +81,33 @@ class Container:
             detail = "FFmpeg does not know what its pictures are coded with; convert it to an .mp4 file with H.264"
             raise Unreadable("no frame decodes", f"{self.name}: {detail}")
         small_enough(self.name, stream.width, stream.height)
-        # in one thread: with more, what is made of a damaged frame differs from time to time
+        # one thread: with more, damaged frames decode differently from run to run
         stream.codec_context.thread_count, stream.codec_context.thread_type = 1, "NONE"
         stream.codec_context.options = {"max_pixels": str(faults.PIXELS)}
         return stream
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        at, step, origin = -math.inf, 1 / (self.rate or USUAL_RATE), None
-        damaged, since = 0, 0.0
+        time, step, origin = -math.inf, 1 / (self.rate or USUAL_RATE), None
+        damaged, first = 0, 0.0
         for frame in self._frames():
             if isinstance(frame, FFmpegError):
-                since = since if damaged else max(at, 0.0)
+                first = first if damaged else max(time, 0.0)
                 damaged += 1
                 continue
-            after = max(at + step, 0.0)
-            stamp = frame.dts if frame.pts is None else frame.pts  # an .avi tells when frames are decoded alone
+            following = max(time + step, 0.0)
+            stamp = frame.dts if frame.pts is None else frame.pts  # an .avi has only times of decoding
             if stamp is not None:
-                told = float(stamp * self._stream.time_base)
-                origin = told - after if origin is None else origin
-                after = told - origin if told - origin > at else after
-            at = after
-            yield at, frame
+                stated = float(stamp * self._stream.time_base)
+                origin = stated - following if origin is None else origin
+                following = stated - origin if stated - origin > time else following
+            time = following
+            yield time, frame
         if damaged:
-            what = f"{damaged} of its packets cannot be read, the first of them after {since:.2f} s"
-            remark(Unreadable("damaged", f"{self.name}: {what}"))
+            detail = f"{damaged} of its packets cannot be read, the first of them after {first:.2f} s"
+            remark(Unreadable("damaged", f"{self.name}: {detail}"))
 
     def _frames(self) -> Iterator[av.VideoFrame | FFmpegError]:
-        """Each frame, and the error for each packet that does not decode."""
+        """Each frame, or the error of each packet that does not decode."""
         for packet in self._packets():
             try:
                 yield from self._stream.decode(packet)
@@ -107,7 +115,7 @@ class Container:
                 yield error
 
     def _packets(self) -> Iterator[av.Packet | None]:
-        """What is to be decoded; None last where the source breaks off: the decoder still holds some frames."""
+        """The packets to decode; None where the source breaks off, to flush the frames left in the decoder."""
         try:
             yield from self._container.demux(self._stream)
         except FFmpegError as error:
@@ -115,7 +123,7 @@ class Container:
             yield None
 
     def picture(self, frame: av.VideoFrame) -> np.ndarray:
-        """(h, w, 3) BGR uint8 of a frame, turned as its file says that it is shown."""
+        """Convert a frame to (h, w, 3) BGR uint8, rotated as its file says."""
         quarters = round(frame.rotation / 90) % 4
         shown = self._reformatter.reformat(frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1)
         return (
@@ -123,12 +131,17 @@ class Container:
         )
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self._container.close()
 
 
 class VideoFile(Container):
-    """A video file. Read to its end it is compared with what its container tells: `verdict` is given on what is cut."""
+    """A video file, compared at its end with the number of frames that its container states.
+
+    Args:
+        path: the file
+        verdict: what to do where it is cut short
+    """
 
     def __init__(self, path: Path, verdict: Verdict):
         self.path, self.verdict = path, verdict
@@ -149,19 +162,19 @@ class VideoFile(Container):
             raise self._file.error
         if not count:
             raise Unreadable("no frame decodes", str(self.path))
-        told = self._told()
-        detail = f"{self.path}: {count} of {told:.0f} frames"
+        stated = self._stated()
+        detail = f"{self.path}: {count} of {stated:.0f} frames"
         if self.path.suffix.lower() in COUNTED:
-            complete(count, told - 1, "cut short", "fewer frames than told", detail, self.verdict)
-        elif count < WHOLE * told and seconds < WHOLE * (self.duration or 0):  # not where the rate varies alone
+            complete(count, stated - 1, "cut short", "fewer frames than told", detail, self.verdict)
+        elif count < WHOLE * stated and seconds < WHOLE * (self.duration or 0):  # not where only the rate varies
             remark(Unreadable("fewer frames than told", f"{detail}, by its container's estimate"))
 
-    def _told(self) -> float:
-        """How many frames there should be, 0 where that is not told."""
+    def _stated(self) -> float:
+        """How many frames there should be, 0 where that is unknown."""
         rate = self.rate or 0
-        told = self._stream.frames or round((self.duration or 0) * rate)
+        stated = self._stream.frames or round((self.duration or 0) * rate)
         shown = _shown(self._file.file, self._size) if self.path.suffix.lower() in MOVIES else 0
-        return min(told, round(shown * rate)) if shown else told
+        return min(stated, round(shown * rate)) if shown else stated
 
     def close(self) -> None:
         super().close()
@@ -169,20 +182,25 @@ class VideoFile(Container):
 
 
 def live(source: str, name: str) -> Container:
-    """A camera, by its number or device, or a stream, by its address; messages call it `name`.
+    """Open a camera or a network stream.
 
-    Raises `Unreadable` where it does not open within `PATIENCE`.
+    Args:
+        source: number or device of a camera, or address of a stream
+        name: name of the source in messages
+
+    Raises:
+        Unreadable: where it does not open within `PATIENCE` seconds.
     """
     if "://" in source:
         options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
-        how = {"container_options": options}
+        arguments = {"container_options": options}
     elif sys.platform in CAMERAS:
         reader, device = CAMERAS[sys.platform]
-        source, how = device.format(source) if source.isdecimal() else source, {"format": reader}
+        source, arguments = device.format(source) if source.isdecimal() else source, {"format": reader}
     else:
         raise Unreadable("cameras are read on Linux and macOS only", "give the address of a stream instead")
     try:
-        return Container(source, name, timeout=PATIENCE, **how)
+        return Container(source, name, timeout=PATIENCE, **arguments)
     except Unreadable as fault:
         raise Unreadable("cannot be opened", fault.detail) from fault
 
@@ -192,8 +210,8 @@ def _in_words(error: FFmpegError) -> str:
 
 
 class _File(io.RawIOBase):
-    """A file for FFmpeg to read. It remembers an error of the disk, which FFmpeg would take for the file's end;
-    and it has no name, which FFmpeg would want in UTF-8."""
+    """A file for FFmpeg to read. It remembers an error of the disk, which FFmpeg would take for the end of the file,
+    and has no name, which FFmpeg would want in UTF-8."""
 
     def __init__(self, file: BinaryIO):
         self.file, self.error = file, None
@@ -219,20 +237,20 @@ class _File(io.RawIOBase):
 
 
 def _whole_riff(file: BinaryIO, path: Path, verdict: Verdict) -> int:
-    """The size of a file in bytes; `verdict` is given on an .avi that tells a larger one."""
+    """The size of a file in bytes; `verdict` is called for an .avi that states a larger one."""
     size, head = os.fstat(file.fileno()).st_size, file.read(8)
     if size == 0:
         raise Unreadable("zero bytes", str(path))
-    if head[:4] == b"RIFF" and (told := struct.unpack("<I", head[4:])[0] + 8) > size:
-        verdict(Unreadable("truncated", f"{path}: {size:,} bytes of {told:,}"))
+    if head[:4] == b"RIFF" and (stated := struct.unpack("<I", head[4:])[0] + 8) > size:
+        verdict(Unreadable("truncated", f"{path}: {size:,} bytes of {stated:,}"))
     file.seek(0)
     return size
 
 
 def _shown(file: BinaryIO, size: int) -> float:
-    """How many seconds of a file of .mp4's family are shown (its `mvhd` box, ISO 14496-12), or 0 where it is silent.
+    """Seconds shown of a file of .mp4's family (its `mvhd` box, ISO 14496-12), or 0 where they are not stated.
 
-    A trimmed recording still holds, and counts, the frames cut off.
+    A trimmed recording still holds, and counts, the frames that were cut off.
     """
     at, length = 0, 8
     while length >= 8 and at + 48 <= size:

@@ -1,8 +1,8 @@
-"""What becomes of a recording that is not whole: it is refused, or read as far as it goes and remarked on.
+"""Incomplete recordings: refused, or read as far as possible with a `Remark`.
 
-A container that counts its frames, and the numbers in the names of a folder's frames, tell how many there should be.
-One rule for both: where at least nine tenths of them are there the recording is kept, with a `Remark`; where fewer
-are, it is `Unreadable`. A data set refuses what is `Unreadable`; a stream gives what there is of it.
+How many frames there should be is stated by a container that counts them, or by the numbers in the names of a folder's
+frames. In both cases a recording with at least nine tenths of them is kept, with a `Remark`, and one with fewer is
+`Unreadable`. A data set refuses `Unreadable` recordings; a stream yields what can be read of them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from collections.abc import Callable
 
 from wtmr_core.datasets.index import Unreadable
 
-WHOLE = 0.9  # of the frames told must be there
-PIXELS = 40_000_000  # of one picture: it and its copy in RGB take 240 MB. 7680×4320 has 33 million
+WHOLE = 0.9  # share of the stated frames that must be there
+PIXELS = 40_000_000  # most of a picture: with its copy in RGB it takes 240 MB. 7680×4320 has 33 million
 
 
 class Remark(UserWarning):
-    """What is odd about a clip that was read all the same: a short `reason`, always in the same words, and a `detail`.
+    """Something odd about a clip that was read all the same.
 
-    Readers give it with `warnings.warn`; `clips.attempts` carries it to the index.
+    Readers issue it with `warnings.warn`; `clips.attempts` writes it into the index.
+
+    Attributes:
+        reason: a short phrase, the same for every clip
+        detail: what it is in this clip
     """
 
     def __init__(self, reason: str, detail: str = ""):
@@ -27,7 +31,7 @@ class Remark(UserWarning):
         self.reason, self.detail = reason, detail
 
 
-#: what becomes of a fault that lets something be read: `refuse` or `remark`
+#: what to do about a fault that does not prevent reading: `refuse` or `remark`
 Verdict = Callable[[Unreadable], None]
 
 
@@ -37,20 +41,28 @@ def refuse(fault: Unreadable) -> None:
 
 
 def remark(fault: Unreadable) -> None:
-    """Warn of the fault with a `Remark` in its words; what can be read is read."""
+    """Issue a `Remark` with the reason and detail of the fault, and go on reading."""
     warnings.warn(Remark(fault.reason, fault.detail), stacklevel=4)
 
 
 def small_enough(name: object, width: float, height: float) -> None:
-    """Raise `Unreadable` for a picture of more than `PIXELS`, before it takes memory."""
+    """Raise `Unreadable` for a picture of more than `PIXELS`, before memory is allocated for it."""
     if width * height > PIXELS:
         raise Unreadable("too large", f"{name}: {width:.0f}×{height:.0f}, more than {PIXELS:,} pixels")
 
 
-def complete(count: int, told: float, short: str, odd: str, detail: str, verdict: Verdict) -> None:
-    """The rule at the head of this file, for `count` frames of `told`: `verdict` on `Unreadable(short)`, or a
-    `Remark(odd)`."""
-    if count < WHOLE * told:
+def complete(count: int, stated: float, short: str, odd: str, detail: str, verdict: Verdict) -> None:
+    """Apply the rule of this module to a recording.
+
+    Args:
+        count: frames that there are
+        stated: frames that there should be
+        short: reason, where fewer than nine tenths are there, of the fault passed to `verdict`
+        odd: reason, where more are there but not all, of the remark
+        detail: detail of both
+        verdict: what to do about the fault
+    """
+    if count < WHOLE * stated:
         verdict(Unreadable(short, detail))
-    elif count < told:
+    elif count < stated:
         remark(Unreadable(odd, detail))

@@ -17,18 +17,26 @@ from wtmr_core.datasets.faults import Verdict, complete, refuse, remark, small_e
 from wtmr_core.datasets.filenames import missing, numbered
 from wtmr_core.datasets.index import Unreadable
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a broken file is counted, not shouted about
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # broken files are counted, not logged
 
 PNG = b"\x89PNG\r\n\x1a\n"
-FORMATS = ("BMP", "DIB", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP")  # as Pillow calls them
+FORMATS = ("BMP", "DIB", "JPEG", "JPEG2000", "PNG", "PPM", "SUN", "TIFF", "WEBP")  # Pillow's names
 
 
 def pictures(path: Path, verdict: Verdict = refuse) -> Iterator[tuple[int, Path, np.ndarray]]:
-    """Each frame of a folder of numbered pictures: its place (see `places`), its file, and (h, w, 3) BGR uint8.
+    """Read a folder of numbered pictures.
 
-    At the end its numbers are looked through for holes: what they tell, as far as they have a rhythm that a hole can
-    break, is said at `filenames.missing`. `verdict` is given on holes, and on pictures that do not decode or are too
-    large, which are left out. Raises `Unreadable` where there are no frames.
+    At the end the numbers are checked for gaps, see `filenames.missing`.
+
+    Args:
+        path: the folder
+        verdict: what to do about gaps, and about pictures that do not decode or are too large, which are left out
+
+    Yields:
+        the place of each frame (see `places`), its file, and the picture (h, w, 3) BGR uint8
+
+    Raises:
+        Unreadable: where there are no frames.
     """
     files, numbers, others = numbered(path.iterdir())
     if not files:
@@ -41,27 +49,27 @@ def pictures(path: Path, verdict: Verdict = refuse) -> Iterator[tuple[int, Path,
             continue
         yield place, file, frame
     lost, regular = missing(numbers)
-    told = len(files) + lost
-    detail = f"{path}: {len(files)} of {told} frames from {files[0].name} to {files[-1].name}"
-    complete(len(files), told, "has a hole", "has a hole", detail, verdict if regular else remark)
+    total = len(files) + lost
+    detail = f"{path}: {len(files)} of {total} frames from {files[0].name} to {files[-1].name}"
+    complete(len(files), total, "has a hole", "has a hole", detail, verdict if regular else remark)
 
 
 def places(numbers: list[int]) -> list[int]:
-    """How many frames before each one a folder has, by its frames' ascending numbers: those that are lost count too.
+    """Place of each frame of a folder, from its ascending numbers; missing frames count too.
 
     >>> places([1, 2, 3, 6, 7])
     [0, 1, 2, 5, 6]
     >>> places([10, 15, 20, 30])
     [0, 1, 2, 4]
 
-    Where the numbers have no rhythm (see `filenames.missing`) the frames themselves are counted.
+    Where the numbers are not regular (see `filenames.missing`) places are 0, 1, 2 and so on.
     """
     steps = Counter(after - before for before, after in pairwise(numbers))
     if steps and missing(numbers)[1]:
         common = min(steps, key=lambda step: (-steps[step], step))
-        counted = [round((number - numbers[0]) / common) for number in numbers]
-        if all(before < after for before, after in pairwise(counted)):
-            return counted
+        spaced = [round((number - numbers[0]) / common) for number in numbers]
+        if all(before < after for before, after in pairwise(spaced)):
+            return spaced
     return list(range(len(numbers)))
 
 
@@ -77,17 +85,17 @@ def _decoded(file: Path) -> np.ndarray:
 
 
 def _chunks_fit(data: bytes) -> bool:
-    """Whether the chunks of a PNG end within it: the decoder takes memory for what they say, before it reads them."""
+    """Whether the chunks of a PNG end within it: the decoder allocates their stated lengths before it reads them."""
     if not data.startswith(PNG):
         return True
-    at = len(PNG)
-    while at < len(data) and data[at + 4 : at + 8] != b"IEND":
-        at += 12 + int.from_bytes(data[at : at + 4])  # its length, its name and its sum
-    return at <= len(data)
+    start = len(PNG)
+    while start < len(data) and data[start + 4 : start + 8] != b"IEND":
+        start += 12 + int.from_bytes(data[start : start + 4])  # 12 bytes of length, type and checksum
+    return start <= len(data)
 
 
 def _size(data: bytes) -> tuple[float, float]:
-    """Width and height of an encoded picture from its head alone, or zeros where the decoder must tell."""
+    """Width and height of an encoded picture from its header, or zeros where it takes the decoder to know."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -95,5 +103,5 @@ def _size(data: bytes) -> tuple[float, float]:
                 return picture.size
         except Image.DecompressionBombError:
             return float("inf"), 1
-        except Exception:  # of many kinds; whether it is a picture is decided by who decodes it
+        except Exception:  # of any kind; the decoder decides whether it is a picture
             return 0, 0

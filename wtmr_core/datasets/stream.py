@@ -1,4 +1,4 @@
-"""A video as a stream of frames with their seconds: a file, a folder of frames, a camera or what comes by network."""
+"""A video as a stream of frames with their times: a file, a folder of frames, a camera or a network stream."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from wtmr_core.datasets.filenames import numbered
 from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.pictures import pictures
 
-EARLY = 0.25  # of 1/fps: times are rounded, and a frame that comes this much early is taken as if in time
+EARLY = 0.25  # of 1/fps by which a frame may be early, because times are rounded
 
 
 class Frame(NamedTuple):
     """One frame of a stream.
 
-    `number` counts from 0 the frames of the video that can be read, those that are not taken too; that of a picture in
-    a folder is the one in its name, less 1 where the first is not 0. `seconds` is when it is shown, since the first
-    frame; `picture` (h, w, 3) BGR uint8, upright; `passed` are the numbers of those read before it and not taken.
+    Attributes:
+        number: counts from 0 the readable frames of a video, taken or not; in a folder the number in the name of the
+            picture, less 1 unless the first is 0
+        seconds: time since the first frame
+        picture: (h, w, 3) BGR uint8, upright
+        passed: numbers of the frames read since the last one taken
     """
 
     number: int
@@ -36,29 +39,32 @@ class Frame(NamedTuple):
 
 
 class Stream:
-    """The frames of a video, one after another and each once, in memory that does not grow.
+    """The frames of a video, read once and in order, in constant memory.
 
     >>> with Stream("home.mp4", fps=10) as video:  # doctest: +SKIP
     ...     for number, seconds, picture, _ in video:
     ...         print(number, f"{seconds:.2f} s", picture.shape)
 
-    `source` is a video file; a folder of numbered pictures; a camera, by its number (0) or device (/dev/video0); or
-    the address of a stream (rtsp://…, http://…). Nothing is looked for on the network but such an address.
+    Damaged frames are left out with a `Remark`, at the end at the latest; a source that breaks off ends there. Pictures
+    of another size than the first are fitted into it, with black bars.
 
-    `fps` of a folder is how many frames it has a second: it must be given. What the numbers of its frames leave out
-    counts in `seconds`. `most` frames a second are taken, the first of each 1/`most` seconds by their
-    times, whatever their rate; of a video that has fewer, and without it, all. `fps` of all but a folder is the same.
+    Args:
+        source: a video file; a folder of numbered pictures; a camera, by number (0) or device (/dev/video0); or the
+            address of a stream (rtsp://…, http://…), without which nothing on the network is used
+        fps: for a folder, its frames a second, which must be given; frames missing from its numbers count in the times.
+            For any other source, the same as `most`.
+        most: most frames a second to take, the first of each 1/`most` seconds; None takes all
 
-    `read` counts the frames read so far, those that are not taken too; `number` and `seconds` are of the last of them.
-    `live`: whether it is a camera or the address of a stream, which cannot be read again.
+    Attributes:
+        read: number of frames read so far, taken or not
+        number, seconds: number and time of the last frame read
+        live: whether it is a camera or a network stream, which cannot be read again
+        height, width: size of every picture
+        rate, duration: frames a second and seconds that the source states, or None; they may be wrong and are not used
 
-    `height` and `width` are those of every picture: of the first one, as it is shown. Later ones of another size are
-    fitted into it, with black bars. `rate` is the frames a second, and `duration` the seconds, that the source tells,
-    None where it does not; they may be wrong and nothing here relies on them.
-
-    What is broken is left out and said with a `Remark`, at the end at the latest; where a source breaks off it ends.
-    Raises, at once, `ValueError` where nothing can be read and where `fps` cannot be, and `OSError` where the system
-    does not let a file be read.
+    Raises:
+        ValueError: where nothing can be read, or a rate is not positive.
+        OSError: where the system refuses to read a file.
     """
 
     def __init__(self, source: str | Path | int, *, fps: float | None = None, most: float | None = None):
@@ -72,7 +78,7 @@ class Stream:
         try:
             if Path(source).is_dir():
                 if fps is None:
-                    raise ValueError(f"{source}: a folder of frames tells no times; give how many it has a second, fps")
+                    raise ValueError(f"{source}: a folder of frames has no times; give how many it has a second, fps")
                 self.rate, self.duration = fps, None
                 self._frames = self._of_folder(Path(source), fps, most)
             else:
@@ -94,8 +100,8 @@ class Stream:
             height, width = frame.picture.shape[:2]
             if (height, width) != size:
                 size = height, width
-                what = f"{width}×{height} from {frame.seconds:.2f} s on, fitted into {self.width}×{self.height}"
-                remark(Unreadable("frames of mixed size", f"{self.name}: {what}"))
+                detail = f"{width}×{height} from {frame.seconds:.2f} s on, fitted into {self.width}×{self.height}"
+                remark(Unreadable("frames of mixed size", f"{self.name}: {detail}"))
             yield frame._replace(picture=_fitted(frame.picture, self.height, self.width))
 
     def _of_folder(self, path: Path, fps: float, most: float | None) -> Iterator[Frame]:
@@ -113,7 +119,7 @@ class Stream:
                     yield Frame(number, seconds, video.picture(frame), passed)
 
     def _takes(self, number: int, seconds: float, most: float | None) -> tuple[int, ...] | None:
-        """Count a frame that was read; where it is taken, the numbers of those before it that were not, else None."""
+        """Count a frame. Where it is to be taken, return the numbers of those passed before it, otherwise None."""
         self.read, self.number, self.seconds = self.read + 1, number, seconds
         turn = self.read if most is None else math.floor(seconds * most + EARLY)
         if turn <= self._turn:
@@ -130,7 +136,7 @@ class Stream:
             return None
 
     def close(self) -> None:
-        """Let go of the file, camera or address."""
+        """Close the file, camera or connection."""
         self._frames.close()
 
     def __enter__(self) -> Stream:
@@ -146,10 +152,7 @@ def _is_live(source: str) -> bool:
 
 
 def _fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The frame as large as (height, width) holds it, in the middle, with black bars; as it is where it has that size.
-
-    (h, w, 3) -> (height, width, 3) uint8.
-    """
+    """Scale a frame to fit into (height, width), centred, with black bars: (h, w, 3) -> (height, width, 3) uint8."""
     if frame.shape[:2] == (height, width):
         return frame
     scale = min(height / frame.shape[0], width / frame.shape[1])

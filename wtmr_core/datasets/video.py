@@ -1,7 +1,7 @@
-"""Reading videos and folders of numbered frames: to the end, in bounded memory, and no half of one for a whole.
+"""Reading videos and folders of numbered frames for data sets: to the end, in bounded memory, complete or not at all.
 
-This is for data sets, which refuse what is broken; `stream.py` gives what there is of it, and of cameras. Both read by
-`container.py` and `pictures.py`; what counts as broken is said there and in `faults.py`.
+Data sets refuse broken recordings; `stream.py` reads what can be read, from cameras too. Both are built on
+`container.py` and `pictures.py`; these and `faults.py` define what counts as broken.
 """
 
 from __future__ import annotations
@@ -40,16 +40,20 @@ __all__ = [
     "uniform",
 ]
 
-KEPT_BYTES = 64_000_000  # of fitted frames; of longer recordings the chosen ones are read in a second pass
+KEPT_BYTES = 64_000_000  # of fitted frames held in memory; the chosen frames of a longer recording are read again
 
 
 @dataclass(frozen=True)
 class ClipFormat:
-    """What one cached clip is. `frames` of them, either pictures of `size`×`size` pixels with `channels`
-    (1 grey, 3 RGB), or, where `size` is 0, `bodies` skeletons of 25 joints.
+    """The format of a cached clip.
 
-    `choice` of frames: `uniform` (even steps from first to last) or `flow` (those with most motion).
-    `reader`: `corrected`, or `published` where the paper's own reading differs.
+    Attributes:
+        frames: number of frames
+        size: side of the square pictures in pixels; 0 for skeletons
+        channels: of a picture: 1 grey, 3 RGB
+        bodies: skeletons of 25 joints in a frame, where `size` is 0
+        choice: of frames: `uniform` (even steps from first to last) or `flow` (those with most motion)
+        reader: `corrected`, or `published` where the paper reads a data set differently
     """
 
     frames: int = 16
@@ -75,9 +79,12 @@ class ClipFormat:
 
 
 def uniform(count: int, frames: int) -> np.ndarray:
-    """The numbers of `frames` frames at even steps from the first to the last of `count`.
+    """Choose frames at even steps: (frames,) numbers from the first to the last of `count`.
 
-    With fewer than asked for, each once and the last again and again, as the paper does.
+    A recording with fewer frames is padded with its last one, as in the paper.
+
+    >>> uniform(9, 3).tolist()
+    [0, 4, 8]
     """
     if count < frames:
         return np.minimum(np.arange(frames), count - 1)
@@ -85,11 +92,13 @@ def uniform(count: int, frames: int) -> np.ndarray:
 
 
 def most_motion(frames: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """The numbers of the `count` frames with the largest mean Farneback flow against the frame before.
+    """Choose the frames with the largest mean Farneback flow from the frame before: (count,) ascending numbers.
 
-    In time order; the first frame has no flow. With fewer frames than asked for the last one is repeated.
-    `frames`: (h, w, c) uint8 each, of which two at a time are held. Flow is measured on the grey frames at the size
-    given.
+    The first frame has no flow. A recording with fewer frames is padded with its last one.
+
+    Args:
+        frames: (h, w, c) uint8 each, in order; two at a time are held, and flow is measured on them in grey
+        count: how many to choose
     """
     grey = (f[..., 0] if f.shape[-1] == 1 else cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames)
     flow = [0.0]
@@ -102,7 +111,7 @@ def most_motion(frames: Iterable[np.ndarray], count: int) -> np.ndarray:
 
 
 def choose(fitted: Iterable[np.ndarray], form: ClipFormat) -> np.ndarray:
-    """The numbers of the frames that a clip of `form` shows of a recording, by its `fitted` frames: (t,), rising."""
+    """Choose the frames of a recording for a clip: (t,) ascending numbers of its fitted frames."""
     if form.choice == "flow":
         return most_motion(fitted, form.frames)
     return uniform(sum(1 for _ in fitted), form.frames)
@@ -112,11 +121,17 @@ def choose(fitted: Iterable[np.ndarray], form: ClipFormat) -> np.ndarray:
 
 
 def read_frames(path: Path, form: ClipFormat) -> np.ndarray:
-    """The chosen frames of a video file or of a folder of numbered images: (t, h, w, c) uint8, RGB or grey.
+    """Read the chosen frames of a video file or of a folder of numbered images.
 
-    Every frame is decoded, since the number told by a container is wrong on real files; memory does not grow with
-    their number. Warns with a `Remark` where some are missing. Raises `Unreadable` for an empty, truncated or
-    undecodable file, for half a recording, for pictures of more than `PIXELS`, and for frames of mixed size.
+    Every frame is decoded, because the count of a container is wrong in real files; memory does not grow with their
+    number. Frames missing from an almost complete recording give a `Remark`.
+
+    Returns:
+        (t, h, w, c) uint8, RGB or grey
+
+    Raises:
+        Unreadable: for an empty, truncated or undecodable file, for an incomplete recording, for pictures of more than
+            `faults.PIXELS`, and for frames of mixed size.
     """
     kept: list[np.ndarray] | None = []
 
@@ -139,11 +154,14 @@ def read_frames(path: Path, form: ClipFormat) -> np.ndarray:
 
 
 def decoded(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Each frame of a video file or of a folder of numbered images: its seconds since the first, and (h, w, 3) BGR.
+    """Read each frame of a video file or of a folder of numbered images.
 
-    Seconds rise: where the file's do not, a frame is taken to last as long as its frame rate says. Of a folder, which
-    tells no times, they are NaN. Frames are turned as the file says that they are shown. Warns and raises as
-    `read_frames`, at the end of what is there.
+    Yields:
+        seconds since the first frame, ascending (NaN for a folder, which has no times), and the picture (h, w, 3) BGR
+        uint8, rotated as the file says
+
+    Raises:
+        Unreadable: as `read_frames` does, after the frames that can be read.
     """
     if not path.is_dir():
         with closing(VideoFile(path, refuse)) as file:
@@ -158,7 +176,7 @@ def decoded(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
 
 def fit(frame: np.ndarray, form: ClipFormat) -> np.ndarray:
-    """(h, w, 3) BGR uint8 -> (size, size, c): the whole frame, squashed to a square, grey or RGB."""
+    """Resize a whole frame to a square, in grey or RGB: (h, w, 3) BGR uint8 -> (size, size, c)."""
     frame = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY if form.channels == 1 else cv2.COLOR_BGR2RGB)
     shrinks = frame.shape[0] > form.size
     frame = cv2.resize(frame, (form.size, form.size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

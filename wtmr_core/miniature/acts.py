@@ -1,6 +1,6 @@
-"""What somebody does one thing after another: key poses, the way from one to the next, where it takes them.
+"""Sequences of activities, as key poses with transitions and paths across the floor.
 
-The actions of `body` are clips of one action; here a person goes on for minutes, in and out of beds and chairs.
+`body` has clips of single actions; here a person acts for minutes, in and out of beds and chairs.
 
 Axes: t frame, j joint.
 """
@@ -51,7 +51,7 @@ _MOVES = {
     "arms": ([L_SHOULDER, R_SHOULDER], PITCH),
     "elbows": ([L_ELBOW, R_ELBOW], PITCH),
 }
-#: how far each part is turned from standing straight, in radians; what swings forward is positive, as in `body`
+#: angle of each part from standing straight, in radians, positive for forward swings, as in `body`
 POSES = {
     "upright": {},
     "bent": {"trunk": -0.75, "waist": -0.5, "thighs": 1.35, "knees": -0.7, "arms": 1.1},
@@ -64,22 +64,37 @@ POSES = {
     "on the right": {"trunk": -0.2, "side": -1.5, "thighs": 0.5, "knees": -0.8, "arms": 0.7, "elbows": 0.5},
     "kneeling": {"trunk": -0.4, "thighs": 1.1, "knees": -2.0, "arms": 0.9},
 }
-TURN = 0.8  # seconds
+TURN = 0.8  # seconds in which a person turns round
 
 
 @dataclass(frozen=True)
 class Act:
-    """Seconds of an activity and how it ends: the pose, where the feet are (x, y, z) in metres, the heading."""
+    """An activity, and the pose and place at its end.
+
+    Attributes:
+        activity: one of `ACTIVITIES`
+        seconds: its length
+        pose: one of `POSES`
+        feet: (x, y, z) in metres
+        heading: in radians, 0 faces −z
+    """
 
     activity: str
     seconds: float
     pose: str
     feet: tuple[float, float, float]
-    heading: float  # radians; 0 faces −z
+    heading: float
 
 
 class Script:
-    """The acts of a person, each beginning where the last one ended; `seconds` is their length.
+    """The acts of a person, each of which begins where the last one ended. Methods add acts, and can be chained.
+
+    Args:
+        person: the body
+        spot: (x, z) where it starts, in metres
+        heading: direction that it faces, in radians, 0 for −z
+        pose: one of `POSES`
+        activity: one of `ACTIVITIES`
 
     >>> script = Script(person, (0.0, 1.0), pose="seated", activity="sitting").stay(10).rise().walk(2.0, 1.0)
     """
@@ -98,40 +113,45 @@ class Script:
 
     @property
     def seconds(self) -> float:
+        """Length of all acts together."""
         return sum(act.seconds for act in self.acts)
 
     def do(self, activity: str, seconds: float, **end: object) -> Script:
-        """Add an act; `end` is what it changes of pose, feet and heading."""
+        """Add an act; `end` gives the pose, feet or heading that differ at its end."""
         self.acts.append(replace(self.acts[-1], activity=activity, seconds=seconds, **end))
         return self
 
     def stay(self, seconds: float) -> Script:
-        """Go on as before."""
+        """Continue the last activity."""
         return self.do(self.acts[-1].activity, seconds)
 
     def walk(self, *spots: tuple[float, float]) -> Script:
+        """Walk straight from one spot (x, z) to the next."""
         for x, z in spots:
             from_x, _, from_z = self.acts[-1].feet
-            way = math.hypot(x - from_x, z - from_z)
+            distance = math.hypot(x - from_x, z - from_z)
             heading = math.atan2(from_x - x, from_z - z)
-            self.do("walking", way / body.walking_speed(self.person), feet=(x, 0.0, z), heading=heading)
+            self.do("walking", distance / body.walking_speed(self.person), feet=(x, 0.0, z), heading=heading)
         return self
 
     def stand(self, seconds: float, heading: float) -> Script:
+        """Turn to a heading and stand."""
         return self.do("standing", seconds, heading=heading)
 
     def sit(self, seconds: float, heading: float) -> Script:
-        """Turn to a heading, with the seat behind, and sit down on it."""
+        """Turn to a heading, the seat behind, and sit down."""
         return self.stand(TURN, heading).do("sitting down", 1.6, pose="seated").do("sitting", seconds)
 
     def rise(self) -> Script:
+        """Stand up."""
         return self.do("standing up", 1.6, pose="upright")
 
     def pick_up(self) -> Script:
+        """Bend down, and straighten up again."""
         return self.do("bending", 1.2, pose="bent").stay(0.8).do("bending", 1.2, pose="upright")
 
     def lie(self, seconds: float, feet: tuple[float, float, float], heading: float) -> Script:
-        """From sitting on a bed: lie back, and up again."""
+        """Lie back from sitting on a bed, and sit up again."""
         edge = self.acts[-1]
         self.do("sitting", 1.0, pose="reclined")
         self.do("lying", 1.3, pose="in bed", feet=feet, heading=heading).stay(seconds)
@@ -139,15 +159,22 @@ class Script:
         return self.do("sitting", 1.0, pose="seated")
 
     def fall(self, seconds: float, pose: str) -> Script:
-        """Fall, lie, and get up by way of the knees."""
+        """Fall, lie, and get up via the knees."""
         self.do("falling", 1.3, pose=pose).do("lying", seconds)
         return self.do("standing up", 1.8, pose="kneeling").do("standing up", 1.6, pose="upright")
 
 
 def act(person: Person, acts: Sequence[Act], times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Joints (t, 26, 3) in metres, the floor at y = 0, of a person who does acts one after another from time 0.
+    """Let a person do acts one after another from time 0; before the first and after the last the pose is kept.
 
-    `times` (t,) are seconds; before the first act and after the last the person stays as then.
+    Args:
+        person: the body
+        acts: the acts, in order
+        times: (t,) seconds
+        rng: generator of gait and sway
+
+    Returns:
+        joints (t, 26, 3) in metres, with the floor at y = 0
     """
     first, start = acts[0], acts[0].seconds
     angles = np.zeros((len(times), 26, 3)) + _angles(first.pose)

@@ -1,10 +1,10 @@
-"""Miniature home: one video of a room in which three people live for a minute, and what is true of it.
+"""Miniature home: a video of three people in a room for a minute, and its truth.
 
-One rests in bed, one falls and gets up again, one leaves by the door and comes back; they pass behind the sofa and
-before each other. `home.mp4` is H.264, 640×480, 15 frames a second; `zones.yaml` has the polygons of bed, sofa, table
-and door as `[x, y]` pixels. In `truth/` lie `episodes.csv` (person, activity, start_s, end_s), `tracks.txt` (MOT: frame
-from 1, person, x, y, w, h, 1, 1, -1, -1 of whoever is seen) and `joints.npz`: `joints` (t, m, 17, 2) in pixels, in
-COCO's order, `visible` (t, m, 17), `people` (m,) and `seconds` (t,).
+One rests in bed, one falls and gets up again, one leaves by the door and comes back; they pass behind the sofa and in
+front of each other. `home.mp4` is H.264, 640×480, 15 frames a second; `zones.yaml` holds the polygons of bed, sofa,
+table and door as `[x, y]` pixels. `truth/` holds `episodes.csv` (person, activity, start_s, end_s), `tracks.txt` (MOT:
+frame from 1, person, x, y, w, h, 1, 1, -1, -1 of everybody in view) and `joints.npz`: `joints` (t, m, 17, 2) in pixels,
+in COCO's order, `visible` (t, m, 17), `people` (m,) and `seconds` (t,).
 
 Axes: t frame, h w pixels, m body, j joint.
 """
@@ -32,13 +32,13 @@ from wtmr_core.miniature.recording import FPS, generator, write_table
 
 SIZE = (640, 480)
 SECONDS = 60.0
-SEEN = 0.3  # the part of a person that must be in view to count as seen
-_HALL = 1.8  # metres: how far the eye sees through the door
-_BED = 0.46  # metres above the floor
+SEEN = 0.3  # share of a person that must be visible to count as seen
+_HALL = 1.8  # metres visible beyond the door
+_BED = 0.46  # height of the bed in metres
 _HALF = (3.4, 2.6)  # metres from the middle of the room to its walls
 
-# Pictures show people mirrored, as Kinect's do: who is drawn with a right hand seems to have a left one. COCO's joints
-# from the nose, ears and shoulders on to the ankles, left before right; the eyes are derived.
+# Pictures are mirrored, as Kinect's are: a right hand looks like a left one. COCO's joints from the shoulders to the
+# ankles, left before right; those of the face are derived.
 _COCO = (skeleton.R_SHOULDER, skeleton.L_SHOULDER, skeleton.R_ELBOW, skeleton.L_ELBOW, skeleton.R_WRIST,
          skeleton.L_WRIST, skeleton.R_HIP, skeleton.L_HIP, skeleton.R_KNEE, skeleton.L_KNEE, skeleton.R_ANKLE,
          skeleton.L_ANKLE)  # fmt: skip
@@ -46,20 +46,27 @@ _COCO = (skeleton.R_SHOULDER, skeleton.L_SHOULDER, skeleton.R_ELBOW, skeleton.L_
 
 @dataclass(frozen=True)
 class Home:
-    """A furnished room and its camera. `side` is 1, or −1 where all is the other way round."""
+    """A furnished room and its camera.
+
+    Attributes:
+        room: floor, walls and their colours
+        camera: the camera
+        side: 1, or −1 where the room is mirrored
+        furniture: boxes of bed, sofa and table
+    """
 
     room: Room
     camera: Camera
     side: int
-    furniture: dict[str, tuple[Box, ...]]  # bed, sofa, table
+    furniture: dict[str, tuple[Box, ...]]
 
     @property
     def door(self) -> np.ndarray:
-        """The corners (4, 3) of the doorway in the far wall, in metres, from low left around."""
+        """(4, 3) corners of the doorway in the far wall, in metres, from the lower left around."""
         return np.array([(x * self.side, y, _HALF[1]) for x, y in ((1.0, 0), (2.0, 0), (2.0, 2.05), (1.0, 2.05))])
 
     def show(self) -> tuple[np.ndarray, np.ndarray]:
-        """The empty room: picture (h, w, 3) uint8, BGR, and depth (h, w) in metres, with a hall behind the doorway."""
+        """Render the empty room: picture (h, w, 3) uint8 BGR and depth (h, w) in metres."""
         boxes = [box for piece in self.furniture.values() for box in piece]
         picture, depth = render_room(self.room, self.camera, tuple(boxes))
         wall = self.camera.project(self.door)[1].min()
@@ -71,7 +78,7 @@ class Home:
         return picture, depth + _HALL * opening
 
     def zones(self) -> dict[str, list[list[int]]]:
-        """Bed, sofa, table and door as polygons in pixels, each with the floor where one stands to use it."""
+        """Polygons of bed, sofa, table and door in pixels, each with the floor on which people stand to use it."""
         footprints = {"bed": 0.3, "sofa": 0.5, "table": 0.4}  # metres of floor before each
         points = {"door": [*self.door, *(self.door[:2] - [0, 0, 0.4])]}
         for name, before in footprints.items():
@@ -87,7 +94,7 @@ class Home:
 
 
 def random_home(rng: np.random.Generator) -> Home:
-    """Draw a home at random: what it looks like, which way round it is, where the camera stands."""
+    """Draw a home at random: colours, side and place of the camera."""
     side, room = int(rng.choice([-1, 1])), random_room(rng)
     window = (3, -0.15 * side - 0.4, 1.1, 0.8, 0.8, (225.0, 215.0, 200.0))
     room = replace(room, half=_HALF, furniture=(), hangings=(window,))
@@ -122,18 +129,24 @@ def random_home(rng: np.random.Generator) -> Home:
 
 
 def random_people(room: Room, rng: np.random.Generator) -> list[Person]:
-    """Draw three people whose clothes stand out from the floor and the walls, all of about average speed."""
-    people, around = [], 0.85 * np.stack([room.floor, *room.walls])
+    """Draw three people of about average speed, whose clothes differ in colour from the floor and the walls."""
+    people, surroundings = [], 0.85 * np.stack([room.floor, *room.walls])
     while len(people) < 3:
         person = replace(body.random_person(rng), tempo=rng.uniform(0.9, 1.1), vigour=rng.uniform(0.85, 1.05))
         clothes = np.array([person.top, person.trousers], float)
-        if np.linalg.norm(clothes[:, None] - around, axis=-1).min() > 70:
+        if np.linalg.norm(clothes[:, None] - surroundings, axis=-1).min() > 70:
             people.append(person)
     return people
 
 
 def scripts(people: list[Person], side: int, rng: np.random.Generator) -> list[Script]:
-    """What each of three people does, one after the other; pauses are of chance length."""
+    """Write the scripts of three people, with pauses of random length.
+
+    Args:
+        people: the three bodies
+        side: 1, or −1 where the room is mirrored
+        rng: generator of the pauses
+    """
     first, second, third = people
     at = lambda *spots: [(x * side, z) for x, z in spots]  # noqa: E731
     pause = lambda seconds: seconds * rng.uniform(0.85, 1.15)  # noqa: E731
@@ -160,23 +173,30 @@ def scripts(people: list[Person], side: int, rng: np.random.Generator) -> list[S
 
 
 def write(root: Path, seed: int, seconds: float, workers: int | None) -> None:
-    """Write the set's files into the folder `root`; one process does it, whatever `workers` is."""
+    """Write the files of the set into a folder.
+
+    Args:
+        root: the folder
+        seed: of everything random
+        seconds: length of the video
+        workers: not used; one process writes the set
+    """
     rng = generator(seed, "home")
     home, times = random_home(rng), np.arange(round(seconds * FPS)) / FPS
     people = random_people(home.room, rng)
-    parts = scripts(people, home.side, rng)
-    for script in parts:
+    acted = scripts(people, home.side, rng)
+    for script in acted:
         if script.seconds < seconds:
             script.stay(seconds - script.seconds)
-    joints = np.stack([act(s.person, s.acts, times, rng) for s in parts], 1)  # (t, m, 26, 3)
+    joints = np.stack([act(s.person, s.acts, times, rng) for s in acted], 1)  # (t, m, 26, 3)
     figures = [Figure(person, joints[:, m], home.camera) for m, person in enumerate(people)]
     room = home.show()
-    whom = np.stack([shown(room[1], figures, t) for t in range(len(times))])  # (t, h, w)
+    owners = np.stack([shown(room[1], figures, t) for t in range(len(times))])  # (t, h, w): whom a pixel shows
     write_video(root / "home.mp4", _frames(*room, figures, rng))
     (root / "zones.yaml").write_text(yaml.safe_dump(home.zones(), default_flow_style=None), encoding="utf-8")
 
-    seen = _seen(whom, figures)
-    rows = [row for m, script in enumerate(parts) for row in episodes(m + 1, script, seen[:, m])]
+    seen = _seen(owners, figures)
+    rows = [row for m, script in enumerate(acted) for row in episodes(m + 1, script, seen[:, m])]
     write_table(root / "truth/episodes.csv", ("person", "activity", "start_s", "end_s"), rows)
     low, high = (np.stack([f.boxes[:, :2] + end * f.boxes[:, 2:] for f in figures], 1) for end in (0, 1))
     low, high = np.clip(low, 0, SIZE), np.clip(high, 0, SIZE)
@@ -189,37 +209,45 @@ def write(root: Path, seed: int, seconds: float, workers: int | None) -> None:
     np.savez_compressed(
         root / "truth/joints.npz",
         joints=points.astype(np.float32),
-        visible=_visible(points, whom),
+        visible=_visible(points, owners),
         people=np.arange(1, len(people) + 1),
         seconds=times,
     )
 
 
 def episodes(person: int, script: Script, seen: np.ndarray) -> list[tuple[int, str, str, str]]:
-    """Rows of episodes.csv from when a person is seen (t,): acts of the same activity that touch are one.
+    """The true episodes of a person. Adjacent acts of the same activity are one.
 
-    An episode begins and ends with what is seen of it: who walks out of the door walks until the wall hides them, and
-    the wait behind it is nobody's. Whoever is hidden for no more than a second goes on with what they do.
+    An episode lasts while the person is in view: a person who leaves walks until the wall hides them, and the time out
+    of the room belongs to no episode. Being hidden for up to a second does not interrupt one.
+
+    Args:
+        person: id of the person
+        script: the person's acts
+        seen: (t,) bool, whether the person is in view
+
+    Returns:
+        rows of `episodes.csv`
     """
-    doing = np.full(len(seen), -1)
+    activities = np.full(len(seen), -1)
     start = 0.0
-    for part in script.acts[1:]:
-        doing[round(start * FPS) : round((start + part.seconds) * FPS)] = ACTIVITIES.index(part.activity)
-        start += part.seconds
+    for step in script.acts[1:]:
+        activities[round(start * FPS) : round((start + step.seconds) * FPS)] = ACTIVITIES.index(step.activity)
+        start += step.seconds
     known = seen.copy()
     for last, following in pairwise(np.flatnonzero(seen)):
         known[last:following] |= following - last <= FPS + 1
-    doing[~known] = -1
-    edges = [0, *np.flatnonzero(np.diff(doing)) + 1, len(doing)]
+    activities[~known] = -1
+    edges = [0, *np.flatnonzero(np.diff(activities)) + 1, len(activities)]
     return [
-        (person, ACTIVITIES[doing[first]], f"{first / FPS:.3f}", f"{last / FPS:.3f}")
+        (person, ACTIVITIES[activities[first]], f"{first / FPS:.3f}", f"{last / FPS:.3f}")
         for first, last in pairwise(edges)
-        if doing[first] >= 0
+        if activities[first] >= 0
     ]
 
 
 def coco(joints: np.ndarray, person: Person, camera: Camera) -> np.ndarray:
-    """COCO's 17 joints (t, 17, 2) in pixels of a body's 26 (t, 26, 3) in metres."""
+    """Project a body's 26 joints (t, 26, 3) in metres to COCO's 17 in pixels: (t, 17, 2)."""
     head, nose = joints[:, skeleton.HEAD], joints[:, body.NOSE]
     ahead, up = nose - head, head - joints[:, skeleton.NECK]
     right = np.cross(ahead, up)
@@ -231,7 +259,7 @@ def coco(joints: np.ndarray, person: Person, camera: Camera) -> np.ndarray:
 
 
 def _frames(picture: np.ndarray, depth: np.ndarray, figures: list[Figure], rng: np.random.Generator) -> Iterator:
-    """Every frame (h, w, 3) uint8, BGR, with a sensor's noise and a lens's blur."""
+    """Draw the frames (h, w, 3) uint8 BGR, with the noise of a sensor and the blur of a lens."""
     noise = [cv2.merge([rng.normal(0, 3, depth.shape).astype(np.int16)] * 3) for _ in range(8)]
     for t in range(len(figures[0].depth)):
         frame = cv2.GaussianBlur(draw(picture, depth, figures, t, ghosts=False), (0, 0), 0.8)
@@ -239,7 +267,7 @@ def _frames(picture: np.ndarray, depth: np.ndarray, figures: list[Figure], rng: 
 
 
 def write_video(path: Path, frames: Iterator[np.ndarray]) -> None:
-    """Write frames (h, w, 3) uint8, BGR, as H.264, frame t shown at t / FPS seconds."""
+    """Write frames (h, w, 3) uint8 BGR as H.264, at `FPS` frames a second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "24", "preset": "veryfast", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
@@ -248,20 +276,20 @@ def write_video(path: Path, frames: Iterator[np.ndarray]) -> None:
         container.mux(stream.encode())
 
 
-def _seen(whom: np.ndarray, figures: list[Figure]) -> np.ndarray:
-    """Who is seen when (t, m): at least `SEEN` of them is in the picture and behind nothing."""
-    far = np.full(whom.shape[1:], np.inf, np.float32)
+def _seen(owners: np.ndarray, figures: list[Figure]) -> np.ndarray:
+    """Whether at least `SEEN` of each person is visible in each frame: (t, m)."""
+    far = np.full(owners.shape[1:], np.inf, np.float32)
     return np.array(
         [
-            [(whom[t] == m + 1).sum() >= max(SEEN * (shown(far, [f], t) > 0).sum(), 1) for m, f in enumerate(figures)]
-            for t in range(len(whom))
+            [(owners[t] == m + 1).sum() >= max(SEEN * (shown(far, [f], t) > 0).sum(), 1) for m, f in enumerate(figures)]
+            for t in range(len(owners))
         ]
     )
 
 
-def _visible(points: np.ndarray, whom: np.ndarray) -> np.ndarray:
-    """Which joints (t, m, 17) lie on a pixel that shows their own person; the person's own limbs hide none."""
+def _visible(points: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Whether a pixel of their own person shows at each joint (t, m, 17); a person's own limbs hide none."""
     (w, h), (t, m) = SIZE, np.indices(points.shape[:2])
     x, y = np.floor(points).astype(int).transpose(3, 0, 1, 2)
     inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-    return inside & (whom[t[..., None], np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)] == m[..., None] + 1)
+    return inside & (owners[t[..., None], np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)] == m[..., None] + 1)

@@ -1,4 +1,4 @@
-"""A plain temporal CNN on joints: what the described network has to beat where joints are few and noisy.
+"""A plain temporal CNN on joints: the baseline for the paper's network where joints are few and noisy.
 
 Axes: b clip, t frame, j joint, d width, k class.
 """
@@ -29,19 +29,28 @@ from wtmr_core.skeleton import (
     R_WRIST,
 )
 
-#: the joints it looks at: those that every sensor and pose estimator gives
+#: the joints that every sensor and pose estimator provides
 LIMBS = (HEAD, L_SHOULDER, R_SHOULDER, L_ELBOW, R_ELBOW, L_WRIST, R_WRIST, L_HIP, R_HIP, L_KNEE, R_KNEE, L_ANKLE,
          R_ANKLE)  # fmt: skip
-STRETCHES = 4  # of a clip, whose features are kept apart
-SPEED = 5.0  # brings differences between frames to the size of positions
+STRETCHES = 4  # parts of a clip that are averaged separately
+SPEED = 5.0  # scales differences between frames to the size of positions
 
 
 class TemporalCNN(nn.Module):
-    """Joints (b, t, 25, 3) of one body → logits (b, k).
+    """Classifies the joints of one body: (b, t, 25, 3) → logits (b, k).
 
-    Positions and velocities of 13 joints → `depth` convolutions over three frames each, dilated 1, 2, 4, 1, …, the
-    later ones beside a shortcut → the means of four stretches of the clip → dropout, Linear. Raises `ValueError` for
-    clips of another shape.
+    Positions and velocities of 13 joints → `depth` convolutions over three frames each, dilated 1, 2, 4, 1, …, all but
+    the first with a shortcut → means over four stretches of the clip → dropout, linear layer.
+
+    Args:
+        frames: t, frames of a clip
+        width: d, channels of the convolutions
+        depth: number of convolutions
+        classes: k
+        dropout: probability before the linear layer
+
+    Raises:
+        ValueError: in `forward`, for clips of another shape.
     """
 
     def __init__(self, frames: int, width: int, depth: int, classes: int, dropout: float):
@@ -79,8 +88,13 @@ def build(
     dropout: float | None = None,
     **_: object,
 ) -> TemporalCNN:
-    """The network for a data set of joints; None means 48 wide, 3 deep, dropout 0.3. What else the other networks are
-    built with it has no part for. Raises `ValueError` for a data set of pictures and for sizes that cannot be."""
+    """Build the network for a data set of joints, by default 48 wide, 3 deep, with dropout 0.3.
+
+    Further settings, which other networks have, are ignored.
+
+    Raises:
+        ValueError: for a data set of pictures, and for impossible sizes.
+    """
     if not has_joints(dataset):
         raise ValueError(f"temporal takes joints, and {dataset} has pictures")
     width, depth = 48 if width is None else width, 3 if depth is None else depth

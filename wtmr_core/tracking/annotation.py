@@ -1,4 +1,4 @@
-"""A video with the people of its log written on it: boxes, ids, what they do, heads blurred."""
+"""The annotated video: boxes, ids and activities drawn on it, heads blurred."""
 
 from __future__ import annotations
 
@@ -24,13 +24,25 @@ def write_annotated(
     fps: float | None = None,
     blur: bool = True,
 ) -> None:
-    """Read a video that was tracked once more and write it with its `persons` and the `rows` of its log to `path`.
+    """Read a tracked video again and write it with its people and their activities drawn on it.
 
-    `fps` is that of a folder of frames. Every frame is written, at its own time. Raises as `Stream` and `VideoWriter`.
+    Every frame is written, at its own time.
+
+    Args:
+        source: the video, as `Stream` takes it
+        path: the MP4 file to write
+        persons: the people of the video, by id
+        rows: the rows of its log
+        fps: frames a second of a folder of frames
+        blur: whether to blur heads
+
+    Raises:
+        ValueError: where the video cannot be read, as `Stream` does.
+        RunError: where the file cannot be written.
     """
     anonymizer = Anonymizer()
     with warnings.catch_warnings(), Stream(source, fps=fps) as stream, VideoWriter(path) as video:
-        warnings.simplefilter("ignore", Remark)  # they were told while it was tracked
+        warnings.simplefilter("ignore", Remark)  # the log has them already
         for frame, seconds, picture, _ in stream:
             places = {number: place for number, person in persons.items() if (place := person.place_at(seconds))}
             picture = picture[..., ::-1]

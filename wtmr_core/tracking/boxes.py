@@ -1,9 +1,9 @@
-"""Boxes round people, as detectors give them and trackers take them, and the text files in which others keep them.
+"""Boxes around people, between detector and tracker, and the text files that store them.
 
 In memory they are `sv.Detections`: `xyxy` (n, 4) in pixels of the picture, `confidence` (n,) from 0 to 1, `class_id`
 (n,) of zeros and, where joints are known, `data["joints"]` (n, 17, 3): x and y in pixels and a score each, in the order
-of `COCO`. In text they are MOT Challenge rows: frame from 1, id, left, top, width, height, score and three numbers
-more (Milan et al. 2016, MOT16, section 4).
+of `COCO`. In text they are MOT Challenge rows: frame from 1, id, left, top, width, height, score and three more
+numbers (Milan et al. 2016, MOT16, section 4).
 """
 
 from __future__ import annotations
@@ -19,17 +19,22 @@ from scipy.optimize import linear_sum_assignment
 from wtmr_core.tracking.people import COCO, Sighting
 
 JOINTS = "joints"  # the key in `sv.Detections.data`
-SAME = 0.3  # of two boxes together, that both cover: then they are of one person
+SAME = 0.3  # IoU from which two boxes are taken to be of one person
 FRAMES = 100_000_000  # a file's largest frame number: 38 days at 30 a second
 
 
 def detections(
     boxes: ArrayLike, scores: ArrayLike, size: tuple[int, int], joints: ArrayLike | None = None
 ) -> sv.Detections:
-    """`sv.Detections` of people in a picture of `size` (h, w), the surest first.
+    """Make `sv.Detections` of people in a picture, the highest score first.
 
-    `boxes` (n, 4) are clipped to the picture; what lies outside of it, has no area or is not a number is left out.
-    `scores` (n,); `joints` (n, 17, 3), which may lie outside: half of somebody at the edge has joints there.
+    Boxes are clipped to the picture. A box that lies outside it, has no area or is not finite is dropped.
+
+    Args:
+        boxes: (n, 4) x1 y1 x2 y2 in pixels
+        scores: (n,) from 0 to 1
+        size: (h, w) of the picture
+        joints: (n, 17, 3), which may lie outside the picture: somebody at its edge has joints there
     """
     boxes, scores = np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores, np.float32).reshape(-1)
     boxes = sv.clip_boxes(boxes, size[::-1])
@@ -40,7 +45,7 @@ def detections(
 
 
 def check(people: sv.Detections, frame: int) -> None:
-    """Raises `ValueError` where `people` have no scores, and for a box of theirs that has no area."""
+    """Raise `ValueError` for people without scores or with a box that has no area."""
     if people.confidence is None:
         raise ValueError(f"frame {frame}: boxes without scores; give each a confidence, 1 where nothing is known of it")
     for n, (x1, y1, x2, y2) in enumerate(people.xyxy):
@@ -49,7 +54,13 @@ def check(people: sv.Detections, frame: int) -> None:
 
 
 def sightings(people: sv.Detections, frame: int, seconds: float) -> list[tuple[int, Sighting]]:
-    """Each of `people`, found in `frame` (from 0) at `seconds`, as a sighting beside its `tracker_id`."""
+    """Turn the tracked people of a frame into (`tracker_id`, sighting) pairs.
+
+    Args:
+        people: detections with `tracker_id`
+        frame: number of the frame, from 0
+        seconds: time of the frame
+    """
     joints = people.data.get(JOINTS, [None] * len(people))
     rows = zip(people.tracker_id, people.xyxy, people.confidence, joints, strict=True)
     return [
@@ -59,9 +70,10 @@ def sightings(people: sv.Detections, frame: int, seconds: float) -> list[tuple[i
 
 
 def with_joints(people: sv.Detections, poses: sv.Detections) -> sv.Detections:
-    """`people` with the joints of those of `poses` whose boxes are theirs (`SAME` of both overlap), NaN for others.
+    """Give people the joints of the poses whose boxes overlap theirs.
 
-    Each pose goes to one box, so that all together overlap most.
+    Poses and people are paired one to one with the largest total IoU (Hungarian method); a pair counts from an IoU of
+    `SAME`. The joints of people without a pose are NaN.
     """
     joints = np.full((len(people), len(COCO), 3), np.nan, np.float32)
     if len(people) and len(poses):
@@ -74,12 +86,14 @@ def with_joints(people: sv.Detections, poses: sv.Detections) -> sv.Detections:
 
 
 def read_boxes(path: Path) -> dict[int, sv.Detections]:
-    """The people of a MOT text file: frame, counted from 0, -> their boxes, with ids in `tracker_id`.
+    """Read the people of a MOT text file: frame number, from 0 -> detections with ids in `tracker_id`.
 
-    Fields are divided by commas or blanks; behind the sixth, a score (taken as 1 where it is absent or negative) and
-    others may follow. Rows with score 0 are left out, as MOT has it ("not to be considered"). Boxes are as they are in
-    the file: they may reach beyond the picture. Raises `OSError` where the file does not read, `ValueError`, naming the
-    line, for a row that is none, an id below 1, or one that is twice in a frame.
+    Fields are separated by commas or blanks. After the sixth a score (1 where it is absent or negative) and others may
+    follow. Rows with score 0 are left out, as MOT says ("not to be considered"). Boxes are not clipped.
+
+    Raises:
+        OSError: where the file cannot be read.
+        ValueError: for a malformed row, an id below 1, or an id given twice in a frame; the message names the line.
     """
     rows: dict[int, dict[int, tuple[float, ...]]] = {}
     with path.open(encoding="utf-8-sig", errors="replace") as file:
@@ -99,7 +113,7 @@ def read_boxes(path: Path) -> dict[int, sv.Detections]:
 
 
 def mot_line(person: int, sighting: Sighting) -> str:
-    """A row of a MOT text file, without its end: frame from 1, id, left, top, width, height, score, 1, -1, -1."""
+    """A row of a MOT text file, without line end: frame from 1, id, left, top, width, height, score, 1, -1, -1."""
     x1, y1, x2, y2 = (float(value) for value in sighting.box)
     box = f"{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f}"
     return f"{sighting.frame + 1},{person},{box},{sighting.score:.4f},1,-1,-1"

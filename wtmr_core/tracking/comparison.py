@@ -1,7 +1,7 @@
-"""Several logs of one video beside each other, against everything that is true of it: boxes, ids, activities, falls.
+"""Several logs of one video compared with the truth: boxes, ids, activities, falls.
 
-What is true lies in a folder as the miniature home has it: `tracks.txt`, MOT rows of everybody seen, and
-`episodes.csv`, what each of them does.
+The truth is a folder like that of the miniature home: `tracks.txt`, MOT rows of everybody in view, and `episodes.csv`,
+their activities.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from wtmr_core.tracking.boxes import read_boxes
 from wtmr_core.tracking.score import score
 from wtmr_core.tracking.table import read_log
 
-SLACK = 1e-3  # seconds: to so much the times of episodes are rounded
+SLACK = 1e-3  # seconds, to which the times of episodes are rounded
 
 
 class Box(NamedTuple):
-    """Somebody doing something in one frame: `box` (4,) x1 y1 x2 y2 in pixels, `score` (0-1) of the activity."""
+    """A person in one frame, with the `score` (0-1) of their activity; `box` is (4,) x1 y1 x2 y2 in pixels."""
 
     frame: int
     box: np.ndarray
@@ -33,30 +33,41 @@ class Box(NamedTuple):
 
 
 def table(logs: Mapping[str, str | Path], truth: str | Path) -> pd.DataFrame:
-    """A row for each of `logs` (name -> its folder), with the figures of all against the folder `truth`.
+    """Compare logs with the truth, a row for each.
 
-    Columns: `persons`; MOTA, IDF1 and HOTA in per cent and identity `switches`, at IoU 0.5 (Bernardin, Stiefelhagen
-    2008; Ristani et al. 2016; Luiten et al. 2021); `frame-mAP`, see `frame_map`, `share right`, `segment F1` at IoU
-    0.25 and `edit` in per cent, `duration error` in seconds an activity, `falls` and `false falls`, see `score.score`.
+    Args:
+        logs: name -> folder of the log
+        truth: folder of the truth
+
+    Returns:
+        a table with the columns `persons`; MOTA, IDF1 and HOTA in per cent and identity `switches`, at IoU 0.5
+        (Bernardin, Stiefelhagen 2008; Ristani et al. 2016; Luiten et al. 2021); `frame-mAP`, see `frame_map`;
+        `share right`, `segment F1` at IoU 0.25 and `edit` in per cent, `duration error` in seconds per activity,
+        `falls` and `false falls`, see `score.score`
     """
     rows = {name: _figures(Path(folder), Path(truth)) for name, folder in logs.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("log")
 
 
 def frame_map(logged: Mapping[str, list[Box]], true: Mapping[str, list[Box]], overlap: float = 0.5) -> dict[str, float]:
-    """The average precision (0-1) of each activity of the truth, frame by frame; their mean is frame-mAP.
+    """Frame-level average precision (0-1) of each activity of the truth; its mean is the frame-mAP.
 
-    A logged box is right where it overlaps by at least `overlap` (IoU) a true box of its activity in its frame that no
-    surer one has taken. The average is over all true boxes, of the precision among the boxes at least as sure, that of
-    lower recall being raised to that of higher. Source: Gkioxari and Malik, "Finding action tubes", CVPR 2015.
+    Logged boxes are taken in descending order of score. One is right where its IoU with a true box of the same activity
+    and frame, not matched before, is at least `overlap`. Precision is interpolated: at each recall, the largest at that
+    recall or a higher one. Source: Gkioxari and Malik, "Finding action tubes", CVPR 2015.
     """
     return {activity: _average_precision(logged.get(activity, []), boxes, overlap) for activity, boxes in true.items()}
 
 
 def boxes_by_activity(tracks: Path, episodes: pd.DataFrame, fps: float) -> dict[str, list[Box]]:
-    """The boxes of a MOT text file by what their people do at that time, by a table of episodes; others are left out.
+    """Group the boxes of a MOT text file by the activity of their person at that time.
 
-    `fps` are the frames a second of the video, whose first frame is at 0 s.
+    Boxes without an episode are left out.
+
+    Args:
+        tracks: the MOT text file
+        episodes: a table with the columns of a log
+        fps: frames a second of the video, whose first frame is at 0 s
     """
     people = dict(tuple(episodes.groupby("person")))
     scores = episodes["score"] if "score" in episodes else pd.Series(1.0, episodes.index)
@@ -64,22 +75,21 @@ def boxes_by_activity(tracks: Path, episodes: pd.DataFrame, fps: float) -> dict[
     for frame, seen in read_boxes(tracks).items():
         for person, box in zip(seen.tracker_id, seen.xyxy, strict=True):
             if person in people:
-                own = people[person]
-                now = own[(own.start_s <= frame / fps + SLACK) & (frame / fps + SLACK < own.end_s)].head(1)
-                for number, activity in now.activity.items():
+                rows, time = people[person], frame / fps + SLACK
+                for number, activity in rows[(rows.start_s <= time) & (time < rows.end_s)].head(1).activity.items():
                     boxes[activity].append(Box(frame, box, scores[number]))
     return dict(boxes)
 
 
 def _figures(log: Path, truth: Path) -> dict[str, Any]:
     tracked = evaluate_mot_sequence(truth / "tracks.txt", log / "tracks.txt", metrics=["CLEAR", "HOTA", "Identity"])
-    about = files.read_json(log / "log.json", ("video", "people"))
-    fps = about["video"]["fps"]
+    description = files.read_json(log / "log.json", ("video", "people"))
+    fps = description["video"]["fps"]
     logged = boxes_by_activity(log / "tracks.txt", read_log(log), fps)
     true = boxes_by_activity(truth / "tracks.txt", read_log(truth, ("person", "activity", "start_s", "end_s")), fps)
     counts = score(log, truth / "episodes.csv").total.described()
     return {
-        "persons": len(about["people"]),
+        "persons": len(description["people"]),
         "MOTA": 100 * tracked.CLEAR.MOTA,
         "IDF1": 100 * tracked.Identity.IDF1,
         "HOTA": 100 * tracked.HOTA.HOTA,
@@ -88,7 +98,7 @@ def _figures(log: Path, truth: Path) -> dict[str, Any]:
         "share right": 100 * counts["share"],
         "segment F1": 100 * counts["segment_f1"]["0.25"],
         "edit": 100 * counts["edit"],
-        "duration error": float(np.mean([each["error_s"] for each in counts["durations"].values()])),
+        "duration error": float(np.mean([duration["error_s"] for duration in counts["durations"].values()])),
         "falls": f"{counts['falls_found']}/{counts['falls']}",
         "false falls": counts["false_falls"],
     }
@@ -100,11 +110,11 @@ def _average_precision(logged: list[Box], true: list[Box], overlap: float) -> fl
         free[box.frame].append(box.box)
     right = []
     for box in sorted(logged, key=lambda box: -box.score):
-        others = free[box.frame]
-        shares = sv.box_iou_batch(box.box[None], np.array(others))[0] if others else np.zeros(0)
-        right.append(bool(len(shares)) and shares.max() >= overlap)
+        candidates = free[box.frame]
+        overlaps = sv.box_iou_batch(box.box[None], np.array(candidates))[0] if candidates else np.zeros(0)
+        right.append(bool(len(overlaps)) and overlaps.max() >= overlap)
         if right[-1]:
-            del others[int(shares.argmax())]
+            del candidates[int(overlaps.argmax())]
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    raised = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(raised[np.array(right, bool)].sum() / len(true))
+    interpolated = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(interpolated[np.array(right, bool)].sum() / len(true))

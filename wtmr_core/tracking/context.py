@@ -1,4 +1,4 @@
-"""What is around a person at a moment: the zone, the floor, other people, things."""
+"""A person's surroundings at a moment: the zone, the floor, other people, objects."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ def describe(
     zones: Zones | None = None,
     objects: Iterable[tuple[str, ArrayLike]] = (),
 ) -> tuple[str, str]:
-    """The zone and the context of a person at a moment, as the log has them.
+    """Describe the surroundings of a person: zone and context, as they are written into the log.
 
-    `boxes` (id -> x1 y1 x2 y2 in pixels) are those of everybody seen, the person's own among them; `objects` are names
-    and boxes of things (names without , and ;). The context holds, where they apply and parted by "; ":
+    Args:
+        person: id of the person
+        activity: the person's activity
+        boxes: id -> box (x1 y1 x2 y2 in pixels) of everybody in the picture, the person included
+        zones: the zones of the camera
+        objects: names (without , and ;) and boxes of objects
 
-    - `near 2 3`: the people near, see `near`;
-    - `with chair, cup`: the things whose box meets the person's;
-    - `on the floor`: lying outside the zones of rest; without zones nobody can tell.
+    Returns:
+        the name of the zone, "" for none, and the context, in which these are separated by "; ", where they apply:
+
+        - `near 2 3`: the people nearby, see `near`;
+        - `with chair, cup`: the objects whose boxes touch the person's;
+        - `on the floor`: lying outside the zones of rest; known only where there are zones.
 
     >>> describe(1, "lying", {1: [100, 300, 260, 350], 2: [300, 180, 350, 350]}, zones)
     ('kitchen', 'near 2; on the floor')
@@ -36,30 +43,30 @@ def describe(
     parts = []
     if people := near(person, boxes):
         parts.append("near " + " ".join(map(str, people)))
-    if things := sorted({name for name, other in objects if distance(box, other) == 0}):
-        parts.append("with " + ", ".join(things))
+    if names := sorted({name for name, other in objects if distance(box, other) == 0}):
+        parts.append("with " + ", ".join(names))
     if zones and activity in LYING and zone not in zones.rest:
         parts.append(FLOOR)
     return zone, "; ".join(parts)
 
 
 def near(person: int, boxes: Mapping[int, ArrayLike]) -> list[int]:
-    """The ids of the others within about a body height of a person, in ascending order.
+    """The ids of the people within about a body height of a person, in ascending order.
 
-    Nearness is told by the picture alone: the gap between two boxes is at most the longer side of the larger of them,
-    which is the body's height whether it stands or lies, and neither is over twice as large as the other, as somebody
-    far behind is smaller.
+    This is judged in the picture alone: the gap between two boxes is at most the longer side of the larger one, which
+    is the body's height whether it stands or lies, and neither is more than twice as large as the other, because
+    somebody far behind looks smaller.
     """
-    own = _size(boxes[person])
+    size = _size(boxes[person])
     return sorted(
         other
         for other, box in boxes.items()
-        if other != person and 0.5 <= _size(box) / own <= 2 and distance(boxes[person], box) <= max(own, _size(box))
+        if other != person and 0.5 <= _size(box) / size <= 2 and distance(boxes[person], box) <= max(size, _size(box))
     )
 
 
 def distance(box: ArrayLike, other: ArrayLike) -> float:
-    """The gap between two boxes (x1 y1 x2 y2) in pixels, 0 where they meet."""
+    """The gap between two boxes (x1 y1 x2 y2) in pixels, 0 where they touch or overlap."""
     a, b = np.asarray(box, dtype=float), np.asarray(other, dtype=float)
     gap = np.maximum(0, np.maximum(a[:2] - b[2:], b[:2] - a[2:]))
     return float(np.hypot(*gap))

@@ -1,7 +1,7 @@
-"""Finding people in a picture: the protocol, the choice among detectors, and those that OpenCV has.
+"""Detectors of people: the protocol, the choice by name, and the detectors of OpenCV.
 
-`auto` is MoveNet where it is installed, else HOG: of what needs no package more, HOG finds most. Measured side by side
-in `benchmarks/people.py`.
+`auto` is MoveNet where it is installed, else HOG, which finds the most people of those that need no further package.
+`benchmarks/people.py` compares them.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from wtmr_core.tracking.people import NotInstalled
 
 
 class Detector(Protocol):
-    """What finds people in a picture. `joints`: whether it also tells where their joints are."""
+    """Finds people in a picture; `joints` says whether it finds their joints too."""
 
     name: str
     joints: bool
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8, as the head of `boxes.py` describes them."""
+        """Find the people in a picture (h, w, 3) BGR uint8; `boxes` describes the result."""
 
 
 class Hog:
-    """OpenCV's detector of people who stand or walk: histograms of gradients and a linear SVM (Dalal, Triggs 2005).
+    """OpenCV's detector of standing or walking people: histograms of gradients and a linear SVM (Dalal, Triggs 2005).
 
-    Pictures are first brought to `side` pixels on the longer side: its window, 128 pixels high, must not be larger than
-    a person. The window has a margin on every side (the people it learnt from filled 96 of 128 rows), which is cut off.
+    Its window has a margin on every side, which is cut off: the people it was trained on filled 96 of 128 rows.
+
+    Args:
+        side: pixels of the longer side to which pictures are scaled, so that people are larger than the window of 128
     """
 
     name, joints = "hog", False
     MARGIN = np.array([0.32, 0.22])  # of the window's width and height, both sides together
-    UNSURE = 2.4  # so that windows with a score of 0.25, from which a track may start, are right nine times in ten
+    UNSURE = 2.4  # makes windows with a score of 0.25, from which a track may start, right nine times in ten
 
     def __init__(self, side: int = 960):
         self.side = side
@@ -47,8 +49,11 @@ class Hog:
         self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8; the score is 1 - exp(-d / `UNSURE`), d from the plane."""
-        scale = min(self.side / max(picture.shape[:2]), 4)  # more shows nothing more
+        """Find the people in a picture (h, w, 3) BGR uint8.
+
+        The score is 1 - exp(-d / `UNSURE`), where d is the distance from the SVM's plane.
+        """
+        scale = min(self.side / max(picture.shape[:2]), 4)  # enlarging further adds no detail
         scaled = cv2.resize(picture, None, fx=scale, fy=scale)
         if scaled.shape[0] < self._hog.winSize[1] or scaled.shape[1] < self._hog.winSize[0]:
             return detections([], [], picture.shape[:2])
@@ -61,13 +66,17 @@ class Hog:
 class Haar:
     """OpenCV's cascades of Haar features for the full body, the upper body and the face, as in the paper.
 
-    Boxes of the full body lose the margin of their window, those of parts are stretched to the body that belongs to
-    them. `parts` leaves some out; `smallest` is the least share of the picture's height that a person takes.
+    Boxes of the full body lose the margin of their window; those of the upper body and the face are extended to the
+    whole body.
+
+    Args:
+        parts: the cascades to use, among `PARTS`
+        smallest: the smallest height of a person, as a share of the picture's
     """
 
     name, joints = "haar", False
     #: part -> its cascade, and left, top, right, bottom of the body in widths and heights of the cascade's window;
-    #: that of the full body is right for pedestrians, those of the others are medians beside MoveNet's boxes at home
+    #: for the full body set on pedestrians, for the others medians against MoveNet's boxes at home
     PARTS = {  # noqa: RUF012
         "body": ("fullbody", (0.15, 0.1, 0.85, 0.9)),
         "upper body": ("upperbody", (0.15, 0.1, 0.85, 2.3)),
@@ -79,7 +88,7 @@ class Haar:
         self.smallest = smallest
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8; the score is n / (n + 4) for n windows that agree."""
+        """Find the people in a picture (h, w, 3) BGR uint8; the score is n / (n + 4) for n overlapping windows."""
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         corners, scores = [np.empty((0, 4))], [np.empty(0)]
         for cascade, body in self._cascades:
@@ -95,7 +104,7 @@ class Haar:
 
 
 class Published:
-    """The paper's detector: the full-body cascade on each frame, its boxes as they come and in their order."""
+    """The paper's detector: the full-body cascade on each frame, its boxes unchanged and in its order."""
 
     name, joints = "published", False
 
@@ -103,18 +112,21 @@ class Published:
         self._cascade = _cascade("fullbody")
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The boxes in a picture (h, w, 3) BGR uint8, all with score 1."""
+        """Find the people in a picture (h, w, 3) BGR uint8; every score is 1."""
         windows = self._cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
         windows = np.reshape(windows, (-1, 4))
         return detections(sv.xywh_to_xyxy(windows), np.ones(len(windows)), picture.shape[:2])
 
 
 class Motion:
-    """What moves before a background that stands still: a mixture of Gaussians a pixel (Zivkovic 2004).
+    """Finds what moves in front of a still background: a mixture of Gaussians for each pixel (Zivkovic 2004).
 
-    It remembers the pictures before, so give it one video, in order; the first is taken for the background. Who stands
-    still for `memory` pictures becomes part of it; who is in the first leaves a hole in it when leaving. `smallest` is
-    the least share of the picture's height that a person takes.
+    It remembers earlier pictures, so give one detector one video, in order. The first picture is taken for background:
+    people in it are missed, and where they leave, the place they leave is detected.
+
+    Args:
+        memory: pictures after which somebody who stands still becomes part of the background
+        smallest: the smallest height of a person, as a share of the picture's
     """
 
     name, joints = "motion", False
@@ -125,7 +137,7 @@ class Motion:
         self._size: tuple[int, int] | None = None
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """What moves in a picture (h, w, 3) BGR uint8; the score is the share of its box that does."""
+        """Find what moves in a picture (h, w, 3) BGR uint8; the score is the share of its box that moves."""
         if picture.shape[:2] != self._size:
             self._size = picture.shape[:2]
             self._background = cv2.createBackgroundSubtractorMOG2(history=self.memory, detectShadows=True)
@@ -144,24 +156,31 @@ NAMES = ("auto", "movenet", "hog", "haar", "motion", "published")
 
 
 def load(name: str = "auto", **options) -> Detector:
-    """The detector called `name`, one of `NAMES`, or `torchvision`; `options` are those of its class.
+    """Load a detector by name.
 
-    `auto` says with a `Remark` where it is not the best. Raises `NotInstalled` where it needs what is not on this
-    machine, `ValueError` for another name.
+    `auto` warns with a `Remark` where MoveNet is not installed and HOG takes its place.
+
+    Args:
+        name: one of `NAMES`, or `torchvision`
+        options: arguments of the detector's class
+
+    Raises:
+        NotInstalled: where a package or file that it needs is missing.
+        ValueError: for an unknown name.
 
     >>> detector = load("hog")
     >>> people = detector(picture)  # doctest: +SKIP
     """
     if name == "torchvision":
-        from wtmr_core.tracking.rcnn import TorchVision  # which takes seconds to import
+        from wtmr_core.tracking.rcnn import TorchVision  # takes seconds to import
 
         return TorchVision(**options)
     detectors = {"movenet": MoveNet, "hog": Hog, "haar": Haar, "motion": Motion, "published": Published}
     if name == "auto":
         try:
             return MoveNet(**options)
-        except NotInstalled as absent:
-            remark(Unreadable("hog in the place of movenet", str(absent)))
+        except NotInstalled as error:
+            remark(Unreadable("hog in the place of movenet", str(error)))
             return Hog()
     if name not in detectors:
         raise ValueError(f"there is no detector called {name!r}: take one of {', '.join(NAMES)}")
@@ -169,7 +188,7 @@ def load(name: str = "auto", **options) -> Detector:
 
 
 def poses() -> Detector | None:
-    """The detector that gives joints beside boxes; None where it is not installed."""
+    """Load the detector that finds joints as well as boxes; None where it is not installed."""
     try:
         return MoveNet()
     except NotInstalled:
@@ -177,7 +196,15 @@ def poses() -> Detector | None:
 
 
 def without_margin(windows: np.ndarray, margin: np.ndarray) -> np.ndarray:
-    """Corners (n, 4) of `windows` (n, 4), x y w h, less `margin` (2,): the parts of width and height to be cut off."""
+    """Cut the margin off windows.
+
+    Args:
+        windows: (n, 4) x y w h
+        margin: (2,) the shares of width and height to cut off, both sides together
+
+    Returns:
+        (n, 4) x1 y1 x2 y2
+    """
     windows = np.reshape(windows, (-1, 4)).astype(float)
     cut = windows[:, 2:] * margin / 2
     return np.concatenate([windows[:, :2] + cut, windows[:, :2] + windows[:, 2:] - cut], axis=1)

@@ -1,9 +1,9 @@
-"""From what a person seems to do at each step to what was done, from when to when: episodes.
+"""From class probabilities at each step to episodes: which activity, from when to when.
 
-Probabilities of a network at even steps are noisy, and steps know nothing of each other. A hidden Markov model does: an
-activity lasts, and not every one can follow any other. `smooth` finds its most probable path through a whole recording
-(Viterbi's algorithm: Viterbi, "Error bounds for convolutional codes", IEEE Trans. Information Theory 13, 1967); `Live`
-finds it while the recording runs, a little late.
+A network's probabilities are noisy, and each step is classified by itself. A hidden Markov model adds that an activity
+lasts and that not every one can follow any other. `smooth` finds its most probable path through a whole recording
+(Viterbi, "Error bounds for convolutional codes", IEEE Trans. Information Theory 13, 1967); `Live` finds it while the
+recording runs, with a short delay.
 
 Axes: n step, k class, s state.
 """
@@ -19,9 +19,10 @@ from wtmr_core.tracking.people import Episode
 from wtmr_core.tracking.rules import STEP, Rules
 
 UNKNOWN = "unknown"
-LEAST = 0.25  # the mean probability below which an episode is unknown
-GAP, BRIDGE = 0.5, 3.0  # seconds unseen: that do not count as duration; that end an episode
-FLOOR = 0.01  # of a probability: a single step rules out nothing
+LEAST = 0.25  # mean probability below which an episode is unknown
+GAP = 0.5  # seconds out of sight beyond which time does not count as duration
+BRIDGE = 3.0  # seconds out of sight beyond which an episode ends
+FLOOR = 0.01  # smallest probability, so that no single step rules an activity out
 
 
 def smooth(
@@ -31,12 +32,20 @@ def smooth(
     rules: Rules | None = None,
     least: float = LEAST,
 ) -> list[Episode]:
-    """The episodes of a person, from probabilities (n, k) of `classes` at rising `times` (n,) in seconds.
+    """Find the episodes of a person in a whole recording.
 
-    They follow each other without overlap and cover each step, which lasts until the next one, or in front of a gap
-    (more than `GAP` seconds) and at the end `STEP`. A gap is no part of an episode's duration, and a longer one than
-    `BRIDGE` ends it. An episode with a mean probability below `least` is `UNKNOWN`. `rules` are by default those of the
-    classes (`Rules.of`). Raises `ValueError` for times that do not rise, and for probabilities of another shape.
+    Episodes do not overlap, and they cover each step, which lasts until the next one, or for `STEP` before a gap (more
+    than `GAP` seconds) and at the end. A gap does not count as duration, and one of more than `BRIDGE` ends an episode.
+
+    Args:
+        times: (n,) seconds, ascending
+        probabilities: (n, k)
+        classes: names of the k classes
+        rules: which activity may follow which; by default those of the classes, `Rules.of`
+        least: mean probability below which an episode is `UNKNOWN`
+
+    Raises:
+        ValueError: for times that do not ascend, values that are not finite, and probabilities of another shape.
     """
     times, probabilities = np.asarray(times, float), np.asarray(probabilities, float)
     rules = rules or Rules.of(classes)
@@ -52,27 +61,27 @@ def smooth(
 def _check(times: np.ndarray, probabilities: np.ndarray, rules: Rules) -> None:
     if times.ndim != 1 or probabilities.shape != (len(times), len(rules.classes)):
         raise ValueError(
-            f"expected probabilities of shape ({len(times)}, {len(rules.classes)}), a row a time and a column a class; "
-            f"found {probabilities.shape}"
+            f"expected probabilities of shape ({len(times)}, {len(rules.classes)}), a row for each time and a column "
+            f"for each class; found {probabilities.shape}"
         )
     if not (np.isfinite(times).all() and np.isfinite(probabilities).all() and (np.diff(times) > 0).all()):
-        raise ValueError("times must rise, and they and the probabilities be finite numbers")
+        raise ValueError("times must rise, and times and probabilities must be finite numbers")
 
 
 def _emissions(seen: np.ndarray, rules: Rules) -> np.ndarray:
-    """(n, s) the logarithm of the weight of each state at each step."""
+    """(n, s) log weight of each state at each step."""
     return np.repeat(np.log(np.maximum(seen, FLOOR)), rules.dwell, axis=1)
 
 
 def _forward(score: np.ndarray, emission: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best score of a path to each state (s,) one step on, and the state that it comes from (s,)."""
+    """One step of Viterbi's algorithm: the best score of a path to each state (s,), and its previous state (s,)."""
     paths = score[:, None] + costs
     before = paths.argmax(axis=0)
     return paths[before, np.arange(len(score))] + emission, before
 
 
 def _most_probable(times: np.ndarray, seen: np.ndarray, rules: Rules) -> np.ndarray:
-    """The states (n,) of the most probable path."""
+    """(n,) states of the most probable path."""
     emissions = _emissions(seen, rules)
     score = rules.beginning + emissions[0]
     before = np.zeros(emissions.shape, int)
@@ -88,7 +97,7 @@ def _most_probable(times: np.ndarray, seen: np.ndarray, rules: Rules) -> np.ndar
 
 @dataclass
 class _Run:
-    """Steps in one state, one after another, that become an episode."""
+    """Consecutive steps in one state, which become an episode."""
 
     state: int
     start: float
@@ -96,9 +105,9 @@ class _Run:
     duration: float = 0.0
     weight: float = 0.0  # probability times seconds
 
-    def add(self, seconds: float, lasts: float, probability: float) -> None:
-        self.end, self.duration = seconds + lasts, self.duration + lasts
-        self.weight += lasts * probability
+    def add(self, seconds: float, length: float, probability: float) -> None:
+        self.end, self.duration = seconds + length, self.duration + length
+        self.weight += length * probability
 
     def episode(self, rules: Rules, least: float) -> Episode:
         score = self.weight / self.duration
@@ -109,15 +118,17 @@ class _Run:
 def _extended(
     runs: list[_Run], times: np.ndarray, after: np.ndarray, states: np.ndarray, seen: np.ndarray, rules: Rules
 ) -> list[_Run]:
-    """Runs of one state without a gap that ends them, longer by the steps at `times` (n,) in `states` (n,), each of
-    which is followed by one `after` (n,), NaN where none is. A short run that led to a fall becomes part of it."""
+    """Extend runs by the steps at `times` (n,) in `states` (n,); a short run that led to a fall becomes part of it.
+
+    `after` (n,) is the time of the step after each, NaN where there is none.
+    """
     for seconds, following, state, row in zip(times.tolist(), after.tolist(), states.tolist(), seen, strict=True):
         if runs and rules.began(runs[-1].state, runs[-1].duration, state) and seconds - runs[-1].end <= GAP:
             runs[-1].state = state
         if not runs or runs[-1].state != state or seconds - runs[-1].end > BRIDGE:
             runs.append(_Run(state, seconds))
-        lasts = following - seconds
-        runs[-1].add(seconds, lasts if lasts <= GAP else STEP, float(row[state]))
+        length = following - seconds
+        runs[-1].add(seconds, length if length <= GAP else STEP, float(row[state]))
     return runs
 
 
@@ -126,8 +137,13 @@ def _extended(
 
 @dataclass(frozen=True)
 class Event:
-    """What `Live` tells as soon as it is sure: an `episode` that has ended, or a fall that began at `fall` seconds.
-    `seconds` is the time of the step at which it was told."""
+    """An episode that has ended, or a fall that has begun, as `Live` reports it.
+
+    Attributes:
+        seconds: time of the step at which it was reported
+        episode: the episode; None for a fall
+        fall: seconds at which the fall began; None for an episode
+    """
 
     seconds: float
     episode: Episode | None = None
@@ -135,12 +151,18 @@ class Event:
 
 
 class Live:
-    """Episodes while a recording runs: what is done at a step is settled `lag` seconds after it, and a fall is told
-    once `alert` seconds of it have been seen (fixed-lag smoothing).
+    """Finds episodes while a recording runs (fixed-lag smoothing).
 
-    A network's windows reach half their length beyond a step, so that all is told so much later still: with windows of
-    1.6 s an episode is told 1.8 s after its end, a fall 1.3 s after its start where it is clear at once. What was told
-    is not taken back; `smooth` over the whole recording may say otherwise.
+    A network's window reaches half its length beyond a step, which adds to the delay: with windows of 1.6 s an episode
+    is reported 1.8 s after its end, and a fall 1.3 s after its start where it is clear from the first step. Events are
+    final; `smooth` over the whole recording may differ.
+
+    Args:
+        classes: names of the k classes
+        rules: which activity may follow which; by default those of the classes, `Rules.of`
+        lag: seconds after which the activity of a step is settled
+        alert: seconds of a fall that must be seen before it is reported
+        least: mean probability below which an episode is `UNKNOWN`
 
         live = Live(classifier.classes)
         for seconds, probabilities in steps:  # (k,) each
@@ -162,7 +184,7 @@ class Live:
         self._reset()
 
     def _reset(self) -> None:
-        # of the steps that are not settled: when, probabilities, (s,) where the best path to each state comes from
+        # of the steps that are not settled: times, probabilities, and (s,) the previous state of each best path
         self._times: list[float] = []
         self._seen: list[np.ndarray] = []
         self._before: list[np.ndarray] = []
@@ -171,9 +193,14 @@ class Live:
         self._alerted = False
 
     def add(self, seconds: float, probabilities: np.ndarray) -> list[Event]:
-        """What is told after the step at `seconds`, later than the last, with probabilities (k,).
+        """Add a step, and return the events that have become certain.
 
-        Raises `ValueError` as `smooth`.
+        Args:
+            seconds: time of the step, later than the last
+            probabilities: (k,)
+
+        Raises:
+            ValueError: as `smooth` does.
         """
         row, last = np.asarray(probabilities, float)[None], self._times[-1:]
         _check(np.array([*last, seconds]), np.repeat(row, len(last) + 1, axis=0), self.rules)
@@ -194,7 +221,7 @@ class Live:
         return events + self._settled(seconds, path[: max(0, len(path) - self.lag)])
 
     def close(self) -> list[Event]:
-        """The episodes that had not ended: the recording is over, or the person gone."""
+        """Return the episodes that have not ended, when the recording is over or the person has gone."""
         if not self._times:
             return []
         seconds, path = self._times[-1], self._path()
@@ -204,14 +231,14 @@ class Live:
         return events
 
     def _path(self) -> np.ndarray:
-        """The states of the steps that are not settled on the path that is the most probable now."""
+        """The states of the unsettled steps on the path that is most probable now."""
         states = [int(self._score.argmax())]
         for before in self._before[:0:-1]:
             states.append(int(before[states[-1]]))
         return np.array(states[::-1])
 
     def _fall(self, seconds: float, path: np.ndarray) -> list[Event]:
-        """The fall that has begun, once: not again before the path holds neither a fall nor somebody fallen."""
+        """The fall that has begun, reported once until the path holds neither a fall nor somebody fallen."""
         falling = self.rules.falls[path]
         if not falling.any():
             self._alerted &= bool(path[-1] // self.rules.dwell == len(self.rules.classes))
@@ -223,7 +250,7 @@ class Live:
         return [Event(seconds, fall=self._times[first])]
 
     def _settled(self, seconds: float, path: np.ndarray) -> list[Event]:
-        """The episodes that ended with the steps which are now settled."""
+        """The episodes that ended within the steps now settled."""
         self._settle(path)
         ended, self._runs = self._runs[:-1], self._runs[-1:]
         return [Event(seconds, run.episode(self.rules, self.least)) for run in ended]

@@ -1,4 +1,4 @@
-"""The pictures of an episode: its start, its middle and its best moment, chosen while the video runs."""
+"""Key frames of an episode: its start, its middle and its best moment, chosen while the video runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from wtmr_core.tracking.privacy import Anonymizer
 
 FOLDER = "keyframes"
 EVERY = 0.5  # seconds between two candidates of a person
-SLACK = 1.0  # seconds by which a picture may lie outside an episode, whose bounds smoothing moves
+SLACK = 1.0  # seconds by which a picture may lie outside an episode, because smoothing moves its bounds
 MOST = 32  # candidates of a running episode
-EDGE = 4  # of them at its start and its end, which are never thinned out
+EDGE = 4  # candidates at its start and at its end that are never thinned out
 LARGEST = 64_000_000  # bytes of all candidates
 SIDE, QUALITY = 480, 85  # pixels of the longer side of a picture, and of its JPEG
 
@@ -33,22 +33,23 @@ class Candidate:
 
 
 class KeyFrames:
-    """Keeps candidates while episodes run and saves those that an episode needs, as JPEG in `folder/keyframes`.
+    """Chooses the key frames of episodes and saves them as JPEG in `folder/keyframes`.
 
-    Twice a second a person's surroundings become a candidate, small and compressed, in memory. `save` writes the start,
-    middle and best of an episode and lets go of what came before its end. Of a long episode every second candidate but
-    the first, last and best go once there are 32, and over 64 MB those of whoever was seen longest ago go: memory stays
-    flat. Called again with episodes whose bounds were corrected, `save` takes the nearest of what is there, within a
-    second; `finish` deletes the pictures that no episode of the final log names.
+    Twice a second a cut-out of each person becomes a candidate, small and compressed, in memory. `save` writes the
+    start, middle and best candidate of an episode and drops those before its end. Memory is bounded: at more than 32
+    candidates of a person every second one is dropped, but for the first, the last and the best; at more than 64 MB
+    those of the people seen longest ago are dropped. When `save` is called again with corrected bounds, it takes the
+    nearest candidates left, within a second. `finish` deletes the pictures that the final log does not name.
 
-    Heads are blurred, those of everybody in the picture, unless `anonymous` is False. Pictures of an earlier log in
-    the folder are deleted.
+    Args:
+        folder: folder of the log; key frames of an earlier log in it are deleted
+        anonymous: whether to blur the heads of everybody in a picture
     """
 
     def __init__(self, folder: str | Path, *, anonymous: bool = True) -> None:
         self.folder = Path(folder)
         self._anonymizer = Anonymizer() if anonymous else None
-        self._taken: dict[int, float] = {}  # when somebody became a candidate last
+        self._taken: dict[int, float] = {}  # time of each person's last candidate
         self._candidates: dict[int, list[Candidate]] = {}
         self._files: dict[int, list[Candidate]] = {}
         for picture in (self.folder / FOLDER).glob("person-*s.jpg"):
@@ -61,10 +62,13 @@ class KeyFrames:
         people: Mapping[int, Sighting],
         scores: Mapping[int, float] | None = None,
     ) -> None:
-        """Take a frame: `picture` (h, w, 3) uint8 RGB at `seconds` with its `people` (id -> sighting).
+        """Add a frame.
 
-        `scores` (id -> 0-1) tell how good a picture of somebody is, the probability of what they do, say; without them
-        it is the score of the detector.
+        Args:
+            picture: (h, w, 3) uint8 RGB
+            seconds: time of the frame
+            people: id -> sighting of everybody in it
+            scores: id -> how good the picture of that person is (0-1); by default the score of the detector
         """
         if self._anonymizer:
             self._anonymizer.see(seconds, people)
@@ -80,8 +84,15 @@ class KeyFrames:
         self._bound()
 
     def save(self, person: int, episode: Episode) -> tuple[str, str, str]:
-        """Write the pictures of an episode; their names, relative to the folder of the log, for its start, middle and
-        best moment, "" where nothing was seen near. Raises `RunError` where one cannot be written."""
+        """Write the key frames of an episode.
+
+        Returns:
+            names of the files for its start, middle and best moment, relative to the folder of the log; "" where there
+            is no candidate within a second
+
+        Raises:
+            RunError: where one cannot be written.
+        """
         candidates = self._files.get(person, []) + self._candidates.get(person, [])
         near = [c for c in candidates if episode.start - SLACK <= c.seconds <= episode.end + SLACK]
         if not near:
@@ -99,7 +110,7 @@ class KeyFrames:
         return names
 
     def finish(self, names: Iterable[str]) -> None:
-        """Delete every picture that was saved and is not among the `names` of the final log."""
+        """Delete every saved picture that is not among the `names` in the final log."""
         used = set(names)
         for person, saved in self._files.items():
             for candidate in saved:
@@ -118,7 +129,7 @@ class KeyFrames:
         return name
 
     def _bound(self) -> None:
-        """Let go of those seen longest ago, where all candidates together are too large."""
+        """Drop the candidates of the people seen longest ago while all together are too large."""
         sizes = {person: sum(len(c.jpeg) for c in pictures) for person, pictures in self._candidates.items()}
         for person in sorted(sizes, key=self._taken.__getitem__):
             if sum(sizes.values()) <= LARGEST:

@@ -1,4 +1,4 @@
-"""The log of a video: a row an episode, written while it happens, whole whenever the program stops."""
+"""The log of a video: a row for each episode, written while the video runs and never left half written."""
 
 from __future__ import annotations
 
@@ -25,16 +25,26 @@ TRACK = 64  # bytes of a row of tracks.txt
 
 
 class LogWriter:
-    """Writes the log of a video into a folder, which is made where there is none.
+    """Writes the log of a video into a folder, which is created if need be.
 
-    `episodes.csv` grows by a row with each `episode`: a longer file takes the place of the last, so whoever reads it
-    at any moment, after a kill or on a full disk, has whole rows. `tracks.txt` grows with each call of `processed` and
-    `sightings`. `finish` puts the final rows in the place of those written so far and adds `episodes.parquet` and
-    `log.json`; a `with` block left before it leaves `"complete": false` in `log.json` and all that was known.
+    `episodes.csv` grows by a row with each `episode`: the file is replaced by a longer one, so that a reader always
+    finds whole rows, even after a kill or on a full disk. `tracks.txt` grows with each `processed` and `sightings`.
+    `finish` replaces the rows by the final ones and adds `episodes.parquet` and `log.json`. A `with` block left earlier
+    leaves `"complete": false` in `log.json`, beside all that was known by then.
 
-    `video` is its name, `size` its (width, height) in pixels, `fps` its own rate where it has one; `detector` and
-    `model` are the names of what finds people and their activities. What a reader of the log should know goes into
-    `warnings`. Raises `RunError`, naming the file, where one cannot be written.
+    Args:
+        folder: folder of the log
+        video: name of the video
+        size: (width, height) of the video in pixels
+        detector, model: names of the detector and of the network
+        fps: frames a second of the video, None where it has no rate
+
+    Attributes:
+        rows: the episodes so far
+        warnings: what a reader of the log should know, for `log.json`
+
+    Raises:
+        RunError: where a file cannot be written, or another program writes its log in the folder.
 
     >>> with LogWriter(folder, video="home.mp4", size=(640, 480), detector="movenet", model="home") as log:
     ...     log.processed(0, 0.0, {1: sighting})
@@ -55,8 +65,8 @@ class LogWriter:
         self.folder = Path(folder)
         self.rows: list[Row] = []
         self.warnings: list[str] = []
-        self._about = {"video": video, "size": size, "fps": fps, "detector": detector, "model": model}
-        self._times: list[float] = []  # the first and the last that were processed
+        self._description = {"video": video, "size": size, "fps": fps, "detector": detector, "model": model}
+        self._times: list[float] = []  # of the first and the last frame processed
         self._frames = self._processed = 0
         self._open = True
         try:
@@ -67,7 +77,7 @@ class LogWriter:
         except OSError as error:
             raise _unwritten(Path(error.filename or self.folder), error) from error
         try:
-            _alone(self._tracks, self.folder)
+            _lock(self._tracks, self.folder)
             os.ftruncate(self._tracks, 0)
             (self.folder / "episodes.parquet").unlink(missing_ok=True)  # of an earlier log
             self._write_rows()
@@ -91,17 +101,21 @@ class LogWriter:
             self._close()
 
     def processed(self, frame: int, seconds: float, people: Mapping[int, Sighting]) -> None:
-        """Count a frame that was looked at, and add its `people`; see `sightings`."""
+        """Count a frame that was processed, and add its people; see `sightings`."""
         self._times = [*self._times[:1], seconds]
         self._frames, self._processed = frame + 1, self._processed + 1
         self.sightings(frame, people)
 
     def sightings(self, frame: int, people: Mapping[int, Sighting]) -> None:
-        """Add the `people` (id -> sighting, none where nobody is seen) of a frame to `tracks.txt`.
+        """Add the people (id -> sighting) of a frame to `tracks.txt`.
 
-        A row is `frame,id,x,y,w,h,score,1,-1,-1`, the text form of MOT: frames from 1, boxes in pixels of the video.
-        Rows are 64 bytes long, for which the score has as many digits as it takes: a write that a signal or a full disk
-        cuts short ends at the border of a page or a block, which is the end of a row too.
+        A row is `frame,id,x,y,w,h,score,1,-1,-1` as in MOT: frames from 1, boxes in pixels of the video. The score gets
+        as many digits as make the row 64 bytes long: a write cut short by a signal or a full disk ends at the border of
+        a page or a block, which is then the end of a row too.
+
+        Raises:
+            ValueError: for a box or score that is not finite, and where the log is finished.
+            RunError: where the file cannot be written.
         """
         self._check_open()
         rows = b"".join(_track(frame, person, sighting) for person, sighting in people.items())
@@ -115,12 +129,12 @@ class LogWriter:
                 raise _unwritten(path, error) from error
 
     def episode(self, row: Row) -> None:
-        """Add an episode that has ended. Raises `ValueError` where it cannot be one."""
+        """Add an episode that has ended; raises `ValueError` where its values are impossible."""
         self._check_open()
         check(row)
         self.rows.append(row)
         self._write_rows()
-        _synced(self._tracks)
+        _sync(self._tracks)
 
     def finish(
         self,
@@ -130,10 +144,12 @@ class LogWriter:
         seconds: float | None = None,
         complete: bool = True,
     ) -> None:
-        """Close the log of a video that was read to its end or, not `complete`, until it was interrupted.
+        """Write the final log and close it.
 
-        `rows`, where given, take the place of those written so far: what smoothing over the whole video corrected.
-        `frames` and `seconds` are those of the whole video, without them up to the last frame processed.
+        Args:
+            rows: the final episodes, smoothed over the whole video; by default those added so far
+            frames, seconds: length of the whole video; by default up to the last frame processed
+            complete: whether the video was read to its end, and not interrupted
         """
         self._check_open()
         if rows is not None:
@@ -156,7 +172,7 @@ class LogWriter:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            _synced(self._tracks)
+            _sync(self._tracks)
             os.close(self._tracks)
 
     def _write_rows(self) -> None:
@@ -168,21 +184,21 @@ class LogWriter:
         files.write_text(self.folder / "episodes.csv", text.getvalue())
 
     def _write_json(self, complete: bool, seconds: float | None = None) -> None:
-        about, times = self._about, self._times
+        description, times = self._description, self._times
         span = times[-1] - times[0] if times else 0.0
         value = {
             "version": VERSION,
             "complete": complete,
             "video": {
-                "name": about["video"],
-                "width": about["size"][0],
-                "height": about["size"][1],
-                "fps": _rounded(about["fps"]),
+                "name": description["video"],
+                "width": description["size"][0],
+                "height": description["size"][1],
+                "fps": _rounded(description["fps"]),
                 "frames": self._frames,
                 "seconds": _rounded(seconds if seconds is not None else times[-1] if times else 0.0),
             },
-            "detector": about["detector"],
-            "model": about["model"],
+            "detector": description["detector"],
+            "model": description["model"],
             "fps_processed": _rounded((self._processed - 1) / span if span > 0 else None),
             "warnings": self.warnings,
             "people": [{"person": p, **summary(e)} for p, e in _by_person(self.rows).items()],
@@ -215,8 +231,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
 
 
-def _alone(descriptor: int, folder: Path) -> None:
-    """Lock an open file as long as it stays open; raises `RunError` where another program has done so."""
+def _lock(descriptor: int, folder: Path) -> None:
+    """Lock an open file for as long as it stays open; raises `RunError` where another program holds the lock."""
     try:
         import fcntl
 
@@ -227,15 +243,15 @@ def _alone(descriptor: int, folder: Path) -> None:
         return
 
 
-def _synced(descriptor: int) -> None:
+def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
-    except OSError:  # a pipe or a file system that knows no such thing; a full disk was told by the write
+    except OSError:  # a pipe, or a file system without fsync; a full disk is an error of the write already
         return
 
 
 def _unwritten(path: Path, error: OSError) -> files.RunError:
     return files.RunError(
-        f"{path} cannot be written ({error.strerror}): see that there is space and that it can be written to; "
+        f"{path} cannot be written ({error.strerror}): make sure that there is space and that it may be written; "
         "what was written before is whole"
     )

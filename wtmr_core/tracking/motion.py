@@ -1,4 +1,4 @@
-"""Still or walking, told by a person's boxes alone, where there are neither joints nor a model."""
+"""Still or walking, judged by a person's boxes alone, where there are neither joints nor a model."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from wtmr_core.tracking.people import Episode, Sighting
 
 STILL, WALKING = "still", "walking"
 
-# best of a grid on the true boxes of CAVIAR's Browse2 and LeftBag, as they are and with noise, at 5 to 25 frames a
-# second, by the share of time that is right and segment F1 at an overlap of one half together
-WINDOW = 3.0  # seconds over which a displacement is taken
-START, STOP = 0.3, 0.1  # body heights a second: faster, a still person walks; slower, a walking one is still
-DWELL = 0.5  # seconds that either lasts at least
-GAP = 1.0  # seconds without a sighting that part two episodes
+# best of a grid on the true boxes of CAVIAR's Browse2 and LeftBag, with and without noise, at 5 to 25 frames a second,
+# by the sum of the share of time that is right and segment F1 at an overlap of one half
+WINDOW = 3.0  # seconds over which displacement is measured
+START, STOP = 0.3, 0.1  # body heights a second above which walking starts, and below which it stops
+DWELL = 0.5  # shortest length of either, in seconds
+GAP = 1.0  # seconds without a sighting that separate two episodes
 
 
 def movement(sightings: Sequence[Sighting]) -> list[Episode]:
-    """The episodes `still` and `walking` of a person, from their `sightings` in the order of time.
+    """Find the episodes `still` and `walking` of a person.
 
-    Speed is the way of the box's foot and the growth of the box over three seconds, in body heights (the longer side of
-    the box), so that it is the same near and far, at any size of picture and rate of frames. One speed starts walking
-    and a lower one ends it; what lasts under half a second is taken into what is round it. The score of an episode is
-    the share of its sightings whose own speed says the same. Where nobody was seen for over a second an episode ends.
-    A sighting by itself tells nothing of movement and gives no episode.
+    Speed is the displacement of the box's foot and the growth of the box over three seconds, in body heights (the
+    longer side of the box), and so does not depend on distance, size of picture or frame rate. Walking starts at one
+    speed and stops at a lower one (hysteresis); runs of less than half a second are merged into their neighbours. The
+    score of an episode is the share of its sightings whose own speed agrees. An episode ends where the person is not
+    seen for more than a second. A single sighting shows no movement and gives no episode.
+
+    Args:
+        sightings: those of one person, in order of time
     """
     times = np.array([sighting.seconds for sighting in sightings])
     boxes = np.array([sighting.box for sighting in sightings], dtype=float).reshape(-1, 4)
@@ -38,15 +41,20 @@ def movement(sightings: Sequence[Sighting]) -> list[Episode]:
 
 
 def speed(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Body heights a second (t,) at `times` (t,) in seconds of somebody with these `boxes` (t, 4), x1 y1 x2 y2."""
+    """Speed of a person in body heights a second: (t,).
+
+    Args:
+        times: (t,) seconds
+        boxes: (t, 4) x1 y1 x2 y2
+    """
     height = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]).clip(1)
     first = np.searchsorted(times, times - WINDOW / 2)
     last = np.searchsorted(times, times + WINDOW / 2, side="right") - 1
     scale = np.array([np.median(height[a : b + 1]) for a, b in zip(first, last, strict=True)])
     foot = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
-    way = np.linalg.norm(foot[last] - foot[first], axis=1) / scale
+    displacement = np.linalg.norm(foot[last] - foot[first], axis=1) / scale
     growth = np.abs(np.log(height[last] / height[first]))
-    return np.hypot(way, growth) / np.maximum(times[last] - times[first], WINDOW / 2)
+    return np.hypot(displacement, growth) / np.maximum(times[last] - times[first], WINDOW / 2)
 
 
 def _episodes(times: np.ndarray, speeds: np.ndarray) -> list[Episode]:
@@ -68,7 +76,7 @@ def _episodes(times: np.ndarray, speeds: np.ndarray) -> list[Episode]:
 
 
 def _hysteresis(speeds: np.ndarray) -> np.ndarray:
-    """Whether somebody walks at each moment (t,): from where speed passes `START` until it falls under `STOP`."""
+    """Whether the person walks at each moment (t,): from when speed passes `START` until it falls below `STOP`."""
     walking = np.empty(len(speeds), dtype=bool)
     state = bool(speeds[0] > (START + STOP) / 2)
     for t, value in enumerate(speeds):
@@ -78,7 +86,7 @@ def _hysteresis(speeds: np.ndarray) -> np.ndarray:
 
 
 def _settled(times: np.ndarray, walking: np.ndarray) -> np.ndarray:
-    """`walking` without runs shorter than `DWELL`, the shortest taken first into what is round it."""
+    """Merge runs shorter than `DWELL` into their neighbours, the shortest first."""
     walking = walking.copy()
     while True:
         edges = [0, *(np.flatnonzero(np.diff(walking)) + 1), len(times)]

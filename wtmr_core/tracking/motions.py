@@ -1,8 +1,8 @@
-"""What people do at home, as moving joints: postures that follow one another, each reached in its time.
+"""Activities at home as moving joints: a sequence of postures, each reached in a given time.
 
 A motion is a list of `Phase`s, such as three seconds of walking, a second and a half of sitting down, five seconds
-seated. Between two postures the joints' angles, the trunk's tilt and what carries the body are blended; `perform` makes
-joints of it, with the activity that is done in each frame. Bodies, angles and space are those of `miniature.body`.
+seated. `perform` interpolates joint angles, tilt of the trunk and height of the support between postures, and returns
+the joints and the activity in each frame. Bodies, angles and space are those of `miniature.body`.
 
 Axes: t frame, j joint.
 """
@@ -25,8 +25,13 @@ SIDES = (-1, 1)
 
 @dataclass(frozen=True)
 class Posture:
-    """How a body is held: `angles` (26, 3) in radians without those of the hips, the turn of its trunk against standing
-    upright, and the height in metres of what carries it."""
+    """How a body is held.
+
+    Attributes:
+        angles: (26, 3) in radians, 0 for the hips
+        tilt: rotation of the trunk from standing upright
+        support: height in metres of what carries the body
+    """
 
     angles: np.ndarray
     tilt: Rotation = field(default_factory=Rotation.identity)
@@ -35,10 +40,18 @@ class Posture:
 
 @dataclass(frozen=True)
 class Phase:
-    """`seconds` in which a body gets into a `posture`, called `activity`; `after` their share `until` (0-1) something
-    else. `pace` 1 is smooth from rest to rest; a larger power of time starts slowly and ends abruptly, as a fall does.
-    `gesture`, one of `body.ACTIONS`, moves the limbs meanwhile, and `heading` (radians) is where the body then faces,
-    None for no change."""
+    """The way into a posture.
+
+    Attributes:
+        activity: what the body does meanwhile
+        posture: the posture at its end
+        seconds: its length
+        pace: 1 is smooth from rest to rest; a larger power of time starts slowly and ends abruptly, as a fall does
+        gesture: how the limbs move meanwhile, one of `body.ACTIONS`, "" for none
+        heading: direction in radians that the body faces at its end, None for no change
+        after: the activity in its last part, "" for the same one
+        until: share (0-1) of the seconds at which `after` begins
+    """
 
     activity: str
     posture: Posture
@@ -53,9 +66,16 @@ class Phase:
 def perform(
     person: Person, phases: Sequence[Phase], times: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (t, 26, 3) in metres, NTU's 25 and the nose, floor at y = 0, and the activity at each of `times` (t,).
+    """Let a body go through phases, from the first one's posture at 0 s. Only walking moves its feet.
 
-    The body begins in the first phase's posture at 0 s and keeps the last one's; only walking moves its feet.
+    Args:
+        person: the body
+        phases: the phases, in order; after the last its posture is kept
+        times: (t,) seconds
+        rng: generator of sway, stoop and gestures
+
+    Returns:
+        joints (t, 26, 3) in metres, NTU's 25 and the nose, with the floor at y = 0, and activities (t,)
     """
     ends = np.cumsum([phase.seconds for phase in phases])
     number = np.minimum(np.searchsorted(ends, times, side="right"), len(phases) - 1)
@@ -65,10 +85,10 @@ def perform(
     eased = np.where(pace == 1, share**2 * (3 - 2 * share), share**pace)
 
     postures = [phases[0].posture, *(phase.posture for phase in phases)]
-    held = np.stack([posture.angles for posture in postures])
-    angles = held[number] + eased[:, None, None] * (held[number + 1] - held[number])
-    carried = np.array([posture.support for posture in postures])
-    support = carried[number] + eased * (carried[number + 1] - carried[number])
+    targets = np.stack([posture.angles for posture in postures])
+    angles = targets[number] + eased[:, None, None] * (targets[number + 1] - targets[number])
+    supports = np.array([posture.support for posture in postures])
+    support = supports[number] + eased * (supports[number + 1] - supports[number])
     tilts = Slerp(np.arange(len(postures)), Rotation.concatenate([posture.tilt for posture in postures]))
     headings = [phases[0].heading or 0.0]
     for phase in phases:
@@ -103,7 +123,7 @@ def perform(
 
 
 def _liven(angles: np.ndarray, times: np.ndarray, person: Person, rng: np.random.Generator) -> None:
-    """Add what nobody is without: a stoop, arms held somehow, feet flat as far as ankles bend, slow sway."""
+    """Add what every body has: a stoop, bent arms, feet flat as far as the ankles bend, a slow sway."""
     hertz, phase = rng.uniform(0.1, 0.7, (2, 1, 26, 3)), rng.uniform(0, 2 * np.pi, (2, 1, 26, 3))
     sway = rng.uniform(0.2, 1.2)
     angles += 0.022 * sway * np.sin(2 * np.pi * hertz * times[:, None, None] + phase).sum(0)
@@ -121,7 +141,7 @@ def _liven(angles: np.ndarray, times: np.ndarray, person: Person, rng: np.random
 
 
 def _angles(**joints: tuple[float, float]) -> np.ndarray:
-    """Angles (26, 3) with these (pitch, roll) at each joint of these names."""
+    """Angles (26, 3) that are 0 but for (pitch, roll) at the named joints."""
     names = {
         "waist": WAIST,
         "neck": NECK,
@@ -137,7 +157,7 @@ def _angles(**joints: tuple[float, float]) -> np.ndarray:
 
 
 def _with_arms(angles: np.ndarray, rng: np.random.Generator, most: float) -> np.ndarray:
-    """The same with the arms up to `most` radians from hanging, each its own way."""
+    """Raise each arm by a random angle, up to `most` radians; changes and returns `angles`."""
     for side in SIDES:
         angles[SHOULDER[side], PITCH] = rng.uniform(-0.2, most)
         angles[SHOULDER[side], ROLL] = side * rng.uniform(0, 0.35) * most
@@ -147,18 +167,25 @@ def _with_arms(angles: np.ndarray, rng: np.random.Generator, most: float) -> np.
 
 
 def topple(where: float, angle: float, roll: float = 0.0) -> Rotation:
-    """A trunk leant over by `angle` towards `where` (radians: 0 forward, π/2 to the right, π backward), after it has
-    turned by `roll` about its own length."""
+    """The rotation of a trunk that leans over.
+
+    Args:
+        where: direction of the lean in radians: 0 forward, π/2 to the right, π backward
+        angle: how far it leans, in radians
+        roll: rotation about its long axis before that, in radians
+    """
     axis = np.array([-np.cos(where), 0.0, -np.sin(where)])
     return Rotation.from_rotvec(angle * axis) * Rotation.from_euler("y", roll)
 
 
 def upright(rng: np.random.Generator) -> Posture:
+    """Standing, straight or nearly so."""
     angles = _angles(waist=(-rng.uniform(0, 0.12), 0), left_knee=(-rng.uniform(0, 0.15), 0))
     return Posture(_with_arms(angles, rng, rng.choice([0.1, 0.4, 1.2], p=[0.6, 0.3, 0.1])))
 
 
 def seated(rng: np.random.Generator) -> Posture:
+    """Sitting on a seat, leaning back, upright or leaning forward."""
     lean = rng.choice([rng.uniform(-0.5, -0.1), rng.uniform(-0.1, 0.25), rng.uniform(0.25, 1.6)], p=[0.25, 0.5, 0.25])
     thigh, apart = rng.uniform(1.2, 1.65), rng.uniform(0, 0.35)
     knees = -rng.uniform(0.9, 1.9) * np.ones(2) + rng.uniform(-0.25, 0.25, 2)
@@ -187,7 +214,7 @@ def on_the_floor(rng: np.random.Generator) -> Posture:
 
 
 def stooped(rng: np.random.Generator) -> Posture:
-    """Bent forward at hips and waist, with straight or bent knees, a hand reaching down."""
+    """Bent forward at hips and waist, with straight or bent knees, one hand reaching down."""
     lean, knees = rng.uniform(0.7, 1.9), rng.uniform(0, 0.9)
     hips = 0.6 * lean + 0.7 * knees
     angles = _angles(
@@ -203,6 +230,7 @@ def stooped(rng: np.random.Generator) -> Posture:
 
 
 def squatting(rng: np.random.Generator) -> Posture:
+    """Squatting, more or less deeply."""
     lean, deep = rng.uniform(0.2, 0.9), rng.uniform(0.7, 1.0)
     hips = 2.1 * deep + 0.4 * lean
     angles = _angles(
@@ -234,8 +262,13 @@ def kneeling(rng: np.random.Generator) -> Posture:
 def lying(
     rng: np.random.Generator, where: float | None = None, support: float = 0.0, roll: float | None = None
 ) -> Posture:
-    """Stretched or curled up, the head towards `where`, turned about the own length by `roll` (radians), else mostly
-    as somebody comes to lie who falls that way, at times on another side."""
+    """Lying, stretched or curled up.
+
+    Args:
+        where: direction of the head in radians, random by default
+        support: height in metres of what the body lies on
+        roll: rotation about the long axis in radians; by default mostly that after a fall in this direction
+    """
     where = rng.uniform(-np.pi, np.pi) if where is None else where
     if roll is None:
         roll = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else rng.normal(0, 0.25)

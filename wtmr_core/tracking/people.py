@@ -1,4 +1,4 @@
-"""What is known of somebody in a video: seen in one frame, and followed through many."""
+"""People in a video: a sighting in one frame, and an episode of an activity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: of COCO, in its order: what detectors of poses give of a person
+#: the joints of COCO, in its order, as pose estimators give them
 COCO = (
     "nose",
     "left eye",
@@ -29,16 +29,19 @@ COCO = (
 
 
 class NotInstalled(RuntimeError):
-    """A detector needs what is not on this machine; the message says what, and how it is had."""
+    """A detector needs something that is not installed; the message says what, and how to install it."""
 
 
 @dataclass(frozen=True)
 class Sighting:
     """A person in one frame.
 
-    `frame` counts from 0, in the video; `seconds` is when it is shown; `box` (4,) x1 y1 x2 y2 in pixels of the frame;
-    `score` (0-1) of the detector; `joints` (17, 3) x and y in pixels and a score (0-1) each, in the order of `COCO`,
-    None where the detector gives none.
+    Attributes:
+        frame: number of the frame in the video, from 0
+        seconds: time of the frame
+        box: (4,) x1 y1 x2 y2 in pixels of the frame
+        score: score of the detector, 0-1
+        joints: (17, 3) x and y in pixels and a score (0-1), in the order of `COCO`; None where there are none
     """
 
     frame: int
@@ -50,10 +53,13 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Episode:
-    """An activity of a person from `start` to `end`, in seconds of the video.
+    """An activity of a person, without interruption.
 
-    `duration` is how long the person was seen in it: gaps do not count. `score` (0-1) is the mean probability of the
-    activity over that time.
+    Attributes:
+        activity: its name
+        start, end: seconds of the video
+        duration: seconds for which the person was seen; gaps do not count
+        score: mean probability of the activity over that time, 0-1
     """
 
     activity: str

@@ -1,4 +1,4 @@
-"""What stays of a person while a video runs: where they were, and how probable each activity was.
+"""A person's history in a video: boxes, and probabilities of the activities.
 
 Axes: t frame, n step, k class.
 """
@@ -21,13 +21,18 @@ from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.poses import GAP, RATE
 from wtmr_core.tracking.privacy import head
 
-BRIDGE = 0.5  # seconds between two sightings across which boxes are taken to move evenly
-GONE = 3.0  # seconds after which somebody unseen is taken to have ended what they did
-NEAR = 0.5  # seconds: who was seen so shortly before or after is taken to be where they were
+BRIDGE = 0.5  # seconds between two sightings across which boxes are interpolated
+GONE = 3.0  # seconds out of sight after which a person's activity is taken to have ended
+NEAR = 0.5  # seconds from a moment within which a sighting tells where the person was
 
 
 class Person:
-    """What stays of somebody: where they were, and how probable each activity was."""
+    """The history of one person: times, boxes and heads, and the probabilities of the activities.
+
+    Args:
+        classifier: the network that judges the activities
+        stills: whether to judge single sightings, as the paper does, without smoothing
+    """
 
     def __init__(self, classifier: Classifier, stills: bool = False):
         self._classes, self._stills = classifier.classes, stills
@@ -37,14 +42,18 @@ class Person:
         self._steps, self._probabilities = array("d"), array("f")
 
     def add(self, sighting: Sighting, picture: np.ndarray | None) -> None:
-        """Take a sighting, with the picture that it is in where that is still there."""
+        """Add a sighting, and the picture (h, w, 3) BGR that shows it where that is still held."""
         self.seconds.append(sighting.seconds)
         self._boxes.extend(sighting.box.tolist())
         self._heads.extend(head(sighting.box, sighting.joints).tolist())
         self._activity.add(sighting, picture)
 
     def news(self, now: float = math.inf) -> list[Event]:
-        """What has become certain by the second `now`; without it, all that is left when the video is over."""
+        """Return the events that have become certain.
+
+        Args:
+            now: seconds of the video that have been read; infinite at its end
+        """
         steps, probabilities = self._activity.ready(now)
         self._steps.extend(steps.tolist())
         self._probabilities.extend(probabilities.ravel().tolist())
@@ -56,38 +65,40 @@ class Person:
         return events
 
     def episodes(self) -> list[Episode]:
-        """What somebody did, smoothed over the whole video: by the network, or, of whom it was shown less than half of
-        the time, whether they walked or were still, by their boxes."""
+        """The person's episodes, smoothed over the whole video.
+
+        Where the network covers less than half of the time they were seen, these are `still` and `walking`, by boxes.
+        """
         times, probabilities = self.probabilities()
         if self._stills:
             return _runs(times, probabilities, self._classes)
         known = smooth(times, probabilities, self._classes) if len(times) else []
         moves = movement([Sighting(0, *seen, 1.0) for seen in zip(self.seconds, self.boxes, strict=True)])
-        told, seen = (sum(episode.duration for episode in episodes) for episodes in (known, moves))
-        return known if known and told >= seen / 2 else moves
+        judged, seen = (sum(episode.duration for episode in episodes) for episodes in (known, moves))
+        return known if known and judged >= seen / 2 else moves
 
     @property
     def boxes(self) -> np.ndarray:
-        """The box at each of `seconds`: (t, 4) pixels."""
+        """(t, 4) boxes in pixels, one at each of `seconds`."""
         return np.array(self._boxes, np.float32).reshape(-1, 4)
 
     def box_at(self, seconds: float) -> np.ndarray | None:
-        """The box (4,) at a moment, None where nothing was seen near it in time."""
+        """The box (4,) at a moment, None where there is no sighting within `NEAR` seconds."""
         nearest = min(self._around(seconds), key=lambda n: abs(self.seconds[n] - seconds))
         return self._box(nearest) if abs(self.seconds[nearest] - seconds) <= NEAR else None
 
     def place_at(self, seconds: float) -> tuple[np.ndarray, np.ndarray] | None:
-        """Box and head (4,) each at a moment, moving evenly between two sightings; None where that is not known."""
+        """Box and head, (4,) each, at a moment, interpolated between two sightings; None where they are unknown."""
         before, after = self._around(seconds)
-        lasted = self.seconds[after] - self.seconds[before]
-        if not self.seconds[before] - 1e-6 <= seconds <= self.seconds[after] + 1e-6 or lasted > BRIDGE:
+        interval = self.seconds[after] - self.seconds[before]
+        if not self.seconds[before] - 1e-6 <= seconds <= self.seconds[after] + 1e-6 or interval > BRIDGE:
             return None
-        part = (seconds - self.seconds[before]) / lasted if lasted > 0 else 0.0
-        box, head = ((1 - part) * of(before) + part * of(after) for of in (self._box, self._head))
+        part = (seconds - self.seconds[before]) / interval if interval > 0 else 0.0
+        box, head = ((1 - part) * place(before) + part * place(after) for place in (self._box, self._head))
         return box, head
 
     def _around(self, seconds: float) -> tuple[int, int]:
-        """The numbers of the sightings before and after a moment, twice the same at it and beyond the ends."""
+        """Numbers of the sightings before and after a moment: the same at a sighting and beyond the first and last."""
         after = min(bisect_left(self.seconds, seconds - 1e-6), len(self.seconds) - 1)
         return (after if self.seconds[after] <= seconds + 1e-6 or after == 0 else after - 1), after
 
@@ -98,13 +109,13 @@ class Person:
         return np.array(self._heads[4 * number : 4 * number + 4])
 
     def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
-        """All steps (n,) in seconds, and the probabilities (n, k) at each."""
+        """All steps so far: times (n,) in seconds and probabilities (n, k)."""
         steps = np.array(self._steps)
         return steps, np.array(self._probabilities, np.float32).reshape(len(steps), len(self._classes))
 
 
 def _runs(times: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[Episode]:
-    """The most probable of `classes` at each of `times` (n,), as long as it stays the same."""
+    """Runs of the most probable class, as episodes, without smoothing."""
     best = probabilities.argmax(axis=1) if len(times) else np.zeros(0, int)
     edges = [0, *(np.flatnonzero((np.diff(best) != 0) | (np.diff(times) > GAP)) + 1), len(times)]
     ends = np.append(times[1:], times[-1:] + 1 / RATE)

@@ -1,7 +1,7 @@
-"""A person's poses in a video as a network of joints takes them: NTU's 25 joints, at even times, in windows.
+"""A person's poses as input of a network of joints: NTU's 25 joints, at even times, in windows.
 
-Detectors of poses give 17 joints (`people.COCO`) in pixels, y down, whenever they look. Networks take the 25 of NTU
-RGB+D, y up, at even steps. What a picture does not show is z = 0.
+Pose estimators give 17 joints (`people.COCO`) in pixels, y down, at the times of the frames. Networks take the 25 of
+NTU RGB+D, y up, at even steps. Depth is unknown: z is 0.
 
 Axes: t frame, n step, m body, j joint, k class.
 """
@@ -45,9 +45,9 @@ from wtmr_core.tracking.people import COCO, Sighting
 
 RATE = 10.0  # steps a second
 FRAMES = 16  # steps of a window
-GAP = 0.5  # seconds without a pose that are bridged; after longer ones a new stretch begins
+GAP = 0.5  # seconds without a pose across which poses are interpolated; a longer gap begins a new stretch
 
-#: of NTU's joints, which of COCO's (by number) lies there; wrists stand for hands, ankles for feet
+#: NTU's joint -> COCO's, by number; wrists stand for hands, ankles for feet
 _SAME = {
     L_SHOULDER: 5, L_ELBOW: 7, L_WRIST: 9, L_HAND: 9, L_TIP: 9, L_THUMB: 9, L_HIP: 11, L_KNEE: 13, L_ANKLE: 15,
     L_FOOT: 15, R_SHOULDER: 6, R_ELBOW: 8, R_WRIST: 10, R_HAND: 10, R_TIP: 10, R_THUMB: 10, R_HIP: 12, R_KNEE: 14,
@@ -57,10 +57,19 @@ _EARS = [COCO.index("left ear"), COCO.index("right ear")]
 
 
 def skeleton(points: np.ndarray) -> np.ndarray:
-    """COCO's 17 joints as NTU's 25: (..., 17, 2), x right and y down -> (..., 25, 3), x right, y up, z = 0.
+    """Convert COCO's 17 joints to NTU's 25.
 
-    The hips' middle is that of both hips, the chest that of both shoulders, the waist lies between these two, the head
-    between the ears, the neck between head and chest.
+    NTU's hip centre is the midpoint of both hips, the chest that of the shoulders, the waist that of these two, the
+    head that of the ears, the neck that of head and chest.
+
+    Args:
+        points: (..., 17, 2) x to the right, y down
+
+    Returns:
+        (..., 25, 3) x to the right, y up, z = 0
+
+    Raises:
+        ValueError: for another shape.
 
     >>> skeleton(np.ones((17, 2)))[HIPS].tolist()
     [1.0, -1.0, 0.0]
@@ -81,11 +90,22 @@ def skeleton(points: np.ndarray) -> np.ndarray:
 def stretches(
     seconds: np.ndarray, joints: np.ndarray, *, rate: float = RATE, gap: float = GAP
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Joints (t, j, c) seen at rising `seconds` (t,) -> the same at even times, in stretches without a longer `gap`.
+    """Resample poses to even times, in stretches that hold no longer gap.
 
-    Each stretch is times (n,) and joints (n, j, c), linear between those seen, its times whole numbers of steps, `rate`
-    a second; steps lie between the first and the last sighting, and where none does, one lies at the nearest. Raises
-    `ValueError` for times that do not rise, and for other lengths of both.
+    Joints are interpolated linearly at multiples of 1 / `rate` seconds from the first to the last pose; a stretch too
+    short for any gets the nearest one.
+
+    Args:
+        seconds: (t,) ascending
+        joints: (t, j, c)
+        rate: steps a second
+        gap: seconds without a pose beyond which a new stretch begins
+
+    Returns:
+        times (n,) and joints (n, j, c) of each stretch
+
+    Raises:
+        ValueError: for times that do not ascend, and where the lengths differ.
     """
     seconds, joints = np.asarray(seconds, float), np.asarray(joints, float)
     if seconds.ndim != 1 or len(seconds) != len(joints) or not np.isfinite(seconds).all():
@@ -107,9 +127,10 @@ def stretches(
 
 
 def windows(joints: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """Joints (n, j, c) -> (n, frames, j, c): around each step as many, the first and last repeated beyond the ends.
+    """Cut a window around each step: (n, j, c) -> (n, frames, j, c).
 
-    Of an even number of `frames`, half lie before the step, which is the first of the other half.
+    Beyond the ends the first and the last pose are repeated. Of an even number of frames half lie before the step,
+    which is the first of the other half.
     """
     before = frames // 2
     around = np.arange(len(joints))[:, None] + np.arange(frames) - before
@@ -117,70 +138,77 @@ def windows(joints: np.ndarray, frames: int = FRAMES) -> np.ndarray:
 
 
 class Stream:
-    """`activities` while a recording runs: a step is told when the window around it has been seen.
+    """`activities` while a recording runs: each step is returned once the window around it is complete.
 
         stream = Stream(classifier)
         for sighting in sightings:  # of one person
             for seconds, probabilities in stream.add(sighting): ...
         rest = stream.close()
 
-    Raises `ValueError` as `activities`.
+    Raises:
+        ValueError: as `activities` does.
     """
 
     def __init__(self, classifier: Classifier):
         _check(classifier)
         self.classifier = classifier
-        self._seen: list[Sighting] = []  # that later steps need
-        self._told = -np.inf  # seconds of the last step that was told
+        self._seen: list[Sighting] = []  # the sightings that later steps need
+        self._last = -np.inf  # seconds of the last step returned
 
     def add(self, sighting: Sighting) -> list[tuple[float, np.ndarray]]:
-        """Seconds and probabilities (k,) of the steps that are told after a sighting, later than the last."""
-        told = []
+        """Add a sighting, later than the last; return the seconds and probabilities (k,) of the steps now complete."""
+        steps = []
         if sighting.joints is None:
-            return told
+            return steps
         if self._seen and sighting.seconds - self._seen[-1].seconds > GAP:
-            told = self.close()
+            steps = self.close()
         self._seen.append(sighting)
         ahead = (FRAMES - FRAMES // 2 - 1) / RATE
-        told += self._steps(sighting.seconds - ahead)
+        steps += self._steps(sighting.seconds - ahead)
         # a window reaches back from the next step, and the pose before its first step is needed too
-        back = self._told - (FRAMES // 2) / RATE - GAP
+        back = self._last - (FRAMES // 2) / RATE - GAP
         while len(self._seen) > 1 and self._seen[1].seconds < back:
             self._seen.pop(0)
-        return told
+        return steps
 
     def close(self) -> list[tuple[float, np.ndarray]]:
-        """The steps that are left: the recording is over, or the person gone."""
-        told = self._steps(np.inf)
-        self._seen, self._told = [], -np.inf
-        return told
+        """Return the remaining steps, when the recording is over or the person has gone."""
+        steps = self._steps(np.inf)
+        self._seen, self._last = [], -np.inf
+        return steps
 
     def _steps(self, until: float) -> list[tuple[float, np.ndarray]]:
-        """The steps not told yet, up to one at `until` seconds."""
+        """The steps after the last one returned, up to `until` seconds."""
         if not self._seen or self._next() > until + 1e-6:
             return []
         times, joints = _stretch(self._seen)[0]
-        new = (times > self._told + 1e-6) & (times <= until + 1e-6)
+        new = (times > self._last + 1e-6) & (times <= until + 1e-6)
         if not new.any():
             return []
-        self._told = float(times[new][-1])
+        self._last = float(times[new][-1])
         probabilities = self.classifier.of_clips(windows(joints)[new][:, :, None])
         return list(zip(times[new].tolist(), probabilities, strict=True))
 
     def _next(self) -> float:
-        """Seconds of the first step that is not told, or earlier."""
-        return max(self._told + 1 / RATE, self._seen[0].seconds)
+        """Seconds of the next step, or a little earlier."""
+        return max(self._last + 1 / RATE, self._seen[0].seconds)
 
 
 def activities(classifier: Classifier, sightings: Sequence[Sighting]) -> tuple[np.ndarray, np.ndarray]:
-    """What a person does at each step: times (n,) in seconds and probabilities (n, k) of `classifier.classes`.
+    """Classify what a person does at each step.
 
-    `sightings` of one person, in the order of time; those without joints are as if the person was not seen.
-    `classifier` is of a network of joints whose windows span `FRAMES` steps, as `home`. Gaps of up to `GAP` are
-    bridged, and there are no steps in longer ones. Raises `ValueError` for a network of frames or of another length.
+    Args:
+        classifier: a network of joints with windows of `FRAMES` steps, such as `home`
+        sightings: those of one person, in order of time; those without joints count as gaps
+
+    Returns:
+        times (n,) in seconds and probabilities (n, k) of `classifier.classes`; gaps of more than `GAP` have no steps
+
+    Raises:
+        ValueError: for a network of frames, or with windows of another length.
     """
     _check(classifier)
-    seen = [one for one in sightings if one.joints is not None]
+    seen = [sighting for sighting in sightings if sighting.joints is not None]
     if not seen:
         return np.zeros(0), np.zeros((0, len(classifier.classes)))
     parts = _stretch(seen)
@@ -197,5 +225,5 @@ def _check(classifier: Classifier) -> None:
 
 def _stretch(sightings: Sequence[Sighting]) -> list[tuple[np.ndarray, np.ndarray]]:
     """`stretches` of the poses of a person."""
-    seconds, points = np.array([one.seconds for one in sightings]), np.stack([one.joints[:, :2] for one in sightings])
-    return stretches(seconds, skeleton(points))
+    points = np.stack([sighting.joints[:, :2] for sighting in sightings])
+    return stretches(np.array([sighting.seconds for sighting in sightings]), skeleton(points))

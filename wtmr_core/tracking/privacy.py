@@ -15,21 +15,21 @@ from wtmr_core.tracking.people import COCO, Sighting
 FACE = [COCO.index(name) for name in ("nose", "left eye", "right eye", "left ear", "right ear")]
 SHOULDERS = [COCO.index(name) for name in ("left shoulder", "right shoulder")]
 HIPS = [COCO.index(name) for name in ("left hip", "right hip")]
-SEEN = 0.1  # score of a joint that is taken for where it is: lying people have low ones
+SEEN = 0.1  # lowest score of a joint that is used: joints of lying people score low
 
-# parts of a body's height, about as in Drillis and Contini, "Body segment parameters" (1966): from the shoulders to the
-# hips, from shoulder to shoulder, from the shoulders to the middle of the head, from ear to ear
+# in body heights, about as in Drillis and Contini, "Body segment parameters" (1966): from the shoulders to the hips,
+# from shoulder to shoulder, from the shoulders to the middle of the head, from ear to ear
 TRUNK, BREADTH, NECK, EARS = 0.29, 0.23, 0.12, 0.09
-RADIUS = 0.12  # of what is blurred round a head, whose half height is .065
+RADIUS = 0.12  # of the blurred area, in body heights; half a head's height is 0.065
 
-HOLD = 1.0  # seconds for which a head stays blurred after its person was seen last
+HOLD = 1.0  # seconds for which a head stays blurred after the last sighting of its person
 
 
 class Anonymizer:
-    """Blurs the heads of a video's people, told of them frame by frame in the order of time.
+    """Blurs the heads of a video's people; takes its frames in order of time.
 
-    Where somebody was seen within the last second and is not seen now, the place where their head was is blurred too,
-    ever wider: a head must not flash up where a detector misses it once. Who was never seen is not blurred.
+    For a second after somebody was last seen, the place of their head is blurred too, in a growing area, so that a head
+    does not flash up where the detector misses it once. People who are never detected are not blurred.
 
     >>> anonymizer = Anonymizer()
     >>> anonymizer.see(0.1, {1: sighting})
@@ -41,37 +41,44 @@ class Anonymizer:
         self._seconds = 0.0
 
     def see(self, seconds: float, people: Mapping[int, Sighting]) -> None:
-        """Take note of the `people` (id -> sighting) of the frame at `seconds`."""
+        """Set the people (id -> sighting) of the frame at `seconds`."""
         self.see_heads(seconds, {person: head(sighting.box, sighting.joints) for person, sighting in people.items()})
 
     def see_heads(self, seconds: float, heads: Mapping[int, ArrayLike]) -> None:
-        """The same, of people whose heads (id -> x1 y1 x2 y2, see `head`) are known already."""
+        """Set the heads (id -> x1 y1 x2 y2, see `head`) of the frame at `seconds`."""
         for person, box in heads.items():
             self._last[person] = seconds, np.asarray(box, dtype=float)
         self._last = {person: (t, box) for person, (t, box) in self._last.items() if seconds - t <= HOLD}
         self._seconds = seconds
 
     def blur(self, picture: np.ndarray) -> np.ndarray:
-        """A copy of the `picture` (h, w, 3) uint8 of the frame seen last, without heads."""
+        """Copy the picture (h, w, 3) uint8 of the frame set last, with the heads blurred."""
         boxes = [widened(box, (self._seconds - t) / HOLD) for t, box in self._last.values()]
         return blurred(picture, np.array(boxes).reshape(-1, 4))
 
 
 def headless(picture: np.ndarray, people: sv.Detections) -> np.ndarray:
-    """A copy of `picture` (h, w, 3) uint8 with the heads of the detected `people` blurred."""
+    """Copy a picture (h, w, 3) uint8 with the heads of the detected people blurred."""
     joints = people.data.get(JOINTS, [None] * len(people))
     heads = [head(box, points) for box, points in zip(people.xyxy, joints, strict=True)]
     return blurred(picture, np.array(heads).reshape(-1, 4))
 
 
 def head(box: ArrayLike, joints: np.ndarray | None = None) -> np.ndarray:
-    """Where a person's head may be: a box (4,) x1 y1 x2 y2 in pixels.
+    """Estimate where a person's head is.
 
-    From `joints` (17, 3), in the order of `COCO`: round the mean of those of the face, without them beyond the
-    shoulders as seen from the hips; as large as it is of a body whose trunk, shoulders or box are this long, the
-    largest of these. Without joints the upper third of the person's `box` (x1 y1 x2 y2), and all of one that is wider
-    than high, in which the head of somebody lying may be anywhere. (In frames of nine clips at home the face was in the
-    upper third of 121 tall boxes of 121, but at the ends of 49 wide ones of 103.)
+    With joints it is around the mean of the joints of the face or, without those, beyond the shoulders as seen from the
+    hips; its size is the largest that trunk, shoulders and box suggest. Without joints it is the upper third of the
+    box, or all of a box that is wider than high, in which the head of somebody lying may be anywhere. (In frames of
+    nine clips at home the face was in the upper third of 121 tall boxes of 121, but at the ends of 49 wide ones of
+    103.)
+
+    Args:
+        box: (4,) x1 y1 x2 y2 in pixels
+        joints: (17, 3) in the order of `COCO`
+
+    Returns:
+        (4,) x1 y1 x2 y2 in pixels
     """
     x1, y1, x2, y2 = (float(v) for v in np.asarray(box))
     width, height = x2 - x1, y2 - y1
@@ -85,8 +92,10 @@ def head(box: ArrayLike, joints: np.ndarray | None = None) -> np.ndarray:
 
 
 def blurred(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """A copy of `picture` (h, w, 3) uint8 in which of each of `boxes` (n, 4) the mean colours of its four quarters are
-    left, and a smooth passage between them."""
+    """Copy a picture (h, w, 3) uint8 with boxes (n, 4) blurred.
+
+    Of each box only the mean colours of its four quarters are left, with a smooth transition between them.
+    """
     copy = picture.copy()
     height, width = picture.shape[:2]
     for x1, y1, x2, y2 in np.asarray(boxes, dtype=float):
@@ -100,13 +109,13 @@ def blurred(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def widened(box: np.ndarray, by: float) -> np.ndarray:
-    """A box (4,) about the same middle, larger by this part of its sides."""
+    """Enlarge a box (4,) around its centre by a share of its sides."""
     margin = (box[2:] - box[:2]) * by / 2
     return np.concatenate([box[:2] - margin, box[2:] + margin])
 
 
 def _head(joints: np.ndarray) -> tuple[np.ndarray | None, float]:
-    """The middle of the head (x, y), None where no joint tells it, and how far round it there may be some of it."""
+    """The centre of the head (x, y), None where the joints do not show it, and its radius in pixels."""
     seen = joints[:, 2] >= SEEN
     face, shoulders, hips = (joints[[j for j in part if seen[j]], :2] for part in (FACE, SHOULDERS, HIPS))
     height, up = 0.0, np.array([0.0, -1.0])

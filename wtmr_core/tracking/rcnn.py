@@ -1,4 +1,4 @@
-"""The region networks of torchvision (Faster R-CNN, Keypoint R-CNN), where somebody has their weights on disk."""
+"""Torchvision's Faster R-CNN and Keypoint R-CNN, with weights from a local file."""
 
 from __future__ import annotations
 
@@ -22,16 +22,23 @@ PERSON = 1  # of COCO's classes
 
 
 class TorchVision:
-    """A network of torchvision for detection, trained on COCO, whose weights are the file `weights`; none is fetched.
+    """A detection network of torchvision, trained on COCO. Nothing is downloaded.
 
-    What network it is, is told by the names of its weights: Keypoint R-CNN, which gives joints too, or Faster R-CNN on
-    ResNet-50 (both versions) or MobileNetV3. `device` as torch has it. `least` is the lowest score handed on.
+    The names of its weights tell which one it is: Keypoint R-CNN, which finds joints too, or Faster R-CNN on ResNet-50
+    (both versions) or MobileNetV3.
 
-    Raises `OSError` where the file is not, `ValueError` where it holds something else, and `NotInstalled` where
-    torchvision lacks its compiled operators, as PyPI's does beside a torch for the CPU only.
+    Args:
+        weights: file of a state dict
+        device: a device of torch
+        least: lowest score of a person that is returned
+
+    Raises:
+        OSError: where the file cannot be read.
+        ValueError: where it does not hold the weights of such a network.
+        NotInstalled: where torchvision lacks its compiled operators, as PyPI's does beside a torch for the CPU only.
     """
 
-    name, joints = "torchvision", True  # of Faster R-CNN none: they are then taken as not seen
+    name, joints = "torchvision", True  # Faster R-CNN finds none, which counts as joints out of sight
 
     def __init__(self, weights: Path | str, device: str = "cpu", least: float = 0.1):
         state = _state(Path(weights))
@@ -40,7 +47,7 @@ class TorchVision:
         self.device, self.least = device, least
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
-        """The people in a picture (h, w, 3) BGR uint8, the surest first."""
+        """Find the people in a picture (h, w, 3) BGR uint8, the highest score first."""
         rgb = torch.from_numpy(np.ascontiguousarray(picture[..., ::-1])).to(self.device)
         with torch.inference_mode():
             (output,) = self._network([rgb.permute(2, 0, 1).float() / 255])
@@ -48,9 +55,14 @@ class TorchVision:
 
 
 def people(output: dict[str, torch.Tensor], size: tuple[int, int], least: float) -> sv.Detections:
-    """Detections of a network's `output` for a picture of `size` (h, w): its persons with a score of at least `least`.
+    """Turn the output of a network into detections of people.
 
-    A joint's score is the sigmoid of the height of its peak.
+    The score of a joint is the sigmoid of the height of its peak.
+
+    Args:
+        output: boxes, labels, scores and perhaps keypoints, as torchvision returns them
+        size: (h, w) of the picture
+        least: lowest score of a person that is returned
     """
     rows = (output["labels"] == PERSON) & (output["scores"] >= least)
     joints = None
@@ -61,10 +73,10 @@ def people(output: dict[str, torch.Tensor], size: tuple[int, int], least: float)
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
-    with path.open("rb") as file:  # an error of the system names the file
+    with path.open("rb") as file:  # an OSError names the file
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # of many kinds, for a file that torch did not write
+        except Exception as error:  # of any kind, for a file that torch did not write
             raise ValueError(f"{path} holds no weights of torch ({error}): name the file of a network") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds {type(state).__name__}, not the weights of a network: name a state dict")
@@ -72,7 +84,7 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _network(state: dict[str, torch.Tensor], path: Path) -> torch.nn.Module:
-    """The network that `state` fits; raises `ValueError` where none does."""
+    """The network that these weights fit; raises `ValueError` where there is none."""
     for name in NETWORKS:
         with torch.device("meta"):
             names = _empty(name).state_dict().keys()

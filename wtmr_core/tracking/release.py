@@ -1,10 +1,10 @@
-"""The `home` model as it is delivered: a trained run, and what its training cannot know.
+"""The `home` model for release: a trained run, with the facts that training does not know.
 
     python -m wtmr_core.tracking.release RUN [OUT]
 
-writes the finished run RUN into the folder OUT, by default the one in this package: with the seconds that a window
-really spans (a `.skeleton` file has no times, and is taken for one of Kinect's 30 frames a second), and with the
-sources of the training set and their terms, in the weights and on the card.
+writes the finished run RUN into the folder OUT, by default the one in this package. It adds the seconds that a window
+really spans (a `.skeleton` file has no times and is read at Kinect's 30 frames a second), and the sources of the
+training set with their licences, to the weights and the card.
 """
 
 from __future__ import annotations
@@ -49,17 +49,22 @@ episodes = smooth(times, probabilities, classifier.classes)
 
 
 def release(run_folder: Path, out: Path = PLACE) -> Path:
-    """Write the finished run in `run_folder` into `out`, what lay there replaced; the folder.
+    """Write a finished run as a release, and return its folder.
 
-    Raises `RunError` as `runs.load` does, and for a run whose windows are not those of `poses`.
+    Args:
+        run_folder: folder of the run
+        out: folder to write; what it holds is deleted
+
+    Raises:
+        RunError: where the folder holds no finished run, and for a run whose windows are not those of `poses`.
     """
     run = runs.load(run_folder)
     settings = checkpoint.settings_of(run)
     if settings.stored_frames != FRAMES or not settings.normalise_joints:
-        raise runs.RunError(f"{run_folder} takes other windows than poses makes: train experiments/home.yaml")
+        raise runs.RunError(f"{run_folder} takes other windows than those of poses: train experiments/home.yaml")
     seconds = FRAMES / RATE
-    described = description.read(run, settings) | {"licence": LICENCE}
-    described["input"]["seconds"] = seconds
+    facts = description.read(run, settings) | {"licence": LICENCE}
+    facts["input"]["seconds"] = seconds
     metrics = run.metrics | {"clip_seconds": seconds}
     tensors = load_file(run_folder / runs.WEIGHTS)
     shutil.rmtree(out, ignore_errors=True)
@@ -67,20 +72,20 @@ def release(run_folder: Path, out: Path = PLACE) -> Path:
     for name in (runs.SETTINGS, runs.ENVIRONMENT, runs.HISTORY, runs.TIMING, runs.PREDICTIONS):
         shutil.copyfile(run_folder / name, out / name)
     runs.write_json(out / runs.METRICS, metrics)
-    runs.write(out / runs.WEIGHTS, lambda p: save_file(tensors, p, metadata=description.metadata(described)))
+    runs.write(out / runs.WEIGHTS, lambda p: save_file(tensors, p, metadata=description.metadata(facts)))
     tested = {"labels": run.labels, "logits": run.logits, "groups": run.groups}
-    page = card.page("home", described, metrics, tested, run.environment)
+    page = card.page("home", facts, metrics, tested, run.environment)
     runs.write_text(out / card.CARD, page.replace("## Limits", SOURCES + "\n## Limits"))
     runs.sign(out)
     return out
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(prog="python -m wtmr_core.tracking.release", description="deliver a run as `home`")
-    ask.add_argument("run", type=Path)
-    ask.add_argument("out", type=Path, nargs="?", default=PLACE)
-    given = ask.parse_args()
-    print(release(given.run, given.out))
+    parser = argparse.ArgumentParser(prog="python -m wtmr_core.tracking.release", description="release a run as `home`")
+    parser.add_argument("run", type=Path, help="the folder of a finished run")
+    parser.add_argument("out", type=Path, nargs="?", default=PLACE, help="the folder to write")
+    options = parser.parse_args()
+    print(release(options.run, options.out))
 
 
 if __name__ == "__main__":

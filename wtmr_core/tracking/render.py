@@ -1,4 +1,4 @@
-"""A log as pictures: the video with people's activities written on it, a timeline, a sheet of key frames."""
+"""A log as pictures: annotated video, timeline, contact sheet of key frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wtmr_core.tracking.people import Sighting
 from wtmr_core.tracking.summary import UNKNOWN
 from wtmr_core.tracking.table import Row
 
-# of Okabe and Ito, "Color universal design" (2008): told apart whatever one's sight of colours; falling is the red one
+# from Okabe and Ito, "Color universal design" (2008), distinct for the colour-blind too; falling is the red one
 COLOURS = {
     "walking": "#0072B2",
     "standing": "#56B4E9",
@@ -30,22 +30,25 @@ COLOURS = {
     "falling": "#D55E00",
     UNKNOWN: "#BBBBBB",
 }
-OTHERS = ("#E69F00", "#F0E442", "#0072B2", "#56B4E9", "#009E73", "#CC79A7")  # of any other activity
+OTHERS = ("#E69F00", "#F0E442", "#0072B2", "#56B4E9", "#009E73", "#CC79A7")  # for any other activity
 BOXES = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#FFFFFF")
-HATCHES = ("", "//", "..", "xx")  # a colour given again has another pattern
+HATCHES = ("", "//", "..", "xx")  # tell apart activities of the same colour
 
-#: names are text, none of them a formula; the same picture each time
+#: names are never read as formulas, and the same log gives the same bytes
 STYLE = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "wtmr", "font.family": "DejaVu Sans"}
-TICKS = 90_000  # of the clock of a written video, in a second
+TICKS = 90_000  # a second, of the clock of a written video
 SHEET = 48  # key frames on a sheet
 
 
 class VideoWriter:
-    """Writes frames and their times as H.264 in MP4 that a browser plays while it loads.
+    """Writes frames with their times as H.264 in MP4, which browsers play while it loads.
 
-    The first frame gives the size (an odd side gets a pixel more, as H.264 has it); one of another size is fitted into
-    it. Each frame is shown at its own time, at whatever rate. The file is there once the `with` block is left, whole,
-    with what was written until then. Raises `RunError` where it cannot be written.
+    The first frame sets the size (odd sides are padded by a pixel, as H.264 requires); frames of another size are
+    fitted into it. Frames are shown at their own times, so the rate may vary. The file appears, whole, when the `with`
+    block is left.
+
+    Raises:
+        RunError: where the file cannot be written.
 
     >>> with VideoWriter("annotated.mp4") as video:
     ...     video.write(annotated(picture, people, {1: "sitting"}), seconds)
@@ -73,8 +76,16 @@ class VideoWriter:
                 raise _unwritten(self.path, full) from full
 
     def write(self, picture: np.ndarray, seconds: float) -> None:
-        """Add a frame: `picture` (h, w, 3) uint8 RGB, shown from `seconds` on, which is later than that of the last.
-        Raises `ValueError` where it is not."""
+        """Add a frame.
+
+        Args:
+            picture: (h, w, 3) uint8 RGB
+            seconds: time from which it is shown
+
+        Raises:
+            ValueError: where it is not later than the last frame.
+            RunError: where the file cannot be written.
+        """
         ticks = round(seconds * TICKS)
         if ticks <= self._last:
             raise ValueError(f"a frame at {seconds:g} s follows one at {self._last / TICKS:g} s: give them in order")
@@ -85,7 +96,7 @@ class VideoWriter:
             frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
             self._container.mux(self._stream.encode(frame))
         except OSError as error:
-            self._container = None  # without its end no part of it plays
+            self._container = None  # an MP4 without its end does not play
             self._part.unlink(missing_ok=True)
             raise _unwritten(self.path, error) from error
         self._last = ticks
@@ -104,9 +115,14 @@ class VideoWriter:
 def annotated(
     picture: np.ndarray, people: Mapping[int, Sighting], activities: Mapping[int, str] | None = None
 ) -> np.ndarray:
-    """A copy of `picture` (h, w, 3) uint8 RGB with the box, the id and the current activity of each of its `people`.
+    """Copy a picture and draw the box, id and activity of each person on it.
 
-    `people` are sightings by id, `activities` names by id. Blur heads first: see `privacy.Anonymizer`.
+    Heads are not blurred here: see `privacy.Anonymizer`.
+
+    Args:
+        picture: (h, w, 3) uint8 RGB
+        people: id -> sighting
+        activities: id -> name of the current activity
     """
     if not people:
         return picture.copy()
@@ -114,19 +130,26 @@ def annotated(
     boxes = np.array([sighting.box for sighting in people.values()], dtype=float)
     detections = sv.Detections(xyxy=boxes, tracker_id=ids, class_id=ids)
     labels = [f"{person} {(activities or {}).get(person, '')}".strip() for person in people]
-    look = {"color": sv.ColorPalette.from_hex(list(BOXES)), "color_lookup": sv.ColorLookup.CLASS}
+    colours = {"color": sv.ColorPalette.from_hex(list(BOXES)), "color_lookup": sv.ColorLookup.CLASS}
     height = picture.shape[0]
     scene = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # supervision draws on BGR
-    scene = sv.BoxAnnotator(thickness=max(1, height // 240), **look).annotate(scene, detections)
+    scene = sv.BoxAnnotator(thickness=max(1, height // 240), **colours).annotate(scene, detections)
     text = sv.RichLabelAnnotator(
-        font_size=max(10, height // 30), text_color=sv.Color.BLACK, text_padding=3, smart_position=True, **look
+        font_size=max(10, height // 30), text_color=sv.Color.BLACK, text_padding=3, smart_position=True, **colours
     )
     return cv2.cvtColor(text.annotate(scene, detections, labels), cv2.COLOR_BGR2RGB)
 
 
 def timeline(rows: Sequence[Row], seconds: float) -> Figure:
-    """The episodes of a video of `seconds` length: a lane a person, a colour (and, once these are used up, a pattern)
-    an activity, its name in the bar where there is room, and a legend beside it."""
+    """Draw the episodes of a video as bars, a lane for each person.
+
+    Activities have a colour each and, once colours run out, a pattern; names stand in the bars where there is room, and
+    in a legend.
+
+    Args:
+        rows: the episodes
+        seconds: length of the video
+    """
     people = sorted({row.person for row in rows})
     looks = _looks(sorted({row.episode.activity for row in rows}))
     with mpl.rc_context(STYLE):
@@ -156,10 +179,16 @@ def timeline(rows: Sequence[Row], seconds: float) -> Figure:
 
 
 def contact_sheet(rows: Sequence[Row], folder: str | Path) -> Figure:
-    """The best key frame of each episode, in the order of time, with the person, the activity and its seconds.
+    """Draw the best key frame of each episode, in order of time, with person, activity and times.
 
-    `folder` is that of the log. Of more than 48 episodes with a picture the longest are shown, and the sheet says so.
-    Raises `OSError` where a picture cannot be read.
+    Of more than 48 episodes with a key frame the longest are shown, and the sheet says so.
+
+    Args:
+        rows: the episodes
+        folder: folder of the log
+
+    Raises:
+        OSError: where a key frame cannot be read.
     """
     folder = Path(folder)
     pictured = [row for row in rows if row.keyframes[2]]
@@ -169,8 +198,8 @@ def contact_sheet(rows: Sequence[Row], folder: str | Path) -> Figure:
     lines = max(1, -(-len(shown) // columns))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2 * columns, 2.4 * lines + 0.3), layout="constrained")
-        every = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes, row in itertools.zip_longest(every, shown):
+        cells = figure.subplots(lines, columns, squeeze=False).ravel()
+        for axes, row in itertools.zip_longest(cells, shown):
             axes.set_axis_off()
             if row is not None:
                 axes.imshow(_read(folder / row.keyframes[2]))
@@ -184,8 +213,11 @@ def contact_sheet(rows: Sequence[Row], folder: str | Path) -> Figure:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as the suffix of `path` says, .png, .jpg, .svg or .pdf, the same bytes each time. Raises
-    `RunError` where it cannot be written."""
+    """Write a figure to a .png, .jpg, .svg or .pdf file; the same figure gives the same bytes.
+
+    Raises:
+        RunError: where the file cannot be written.
+    """
     path = Path(path)
     kind = path.suffix.removeprefix(".")
     dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
@@ -202,14 +234,14 @@ def _looks(activities: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def _ink(colour: str) -> str:
-    """Black or white, whichever is read on a colour: black above a relative luminance of .18 (WCAG 2)."""
+    """Black or white, whichever is legible on a colour: black above a relative luminance of 0.18 (WCAG 2)."""
     part = np.array(mpl.colors.to_rgb(colour))
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "white"
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture (h, w, 3) within `size` (height, width), black round it where the shape is another."""
+    """Fit a picture (h, w, 3) into `size` (height, width), with black bars where the shapes differ."""
     height, width = picture.shape[:2]
     missing = size[0] - height, size[1] - width
     if min(missing) < 0 or max(missing) > 1:
@@ -232,4 +264,4 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _unwritten(path: Path, error: OSError) -> files.RunError:
-    return files.RunError(f"{path} cannot be written ({error.strerror or error}): see that there is space for it")
+    return files.RunError(f"{path} cannot be written ({error.strerror or error}): make sure that there is space for it")

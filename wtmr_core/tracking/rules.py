@@ -1,4 +1,4 @@
-"""Which activity may follow which, and how long each lasts at least: the hidden Markov model of `episodes`, as data.
+"""Which activity may follow which, and how long each lasts at least: the hidden Markov model of `episodes`.
 
 Axes: n step, k class, s state.
 """
@@ -16,17 +16,22 @@ import numpy as np
 from wtmr_core import literals
 
 HOME = Path(__file__).with_name("home.yaml")
-STEP = 0.1  # seconds, of the steps that `stay` and `dwell` are meant for
+STEP = 0.1  # seconds of a step, for which `stay` and `dwell` are set
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How activities follow each other: the states of a hidden Markov model, and what each costs.
+    """The states of a hidden Markov model of activities, and the costs of their transitions.
 
-    `stay` is the probability that a step is of the activity of the one before, `dwell` the steps that every activity
-    lasts at least. `follows` has for each activity those that may follow it, all where it is not given; `rare` how much
-    less likely than others some are to begin. `fallen` (see `home.yaml`) adds a state that is left only by rising.
-    States are the classes and that one, each `dwell` times in a row.
+    States are the classes, and perhaps "fallen", each repeated `dwell` times.
+
+    Attributes:
+        classes: names of the k classes
+        stay: probability that a step continues the activity of the last one
+        dwell: fewest steps of an activity
+        follows: activity -> those that may follow it; any may, where it is not listed
+        fallen: a further state after a fall, left only by getting up; `home.yaml` describes it
+        rare: activity -> factor by which it is less likely to begin than others
     """
 
     classes: tuple[str, ...]
@@ -38,33 +43,35 @@ class Rules:
 
     @classmethod
     def of(cls, classes: Sequence[str], file: Path = HOME) -> Rules:
-        """The rules in `file` where it tells what follows each of `classes` and of no others; else the plain ones, by
-        which any activity may follow any other."""
-        read = literals.read(file.read_text(encoding="utf-8"))
-        if set(read["follows"]) != set(classes):
+        """Read the rules of a file where they are for exactly these classes; else any activity may follow any other."""
+        rules = literals.read(file.read_text(encoding="utf-8"))
+        if set(rules["follows"]) != set(classes):
             return cls(tuple(classes))
-        dwell = max(1, round(read["dwell"] / STEP))
-        return cls(tuple(classes), read["stay"], dwell, read["follows"], read["fallen"], read["rare"])
+        dwell = max(1, round(rules["dwell"] / STEP))
+        return cls(tuple(classes), rules["stay"], dwell, rules["follows"], rules["fallen"], rules["rare"])
 
     @property
     def names(self) -> list[str]:
-        """What an episode in each state, without the repetitions for dwelling, is called."""
+        """The activity of each state, repetitions left out."""
         return [*self.classes, *([self.fallen["as"]] if self.fallen else [])]
 
     @cached_property
     def falls(self) -> np.ndarray:
-        """(s,) the states that are a fall: the one that `fallen` names, else all whose names begin so."""
-        by = self.fallen.get("by")
-        return np.repeat([name == by if by else name.lower().startswith("fall") for name in self.names], self.dwell)
+        """(s,) bool, the states of a fall: that named by `fallen`, else all whose names begin with "fall"."""
+        fall = self.fallen.get("by")
+        return np.repeat([name == fall if fall else name.lower().startswith("fall") for name in self.names], self.dwell)
 
     def began(self, state: int, seconds: float, after: int) -> bool:
-        """Whether `seconds` in one of `names`, by number, were how the fall `after` it began."""
+        """Whether a run of `seconds` in a state was the beginning of the fall after it.
+
+        `state` and `after` are numbers of `names`.
+        """
         if not self.fallen or self.names[after] != self.fallen["by"]:
             return False
         return seconds <= self.fallen["led"].get(self.names[state], 0)
 
     def seen(self, probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities (n, k) of the classes -> of the states without repetitions (n, s/dwell)."""
+        """Probabilities of the classes (n, k) to those of the states, repetitions left out (n, s/dwell)."""
         if not self.fallen:
             return probabilities
         lies = probabilities[:, self.classes.index(self.fallen["as"])]
@@ -73,15 +80,15 @@ class Rules:
 
     @cached_property
     def costs(self) -> np.ndarray:
-        """(s, s) the logarithm of the weight of going from one state to another at the next step."""
+        """(s, s) log weight of the transition from one state to another in one step."""
         count, names = self.dwell, self.names
         leave = (1 - self.stay) / max(1, len(self.classes) - 1)
         weights = np.zeros((count * len(names), count * len(names)))
-        for here, name in enumerate(names):
-            after_fall = here == len(self.classes)
-            for dwelt in range(count - 1):
-                weights[here * count + dwelt, here * count + dwelt + 1] = 1
-            last = here * count + count - 1
+        for number, name in enumerate(names):
+            after_fall = number == len(self.classes)
+            for repetition in range(count - 1):
+                weights[number * count + repetition, number * count + repetition + 1] = 1
+            last = number * count + count - 1
             weights[last, last] = self.stay
             following = self.fallen["follows"] if after_fall else self.follows.get(name, self.classes)
             for other in following:
@@ -94,14 +101,14 @@ class Rules:
 
     @cached_property
     def gap_costs(self) -> np.ndarray:
-        """(s, s) the same over a gap, in which anything may have happened: another activity costs what leaving does."""
+        """(s, s) log weight of a transition across a gap, after which any activity is possible."""
         leave = (1 - self.stay) / max(1, len(self.classes) - 1)
         activity = np.repeat(np.arange(len(self.names)), self.dwell)
         return np.where(activity[:, None] == activity, np.log(self.stay), np.log(leave) + self.beginning)
 
     @cached_property
     def beginning(self) -> np.ndarray:
-        """(s,) the logarithm of the weight of each state at the first step: what is done may have begun before."""
+        """(s,) log weight of each state at the first step; an activity may have begun before it."""
         start = np.repeat(np.log([self.rare.get(name, 1) for name in self.names]), self.dwell)
         if self.fallen:
             start[-self.dwell :] = -np.inf

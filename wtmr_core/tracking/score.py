@@ -1,4 +1,4 @@
-"""What a log is worth, held against the truth: time, segments, their order, durations, falls."""
+"""Scores of a log against the truth: time, segments, their order, durations, falls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wtmr_core import files
 from wtmr_core.tracking.table import read_log
 from wtmr_core.tracking.truth import FALL, Clip, Course, Span, courses, read_truth, segments
 
-TREE = "give a folder with the log of the clip a/b.mp4 in a/b"
+TREE = "give a folder that holds the log of clip a/b.mp4 in a/b"
 RATE = 5  # steps a second at which time is compared
-OVERLAPS = (0.1, 0.25, 0.5)  # of segments
+OVERLAPS = (0.1, 0.25, 0.5)  # IoU of segments
 EARLY, LATE = 1.0, 2.5  # seconds by which the start of a fall may be off
 
-#: an activity that the truth does not tell apart counts as the one it is part of
+#: an activity that the truth does not distinguish counts as this one
 PART_OF = {
     "sitting down": "sitting",
     "standing up": "standing",
@@ -35,7 +35,7 @@ COARSE = {"walking": "upright", "standing": "upright", "sitting": "sitting", "ly
 
 @dataclass
 class Counts:
-    """What is counted of a person in a clip, or of several together."""
+    """Counts of a person in a clip, or of several together."""
 
     steps: int = 0
     right: int = 0
@@ -62,11 +62,11 @@ class Counts:
             self.seconds.setdefault(activity, []).extend(pairs)
 
     def described(self) -> dict[str, Any]:
-        """The scores, ready for JSON; None where there is nothing to divide by.
+        """The scores, ready for JSON; None where the divisor is 0.
 
-        `share` of the time that is right and `share_coarse` of three classes (upright, sitting, down); `segment_f1` by
-        the overlap asked for; `edit`, the mean over people; `durations`, activity -> its true and logged seconds and
-        the mean `error_s`, however signed, of a person; `falls`, how many of them `falls_found`, and `false_falls`.
+        `share` of the time that is right, and `share_coarse` in three classes (upright, sitting, down); `segment_f1` by
+        IoU; `edit`, the mean over people; `durations`, activity -> true and logged seconds and the mean absolute
+        `error_s` of a person; `falls`, `falls_found` among them, and `false_falls`.
         """
         return {
             "steps": self.steps,
@@ -90,8 +90,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Score:
-    """The counts of all people, and of each by clip and name; `wrong` are falls missed and falls that were none, in
-    words; `missing` are the clips without a log, which count as empty."""
+    """Counts in all and by clip and person, sentences on `wrong` falls, and clips without a log, counted as empty."""
 
     total: Counts
     people: dict[tuple[str, str], Counts]
@@ -104,7 +103,7 @@ class Score:
         return {**self.total.described(), "wrong": self.wrong, "missing": self.missing, "people": people}
 
     def text(self) -> str:
-        """A table with a row a person and one of all, and below it the durations and what is wrong."""
+        """A table with a row for each person and one for all, followed by durations and errors."""
         lines = [(*key, c) for key, c in self.people.items()] + [("all", "", self.total)]
         rows = [
             {"clip": clip, "person": name, "share": d["share"], "coarse": d["share_coarse"]}
@@ -122,23 +121,24 @@ class Score:
 
 
 def score(log: str | Path, truth: str | Path) -> Score:
-    """Score a log, or a folder of logs, against a truth as `truth.read_truth` reads it.
+    """Score a log, or a folder of logs, against the truth.
 
-    `log` is a log's folder or its `episodes.csv`; of a truth of several clips a folder with the log of `a/b.mp4` in
-    `a/b`, or one log, whose `log.json` names the clip that is scored. Time is compared at five steps a second. Where
-    truths overlap any of them is right; what the truth says nothing about counts neither way.
+    Time is compared at five steps a second. Where true activities overlap, any is right; steps without one do not
+    count. People are paired by name, where a name is more than a number, and otherwise for the longest agreement
+    (Hungarian method); further people of the log count as false. For a truth without names, of one person, the longest
+    log with an activity at a step is compared; segments are those of the longest, falls those of all.
 
-    People of log and truth are paired so that they agree for as long as can be (Hungarian method), by name first where
-    a name is more than a number; whom the log has besides counts as false. A truth without names is of one person:
-    there at each moment the person with the longest log speaks, or else the next, segments are those of the first, and
-    falls those of all.
+    Segment F1 and edit score follow Lea et al., "Temporal convolutional networks for action segmentation and detection"
+    (CVPR 2017), except that a true segment is matched only once; falling and the lying after it are one. A fall is
+    found where `falling` starts from 1.0 s before to 2.5 s after it; one that starts earlier, or in no fall, is false.
 
-    Segment F1 and edit score as in Lea et al., "Temporal convolutional networks for action segmentation and detection"
-    (CVPR 2017), but that a segment is held against the true ones not yet taken; falling and the lying after it are one
-    segment. A fall is found where `falling` starts from 1.0 s before to 2.5 s after it does; a `falling` that starts in
-    no true fall, or over 1.0 s before it, is false.
+    Args:
+        log: folder or `episodes.csv` of a log, whose `log.json` names its clip; or a folder with the log of each clip
+            `a/b.mp4` in `a/b`
+        truth: a table that `truth.read_truth` reads
 
-    Raises `ValueError` where log and truth do not fit or are none, `OSError` where they cannot be read.
+    Raises:
+        ValueError: where log and truth do not belong together or one is malformed; OSError where one cannot be read.
     """
     log, truth = Path(log), Path(truth)
     clips = read_truth(truth)
@@ -156,8 +156,8 @@ def score(log: str | Path, truth: str | Path) -> Score:
 
 
 def score_clip(log: pd.DataFrame | None, clip: Clip) -> dict[str, Counts]:
-    """The counts of each person of the truth of a `clip`, by name, and of all whom the `log` (its table; None for none)
-    has besides, under "others"."""
+    """Count for each person of a clip's truth, by name, and under "others" for all further people of the log (a table,
+    None where there is no log)."""
     persons = {} if log is None or log.empty else courses(log)
     known = {span.activity for course in clip.people.values() for span in course.spans}
     persons = {name: _known(course, known) for name, course in persons.items()}
@@ -178,12 +178,12 @@ def score_clip(log: pd.DataFrame | None, clip: Clip) -> dict[str, Counts]:
 
 
 def compare(true: Course, logged: Sequence[Course], seconds: float) -> Counts:
-    """The counts of one person: what they truly did in a clip of this length against what the log says, `logged` being
-    the people who speak for them, the first of them first."""
+    """Count for one person of a clip of this length in seconds. `logged` are the people of the log to compare with: at
+    each step the first of them that has an activity."""
     counts = Counts()
     truths = _steps(true.spans, seconds)
-    speakers = [_steps(course.spans, seconds) for course in logged]
-    answers = [_first(labels) if known else None for known, *labels in zip(truths, *speakers, strict=True)]
+    candidates = [_steps(course.spans, seconds) for course in logged]
+    answers = [_first(labels) if known else None for known, *labels in zip(truths, *candidates, strict=True)]
     for known, answer in zip(truths, answers, strict=True):
         coarse = {COARSE[name] for name in known if name in COARSE}
         counts.steps += bool(known)
@@ -204,8 +204,8 @@ def compare(true: Course, logged: Sequence[Course], seconds: float) -> Counts:
 
 
 def hits(logged: Sequence[Span], true: Sequence[Span], overlap: float) -> int:
-    """How many of the segments `logged` meet a true one of their activity, not taken by one before, with an
-    intersection over union of at least `overlap`."""
+    """Count the logged segments whose IoU with a true segment of the same activity, not matched before, is at least
+    `overlap`."""
     taken: set[int] = set()
     for span in logged:
         free = [(iou(span, other), k) for k, other in enumerate(true) if other.activity == span.activity]
@@ -222,8 +222,8 @@ def iou(a: Span, b: Span) -> float:
 
 
 def edit(logged: Sequence[str], true: Sequence[str]) -> float:
-    """1 less the Levenshtein distance of two orders of activities over the longer one's length; runs of one activity
-    count once. 1 for the same order, 0 for nothing in common."""
+    """Edit score of two sequences of activities, from 0 to 1 (the same order): 1 minus their Levenshtein distance over
+    the length of the longer one; repetitions count once."""
     a, b = ([name for name, _ in groupby(names)] for names in (logged, true))
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -245,7 +245,7 @@ def _count_falls(counts: Counts, true: Course, starts: Sequence[float]) -> None:
 
 
 def _steps(spans: Sequence[Span], seconds: float) -> list[list[str]]:
-    """The activities at each step, in the order of the spans."""
+    """The activities at each step of a clip, in the order of the spans."""
     times = np.arange(int(seconds * RATE)) / RATE
     steps: list[list[str]] = [[] for _ in times]
     for span in spans:
@@ -261,13 +261,13 @@ def _first(people: Sequence[Sequence[str]]) -> str | None:
 
 
 def _is_known(span: Span, true: Course) -> bool:
-    """Whether the truth says anything about the middle of a logged segment."""
+    """Whether the truth has an activity around the middle of a logged segment."""
     middle = [span.start + (k + 0.5) / 10 * (span.end - span.start) for k in range(3, 7)]
     return any(other.start <= t < other.end for other in true.spans for t in middle)
 
 
 def _known(course: Course, known: set[str]) -> Course:
-    """A course in the words of the truth."""
+    """A course with the activities that the truth distinguishes."""
     spans = [
         span if span.activity in known else span._replace(activity=PART_OF.get(span.activity, span.activity))
         for span in course.spans
@@ -281,8 +281,8 @@ def _paired(persons: dict[str, Course], clip: Clip) -> dict[str, str]:
     true = [name for name in clip.people if name not in pairs]
     logged = [name for name in persons if name not in pairs]
     truths = [_steps(clip.people[name].spans, clip.seconds) for name in true]
-    speakers = [_steps(persons[name].spans, clip.seconds) for name in logged]
-    agreed = np.array([[sum(map(_agree, a, b)) for b in speakers] for a in truths]).reshape(len(true), len(logged))
+    logs = [_steps(persons[name].spans, clip.seconds) for name in logged]
+    agreed = np.array([[sum(map(_agree, a, b)) for b in logs] for a in truths]).reshape(len(true), len(logged))
     rows, columns = linear_sum_assignment(agreed, maximize=True)
     return pairs | {true[i]: logged[k] for i, k in zip(rows, columns, strict=True) if agreed[i, k] > 0}
 
@@ -292,13 +292,13 @@ def _agree(true: Sequence[str], logged: Sequence[str]) -> bool:
 
 
 def _logs(log: Path, clips: dict[str, Clip], truth: Path) -> tuple[dict[str, pd.DataFrame | None], list[str]]:
-    """The tables of the logs by the name of their clip, None for a clip that has none, and the names of these."""
+    """The table of each clip's log, None where there is none, and the names of the clips without one."""
     needed = ("person", "activity", "start_s", "end_s")
     if log.is_file() or (log / "episodes.csv").is_file():
         name = next(iter(clips), "")
         if len(clips) > 1:
-            about = (log.parent if log.is_file() else log) / "log.json"
-            video = files.read_json(about, ["video"])["video"]["name"] if about.is_file() else ""
+            summary = (log.parent if log.is_file() else log) / "log.json"
+            video = files.read_json(summary, ["video"])["video"]["name"] if summary.is_file() else ""
             names = [name for name in clips if name == video or Path(name).name == video]
             if len(names) != 1:
                 raise ValueError(f"{log} is the log of one video, {truth} the truth of {len(clips)}: {TREE}")

@@ -1,7 +1,4 @@
-"""Scenes at home, drawn at random: what somebody does one after another, as `motions.Phase`s.
-
-Scenes differ in how likely they are to hold a fall: `DAILY` never do, `FALLS` always.
-"""
+"""Random scenes at home: sequences of `motions.Phase`s. Those of `DAILY` hold no fall, those of `FALLS` one each."""
 
 from __future__ import annotations
 
@@ -47,26 +44,29 @@ def _rise(rng: np.random.Generator, low: float = 0.7, high: float = 2.0) -> Phas
 
 
 def _lie(rng: np.random.Generator, support: float, count: int = 3, where: float | None = None) -> list[Phase]:
-    """Lying, at times turning over."""
+    """Lying, sometimes turning over."""
     where = rng.uniform(-np.pi, np.pi) if where is None else where
     postures = [motions.lying(rng, where, support) for _ in range(rng.integers(1, count + 1))]
     return [Phase("lying", posture, rng.uniform(1.0, 3.0)) for posture in postures]
 
 
 def wandering(rng: np.random.Generator) -> list[Phase]:
+    """Walking and standing about."""
     return [phase for _ in range(3) for phase in _arrive(rng)]
 
 
 def sitting(rng: np.random.Generator) -> list[Phase]:
+    """Sitting down, sitting, and getting up again."""
     return [*_arrive(rng), *_sit(rng), _rise(rng), *_arrive(rng)]
 
 
 def staying_seated(rng: np.random.Generator) -> list[Phase]:
+    """Sitting throughout, in changing postures."""
     return [*_seated(rng), *_seated(rng), *_seated(rng)]
 
 
 def picking_up(rng: np.random.Generator) -> list[Phase]:
-    """Bending, squatting or kneeling, and up again, twice."""
+    """Bending, squatting or kneeling, and getting up again, twice."""
     phases = []
     for _ in range(2):
         low = [motions.stooped, motions.squatting, motions.kneeling][rng.choice(3, p=[0.5, 0.25, 0.25])]
@@ -77,6 +77,7 @@ def picking_up(rng: np.random.Generator) -> list[Phase]:
 
 
 def going_to_bed(rng: np.random.Generator) -> list[Phase]:
+    """Sitting down on a bed, lying, and getting up again."""
     support = rng.uniform(*SEAT_HEIGHT)
     bed = _lie(rng, support)
     bed[0] = Phase("sitting", bed[0].posture, rng.uniform(1.3, 3.5), after="lying", until=0.5)
@@ -85,11 +86,12 @@ def going_to_bed(rng: np.random.Generator) -> list[Phase]:
 
 
 def sleeping(rng: np.random.Generator) -> list[Phase]:
+    """Lying in bed throughout."""
     return _lie(rng, rng.uniform(*SEAT_HEIGHT), 5)
 
 
 def on_the_floor(rng: np.random.Generator) -> list[Phase]:
-    """Down to the floor slowly, as for exercises, and up again."""
+    """Getting down to the floor slowly, as for exercises, and up again."""
     floor = Phase("bending", motions.on_the_floor(rng), rng.uniform(1.0, 2.5), after="sitting", until=0.6)
     stay = [Phase("sitting", motions.on_the_floor(rng), rng.uniform(1.0, 2.5))]
     if rng.random() < 0.6:
@@ -112,7 +114,7 @@ def on_the_floor(rng: np.random.Generator) -> list[Phase]:
 
 
 def _after(rng: np.random.Generator, where: float) -> list[Phase]:
-    """Lying where the fall ended; some get up again."""
+    """Lying where the fall ended; sometimes getting up again."""
     phases = [Phase("lying", motions.lying(rng, where + rng.normal(0, 0.2)), rng.uniform(1.0, 3.5)) for _ in range(2)]
     if rng.random() < 0.25:
         low = [motions.on_the_floor, motions.kneeling][rng.integers(2)]
@@ -125,14 +127,14 @@ def _drop(rng: np.random.Generator, posture: Posture, low: float, high: float, a
 
 
 def toppling(rng: np.random.Generator) -> list[Phase]:
-    """Over like a felled tree, in any direction, on the spot or while walking."""
+    """Falling over like a felled tree, in any direction, on the spot or while walking."""
     where = rng.uniform(-np.pi, np.pi)
     settle = Phase("falling", motions.lying(rng, where), rng.uniform(0.2, 0.4))
     return [*_arrive(rng), _drop(rng, motions.lying(rng, where), 0.6, 1.3), settle, *_after(rng, where)]
 
 
 def collapsing(rng: np.random.Generator) -> list[Phase]:
-    """The knees give way, then the trunk falls over."""
+    """Falling because the knees give way; then the trunk falls over."""
     where = rng.uniform(-np.pi, np.pi)
     low = [motions.kneeling, motions.squatting, motions.on_the_floor][rng.integers(3)]
     return [
@@ -144,7 +146,7 @@ def collapsing(rng: np.random.Generator) -> list[Phase]:
 
 
 def sinking(rng: np.random.Generator) -> list[Phase]:
-    """Backward onto the floor: the knees bend, the seat touches, the back follows."""
+    """Falling backward: the knees bend, the bottom touches the floor, the back follows."""
     where = np.pi + rng.normal(0, 0.5)
     low = [motions.squatting, motions.stooped][rng.integers(2)]
     return [
@@ -157,6 +159,7 @@ def sinking(rng: np.random.Generator) -> list[Phase]:
 
 
 def falling_off_a_seat(rng: np.random.Generator) -> list[Phase]:
+    """Falling from a seat onto the floor, in any direction but backward."""
     where = rng.uniform(-2.2, 2.2)
     before = _seated(rng) if rng.random() < 0.6 else [*_arrive(rng)[-1:], *_sit(rng)]
     settle = Phase("falling", motions.lying(rng, where), rng.uniform(0.2, 0.4))
@@ -164,7 +167,7 @@ def falling_off_a_seat(rng: np.random.Generator) -> list[Phase]:
 
 
 def falling_out_of_bed(rng: np.random.Generator) -> list[Phase]:
-    """Rolling over the edge, onto the floor beside it."""
+    """Rolling over the edge of the bed onto the floor beside it."""
     where, roll = rng.uniform(-np.pi, np.pi), rng.uniform(-np.pi, np.pi)
     bed = _lie(rng, rng.uniform(*SEAT_HEIGHT), where=where)
     bed.append(Phase("lying", motions.lying(rng, where, bed[-1].posture.support, roll), rng.uniform(0.5, 1.5)))

@@ -1,4 +1,4 @@
-"""The people of one frame after another with their ids: detected and tracked, or listed in a file."""
+"""The people of each frame with their ids: detected and tracked, or read from a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from wtmr_core.tracking.tracks import Tracker
 
 
 class Followed:
-    """The people of one frame after another with their ids, as a detector and a tracker have them.
+    """The people of each frame, from a detector and a tracker.
 
-    `poses`: a detector of poses that adds joints to the boxes of one that has none.
+    Args:
+        detector: the detector of people
+        tracker: the tracker
+        poses: a detector of poses, which adds joints where `detector` finds none
     """
 
     def __init__(self, detector: Detector, tracker: Tracker, poses: Detector | None = None):
@@ -24,26 +27,34 @@ class Followed:
         self._detector, self._tracker, self._poses = detector, tracker, poses
 
     def __call__(self, frame: Frame) -> list[tuple[int, Sighting]]:
-        """The sightings that a frame adds, some of them of frames before; see `Tracker.update`."""
+        """Return the (id, sighting) pairs that a frame confirms, some of earlier frames; see `Tracker.update`."""
         people = self._detector(frame.picture)
         if self._poses:
             people = boxes.with_joints(people, self._poses(frame.picture))
         return self._tracker.update(people, frame.number, frame.seconds)
 
     def known(self, number: int) -> dict[int, Sighting]:
-        """The people of a frame that was not looked at: none."""
+        """The people of a frame that was not processed: none are known."""
         return {}
 
     def rest(self) -> list[tuple[int, Sighting]]:
-        """Those that nothing but the end of the video confirms."""
+        """Return the sightings that only the end of the video confirms."""
         return self._tracker.close()
 
     def check_end(self, number: int) -> None:
-        """Nothing can be amiss when the video has ended."""
+        """Do nothing: nothing can be left over."""
 
 
 class Listed:
-    """The people of a MOT text file with the ids that it gives, and joints where a detector of `poses` sees them."""
+    """The people of each frame, from a MOT text file.
+
+    Args:
+        path: the file
+        poses: a detector of poses, which adds joints; None for none
+
+    Raises:
+        OSError, ValueError: as `boxes.read_boxes` does.
+    """
 
     name = "boxes"
 
@@ -51,7 +62,7 @@ class Listed:
         self._people, self._poses, self._path = boxes.read_boxes(path), poses, path
 
     def __call__(self, frame: Frame) -> list[tuple[int, Sighting]]:
-        """The sightings in a frame."""
+        """Return the (id, sighting) pairs of a frame."""
         people = self._people.get(frame.number)
         if people is None:
             return []
@@ -60,16 +71,16 @@ class Listed:
         return boxes.sightings(people, frame.number, frame.seconds)
 
     def known(self, number: int) -> dict[int, Sighting]:
-        """The people of a frame that was not looked at, by their ids, as the file has them."""
+        """The people of a frame that was not processed, by id, without joints."""
         people = self._people.get(number)
         return {} if people is None else dict(boxes.sightings(people, number, 0.0))
 
     def rest(self) -> list[tuple[int, Sighting]]:
-        """None: every sighting was given with its frame."""
+        """Return nothing: every sighting came with its frame."""
         return []
 
     def check_end(self, number: int) -> None:
-        """Say what boxes are left over where `number` is that of the video's last frame."""
+        """Warn with a `Remark` of boxes after the video's last frame, `number`."""
         if beyond := sum(len(people) for frame, people in self._people.items() if frame > number):
-            what = f"{self._path}: {beyond:,} are of frames after the video's last, {number + 1}"
-            remark(Unreadable("boxes left out", what))
+            detail = f"{self._path}: {beyond:,} are of frames after the video's last, {number + 1}"
+            remark(Unreadable("boxes left out", detail))

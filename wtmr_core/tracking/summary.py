@@ -1,4 +1,4 @@
-"""A person's episodes in a few figures: what they did most and least often, longest and shortest."""
+"""Summary of a person's episodes: most and least frequent activity, longest and shortest episode."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 
 from wtmr_core.tracking.people import Episode
 
-UNKNOWN = "unknown"  # the activity of an episode in which none is known
+UNKNOWN = "unknown"  # the activity of an episode that the network is not sure of
 
 
 def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """The summary of a person's episodes, as the paper has it, ready for JSON.
+    """Summarise a person's episodes as the paper does, ready for JSON.
 
-    `first_s` and `last_s` (the start of the first episode, the end of the last), `seen_s` (the sum of durations, which
-    leaves gaps out), `activities` (each with its number of `episodes` and its `seconds`, the longest first),
-    `most_frequent` and `least_frequent` (by number of episodes, then by seconds), `longest` and `shortest` (an
-    episode's `activity`, `start_s` and `duration_s`; the earliest of equals). The last four leave unknown activities
-    out and are None where there is nothing else.
+    Returns:
+        `first_s` and `last_s`: start of the first episode and end of the last;
+        `seen_s`: sum of the durations, gaps not counted;
+        `activities`: activity -> number of `episodes` and `seconds`, the longest first;
+        `most_frequent` and `least_frequent`: by number of episodes, then by seconds;
+        `longest` and `shortest`: `activity`, `start_s` and `duration_s` of an episode, the earliest of equals.
+        The last four ignore unknown activities, and are None where there are no others.
 
     >>> summary([Episode("sitting", 0, 4, 4, 0.9), Episode("walking", 4, 6, 2, 0.8)])["longest"]
     {'activity': 'sitting', 'start_s': 0.0, 'duration_s': 4.0}
@@ -31,7 +33,7 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
     known = [name for name in order if name != UNKNOWN]
     named = sorted((e for e in episodes if e.activity != UNKNOWN), key=lambda e: e.start)
 
-    def often(name: str) -> tuple[int, float]:
+    def frequency(name: str) -> tuple[int, float]:
         return activities[name]["episodes"], activities[name]["seconds"]
 
     return {
@@ -39,8 +41,8 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
         "last_s": _rounded(max((e.end for e in episodes), default=None)),
         "seen_s": _rounded(sum(e.duration for e in episodes)),
         "activities": {name: activities[name] | {"seconds": _rounded(activities[name]["seconds"])} for name in order},
-        "most_frequent": max(known, key=often, default=None),
-        "least_frequent": min(known, key=often, default=None),
+        "most_frequent": max(known, key=frequency, default=None),
+        "least_frequent": min(known, key=frequency, default=None),
         "longest": _brief(max(named, key=lambda e: e.duration, default=None)),
         "shortest": _brief(min(named, key=lambda e: e.duration, default=None)),
     }

@@ -1,4 +1,4 @@
-"""The rows of a log and its table, written and read."""
+"""The table of a log: its rows, its columns, and reading it from a file."""
 
 from __future__ import annotations
 
@@ -33,9 +33,15 @@ NUMBERS = ("start_s", "end_s", "duration_s", "score")
 
 @dataclass(frozen=True)
 class Row:
-    """An episode of a person as the log has it: with the `zone` it was in ("" for none), its `context` (see
-    `context.describe`), and the files of its key frames at start, middle and best, relative to the folder of the log
-    ("" for none)."""
+    """A row of the log: an episode of a person.
+
+    Attributes:
+        person: id of the person
+        episode: the episode
+        zone: name of its zone, "" for none
+        context: the person's surroundings, see `context.describe`
+        keyframes: files of its start, middle and best moment, relative to the folder of the log, "" for none
+    """
 
     person: int
     episode: Episode
@@ -45,13 +51,13 @@ class Row:
 
 
 def table(rows: Iterable[Row]) -> pd.DataFrame:
-    """The rows of a log as a table with the columns `COLUMNS`."""
+    """Make a table, with the columns `COLUMNS`, of the rows of a log."""
     frame = pd.DataFrame([values(row) for row in rows], columns=list(COLUMNS))
     return frame.astype({"person": "int64"} | dict.fromkeys(NUMBERS, "float64"))
 
 
 def rows(table: pd.DataFrame) -> list[Row]:
-    """The rows of a log that `table` or `read_log` gave as a table."""
+    """The rows of a table as `table` makes it or `read_log` reads it."""
     return [
         Row(int(v[0]), Episode(v[1], *map(float, v[2:6])), v[6], v[7], (v[8], v[9], v[10]))
         for v in table[list(COLUMNS)].itertuples(index=False, name=None)
@@ -59,12 +65,19 @@ def rows(table: pd.DataFrame) -> list[Row]:
 
 
 def read_log(path: str | Path, needed: Iterable[str] = COLUMNS) -> pd.DataFrame:
-    """Read `episodes.csv`, or that of a folder, as a table: numbers for times and score, and for persons where all of
-    them are whole numbers; text for the others.
+    """Read the table of a log.
 
-    Columns other than `needed` may be absent. Raises `ValueError`, naming the line, where the file is no log: a column
-    is absent or named twice, a line is shorter or longer, a time or score is no number, an end lies before its start;
-    `OSError` where it cannot be read.
+    Args:
+        path: an `episodes.csv`, or the folder that holds one
+        needed: columns that must be there
+
+    Returns:
+        a table with numbers for times and scores, and for persons where all are whole numbers; text otherwise
+
+    Raises:
+        OSError: where the file cannot be read.
+        ValueError: where a column is missing or named twice, a line has too few or too many values, a time or score is
+            not a number, or an episode ends before it starts; the message names the line.
     """
     path = Path(path)
     path = path / "episodes.csv" if path.is_dir() else path
@@ -76,8 +89,8 @@ def read_log(path: str | Path, needed: Iterable[str] = COLUMNS) -> pd.DataFrame:
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
     columns = [name.strip() for name in head[1]]
-    if absent := [name for name in needed if name not in columns]:
-        raise ValueError(f"{path} has no column {absent[0]}: its first line names {', '.join(columns) or 'none'}")
+    if missing := [name for name in needed if name not in columns]:
+        raise ValueError(f"{path} has no column {missing[0]}: its first line names {', '.join(columns) or 'none'}")
     if len(set(columns)) < len(columns):
         raise ValueError(f"{path}, line 1: a column is named twice")
     rows = [_parsed(dict(zip(columns, _as_long(line, columns, path, n), strict=True)), path, n) for n, line in lines]
@@ -94,7 +107,7 @@ def _as_long(line: list[str], columns: list[str], path: Path, number: int) -> li
 
 
 def _parsed(values: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    """The values of a line, numbers as numbers."""
+    """Convert and check the values of a line."""
     for name in NUMBERS:
         if name not in values:
             continue
@@ -113,24 +126,22 @@ def _parsed(values: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
 
 
 def values(row: Row) -> list[Any]:
-    """The cells of a row in the order of `COLUMNS`, times to a thousandth of a second."""
+    """The values of a row in the order of `COLUMNS`, numbers rounded to three decimals."""
     e = row.episode
     numbers = [round(float(value), 3) + 0.0 for value in (e.start, e.end, e.duration, e.score)]
     return [row.person, e.activity, *numbers, row.zone, row.context, *row.keyframes]
 
 
 def described(row: Row) -> dict[str, Any]:
-    """A row as JSON has it, by the names of `COLUMNS`."""
+    """A row as a dictionary with the keys `COLUMNS`, ready for JSON."""
     return dict(zip(COLUMNS, values(row), strict=True))
 
 
 def check(row: Row) -> None:
-    """Raise `ValueError` for an episode that cannot be one."""
+    """Raise `ValueError` for a row with impossible times, score or text."""
     e = row.episode
     text = [e.activity, row.zone, row.context, *row.keyframes]
     if not all(value.isprintable() for value in text) or not e.activity:
-        raise ValueError(
-            f"person {row.person}: an episode's texts are printable and its activity has a name, not {text}"
-        )
+        raise ValueError(f"person {row.person}: texts must be printable and an activity must have a name, not {text}")
     if not (np.isfinite([e.start, e.end, e.duration]).all() and e.start <= e.end and 0 <= e.score <= 1):
-        raise ValueError(f"person {row.person}: {e} ends before it starts, or has times or a score that cannot be")
+        raise ValueError(f"person {row.person}: {e} ends before it starts, or its times or score are impossible")

@@ -1,8 +1,8 @@
 """From a video to the log of its people: who did what, when, for how long and where.
 
-Frames with their seconds → people → persons → what each of them does → episodes → the log. Everything goes on while the
-video runs and memory hardly grows with it: of each person a box and the probabilities of the activities stay, ten times
-a second, from which the log is corrected at the end.
+Frames → detections → persons → activities → episodes → log, all while the video runs. Memory hardly grows with its
+length: for each person boxes and class probabilities are kept, ten a second, from which the log is corrected at the
+end.
 """
 
 from __future__ import annotations
@@ -45,29 +45,35 @@ from wtmr_core.tracking.zones import Zones
 VIDEO = "annotated.mp4"
 PAGE = ("page.html", "timeline.png", "contact_sheet.jpg")
 HOME = Path(__file__).with_name("home")  # the network that comes with the package
-DELAY = 0.5  # seconds that a frame waits for people who are known to be people only then
+DELAY = 0.5  # seconds that a frame waits for people who are confirmed only later
 PLACES = 15  # moments of an episode at which its zone is looked up
 
 
 @dataclass
 class Moment:
-    """A frame that waits: its people are not all known yet."""
+    """A frame that waits for the last of its people to be confirmed."""
 
     frame: Frame
     people: dict[int, Sighting] = field(default_factory=dict)
 
 
 class Unwatchable(ValueError):
-    """A video of which nothing can be read; the message says why."""
+    """Nothing of a video can be read; the message says why."""
 
 
 class Tracking:
-    """One pass over a video: `step` takes its frames in order, `finish` gives the rows of the log.
+    """One pass over a video: `step` takes its frames in order, `finish` returns the rows of the log.
 
-    `tell` hears of each episode that has ended and each fall that has begun while the video runs. It gets a dictionary
-    with the `event`, the `person`, what the log has of it, `at_s`, the second of the video that had been read by then,
-    and `delay_s`, how long that is after the end of the episode or the start of the fall. `stills`: as the paper does,
-    one picture names what is done in it, and nothing is smoothed.
+    Args:
+        people: source of the people in each frame
+        classifier: the network that judges their activities
+        log: the log to write
+        keyframes: chooses and writes the key frames
+        zones: the zones of the camera
+        tell: called with each episode that has ended and each fall that has begun, while the video runs: a dictionary
+            of `event`, `person`, the values of the log, `at_s` (seconds of the video read by then) and `delay_s`
+            (seconds since the end of the episode or the start of the fall)
+        stills: whether to judge single pictures, as the paper does, without smoothing
     """
 
     def __init__(
@@ -88,56 +94,56 @@ class Tracking:
         self._now = 0.0
 
     def step(self, frame: Frame) -> None:
-        """Take the next frame."""
+        """Process the next frame."""
         self._now = frame.seconds
         self._moments.append(Moment(frame))
         self._add(self._people(frame))
         while self._now - self._moments[0].frame.seconds >= DELAY:
             self._settle(self._moments.popleft())
         for number, person in self.persons.items():
-            self._say(number, person.news(self._now))
+            self._report(number, person.news(self._now))
 
     def finish(self) -> list[Row]:
-        """The log's final rows: the same as were told while the video ran, but smoothed over all of it."""
+        """Return the final rows of the log, smoothed over the whole video."""
         self._add(self._people.rest())
         while self._moments:
             self._settle(self._moments.popleft())
         for number, person in self.persons.items():
-            self._say(number, person.news())
+            self._report(number, person.news())
         rows = []
         for number, person in sorted(self.persons.items()):
             rows += [self._row(number, episode) for episode in person.episodes()]
         return rows
 
-    def _say(self, number: int, events: list[Event]) -> None:
-        """Tell of what is new of a person, and write down an episode that has ended."""
+    def _report(self, number: int, events: list[Event]) -> None:
+        """Report the events of a person, and log the episodes among them."""
         for event in events:
             if event.episode:
                 row = self._row(number, event.episode)
                 self._log.episode(row)
-                told, since = {"event": "episode", **described(row)}, event.episode.end
+                report, since = {"event": "episode", **described(row)}, event.episode.end
             else:
-                told, since = {"event": "fall", "person": number, "start_s": round(event.fall, 3)}, event.fall
-            # who cannot be told, such as a reader who has closed the pipe, hears nothing more while the log is finished
+                report, since = {"event": "fall", "person": number, "start_s": round(event.fall, 3)}, event.fall
+            # where telling fails, as when a reader has closed the pipe, the log is finished without it
             tell, self._tell = self._tell, lambda event: None
-            tell(told | {"at_s": round(self._now, 3), "delay_s": round(max(0.0, self._now - since), 3)})
+            tell(report | {"at_s": round(self._now, 3), "delay_s": round(max(0.0, self._now - since), 3)})
             self._tell = tell
 
     def _add(self, sightings: list[tuple[int, Sighting]]) -> None:
-        waiting = {moment.frame.number: moment for moment in self._moments}
+        moments = {moment.frame.number: moment for moment in self._moments}
         for number, sighting in sightings:
-            moment = waiting.get(sighting.frame)
+            moment = moments.get(sighting.frame)
             if number not in self.persons:
                 self.persons[number] = self._person()
             person = self.persons[number]
             person.add(sighting, moment and moment.frame.picture)
             if moment:
                 moment.people[number] = sighting
-            else:  # somebody who was long doubtful
+            else:  # confirmed late
                 self._log.sightings(sighting.frame, {number: sighting})
 
     def _settle(self, moment: Moment) -> None:
-        """Write down a frame whose people are known, and those between it and the one before."""
+        """Log a frame whose people are known, and the frames passed over since the last one."""
         for number, people in _between(self._before, moment):
             self._log.sightings(number, self._people.known(number) or people)
         self._log.processed(moment.frame.number, moment.frame.seconds, moment.people)
@@ -145,7 +151,7 @@ class Tracking:
         self._before = moment
 
     def _row(self, number: int, episode: Episode) -> Row:
-        """An episode with the zone in which most of it was, and what was round the person in its middle."""
+        """A row of the log: an episode with the zone of most of it, and the surroundings in its middle."""
         person = self.persons[number]
         zones, context = [], ""
         if self._zones:
@@ -153,15 +159,15 @@ class Tracking:
             places = [box for box in map(person.box_at, moments) if box is not None]
             zones = [self._zones.at_box(box, episode.activity) for box in places]
         middle = (episode.start + episode.end) / 2
-        seen = {n: box for n, one in self.persons.items() if (box := one.box_at(middle)) is not None}
-        if number in seen:
-            _, context = describe(number, episode.activity, seen, self._zones)
+        boxes = {n: box for n, other in self.persons.items() if (box := other.box_at(middle)) is not None}
+        if number in boxes:
+            _, context = describe(number, episode.activity, boxes, self._zones)
         zone = max(zones, key=zones.count) if zones else ""
         return Row(number, episode, zone, context, self._keyframes.save(number, episode))
 
 
 def _between(before: Moment | None, moment: Moment) -> Iterator[tuple[int, dict[int, Sighting]]]:
-    """The frames between two that were looked at, with the boxes of those who are in both, moving evenly."""
+    """The frames passed over between two moments, with interpolated sightings of the people in both."""
     if before is None or moment.frame.seconds - before.frame.seconds > BRIDGE:
         return
     first, last = before.frame, moment.frame
@@ -191,56 +197,64 @@ def track(
     blur: bool = True,
     tell: Callable[[dict[str, Any]], None] = lambda event: None,
 ) -> dict[str, Any]:
-    """Write the log of a video into `folder`, and return its summary: `frames`, `seconds`, `people` and `episodes` (how
-    many), `detector`, `fps_processed` and `warnings`.
+    """Write the log of a video.
+
+    Where the video breaks off, or the program is interrupted, the log is written up to then.
 
     Args:
-        source: a video file, a folder of numbered frames, a camera or the address of a stream; see `Stream`.
-        model: `home`, or the folder of a finished run; its network sees each person's poses or part of the picture.
-        detector: one of `detectors.NAMES`.
-        fps: of a folder of frames, how many it has a second; of all else, how many are looked at, 10 without it.
-        zones: a file of zones, see `zones.Zones.read`.
-        boxes: a MOT text file with the boxes and ids of the people, who are then not searched for.
-        annotate, page: also write `annotated.mp4`, and `page.html` with a timeline and the key frames.
-        blur: heads, in every picture that is written.
-        tell: is called with each event while the video runs; see `Tracking`.
+        source: a video file, a folder of numbered frames, a camera or the address of a stream; see `Stream`
+        folder: folder of the log, created if need be
+        model: `home`, or the folder of a finished run of joints or of frames
+        detector: one of `detectors.NAMES`
+        fps: for a folder, its frames a second; otherwise how many frames a second are processed, by default 10
+        zones: a file of zones, see `zones.Zones.read`
+        boxes: a MOT text file with the boxes and ids of the people; then nothing is detected
+        annotate: whether to write `annotated.mp4` too
+        page: whether to write `page.html` too, with a timeline and a contact sheet
+        blur: whether to blur heads in every picture written
+        tell: called with each event while the video runs; see `Tracking`
 
-    What was seen until then is written where the video breaks off, and where the program is interrupted.
+    Returns:
+        `frames`, `seconds`, `people` and `episodes` (their numbers), `detector`, `fps_processed` and `warnings`
 
     Raises:
-        Unwatchable: nothing of the video can be read.
-        ValueError: for zones, boxes or a network that do not serve.
-        RunError: for a folder that holds no finished run, and for a file that cannot be written.
-        NotInstalled: for a detector that is not on this machine.
+        Unwatchable: where nothing of the video can be read.
+        ValueError: for zones, boxes or a network that do not fit.
+        RunError: for a folder that holds no finished run, and where a file cannot be written.
+        NotInstalled: for a detector that is not installed.
     """
     classifier = Classifier.load(HOME if str(model) == "home" else model)
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", Remark)
         stream = stack.enter_context(_opened(source, fps))
-        # for one small window after another, more threads wait for each other longer than they work
+        # on single small windows several threads spend more time waiting for each other than working
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(1)
         if annotate and stream.live:
-            raise ValueError(
-                f"{stream.name} cannot be shown twice, which annotating it takes: record it to a file first"
-            )
+            raise ValueError(f"{stream.name} cannot be read twice, as annotating requires: record it to a file first")
         size = stream.width, stream.height
-        area = Zones.read(zones, size).scaled(size) if zones else None
+        scaled = Zones.read(zones, size).scaled(size) if zones else None
         people = _people(detector, boxes, joints=not classifier.form.size)
-        about = {"video": stream.name, "size": size, "detector": people.name, "model": str(model), "fps": stream.rate}
-        with LogWriter(folder, **about) as log:
+        description = {
+            "video": stream.name,
+            "size": size,
+            "detector": people.name,
+            "model": str(model),
+            "fps": stream.rate,
+        }
+        with LogWriter(folder, **description) as log:
             for name in (VIDEO, *PAGE):  # of an earlier log
                 (log.folder / name).unlink(missing_ok=True)
             keyframes = KeyFrames(folder, anonymous=blur)
-            tracking = Tracking(people, classifier, log, keyframes, area, tell, stills=detector == "published")
+            tracking = Tracking(people, classifier, log, keyframes, scaled, tell, stills=detector == "published")
             complete = False
             try:
                 for frame in stream:
                     tracking.step(frame)
                 complete = True
                 people.check_end(stream.number)
-            finally:  # interrupted, it is the log up to then
+            finally:  # when interrupted, too
                 rows = tracking.finish()
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
                 log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
@@ -271,14 +285,14 @@ def _opened(source: str | Path, fps: float | None) -> Stream:
 
 
 def _people(name: str, listed: Path | None, *, joints: bool) -> Followed | Listed:
-    """What gives the people: a file, or a detector and the tracker that goes with it; where `joints` are needed and the
-    detector has none, beside a detector of poses."""
+    """The source of people: a file, or a detector with its tracker; with a detector of poses where joints are needed
+    and the detector finds none."""
     detector = None if listed else detectors.load(name)
     poses = None
     if joints and not (detector and detector.joints):
         poses = detectors.poses()
         if poses is None:
-            remark(Unreadable("no joints", f"without movenet it is only known who is still or walks: {INSTALL}"))
+            remark(Unreadable("no joints", f"without movenet only still and walking are told apart: {INSTALL}"))
     if detector is None:
         return Listed(listed, poses)
     return Followed(detector, Tracker("published") if name == "published" else Tracker(), poses)

@@ -1,8 +1,8 @@
-"""Who is who from frame to frame: detections of one picture after another -> persons.
+"""Tracking: from the detections in each frame to persons.
 
-The trackers of the package `trackers` say which box goes on from which; added here is what they leave open: boxes that
-no longer overlap, because somebody falls or because there is one picture a second; when a track is somebody and no
-error of the detector; what became of the first sightings until then; and tracks that end where another soon begins.
+The trackers of the package `trackers` link boxes from frame to frame. This adds what they leave open: boxes that no
+longer overlap, because somebody falls or because there is only one frame a second; when a track is a person and not an
+error of the detector, and the sightings before that; and tracks that end where another soon begins.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from wtmr_core.tracking import boxes
 from wtmr_core.tracking.people import Sighting
 
 KINDS = ("ocsort", "bytetrack", "sort", "published")
-RATE = 10.0  # pictures a second that the trackers' model of motion is set for; real times scale its steps
-REACH, SPEED = 0.5, 1.0  # lengths of a body, and more of them a second: how far somebody may have gone unforeseen
-DOUBT = 10.0  # seconds of sightings that wait for somebody to be a person
-SHRINK = 0.5  # and how much smaller they may seem: somebody who lies with the feet to the camera
+RATE = 10.0  # frames a second for which the trackers' motion model is set; real times scale its steps
+REACH, SPEED = 0.5, 1.0  # body lengths that somebody may be from the predicted place, and body lengths a second more
+DOUBT = 10.0  # seconds of sightings that are kept for a track that is not a person yet
+SHRINK = 0.5  # smallest ratio of two boxes of one person, as when they lie with the feet to the camera
 
 
 class Nearness(BaseIoU):
-    """How near two boxes are, from 1 (the same centre) to 0 (`reach` lengths of the longer one apart, or further).
+    """Nearness of two boxes, from 1 (same centre) to 0 (`reach` lengths of the longer one apart, or further).
 
-    It stands where trackers have the overlap: the boxes of somebody who falls, or walks at one picture a second, hardly
-    overlap, and people beside each other often do. Of boxes of which one is more than twice as long it is 0.
+    It takes the place of the trackers' IoU: the boxes of somebody who falls, or walks at one frame a second, hardly
+    overlap, and those of people side by side often do. It is 0 where one box is more than twice as long as the other.
     """
 
     def __init__(self) -> None:
         self.reach = REACH
 
     def after(self, seconds: float) -> None:
-        """Let people have gone on for `seconds` since they were last seen."""
+        """Set the reach for people last seen this many seconds ago."""
         self.reach = REACH + SPEED * seconds
 
     def _compute(self, boxes_1: np.ndarray, boxes_2: np.ndarray) -> np.ndarray:
@@ -51,27 +51,38 @@ class Nearness(BaseIoU):
 
 @dataclass
 class _Track:
-    """What is known of a track of the package: the person it is, once that is known, and its last sighting.
+    """A track of the package.
 
-    `waiting` are the sightings not yet handed on.
+    Attributes:
+        pending: sightings not returned yet
+        last: its last sighting
+        best: its highest score
+        person: the person that it is, 0 while that is open
     """
 
-    waiting: deque[Sighting]
+    pending: deque[Sighting]
     last: Sighting
     best: float = 0.0
     person: int = 0
 
 
 class Tracker:
-    """Persons, numbered from 1, out of detections picture by picture.
+    """Turns detections, frame by frame, into sightings of persons numbered from 1.
 
-    `kind`: `ocsort` (Cao et al. 2023), `bytetrack` (Zhang et al. 2022), `sort` (Bewley et al. 2016), or `published`,
-    the paper's own way, in which the n-th box of a picture is person n.
+    A track becomes a person at its second sighting or later, `confirm` seconds after the first; its earlier sightings,
+    of up to ten seconds, are then returned too.
 
-    Scores below `keep` count for nothing, those below `start` only go on with a person. Somebody is a person from the
-    second sighting on, `confirm` seconds after the first; the sightings until then, those of the last ten seconds, are
-    handed on with it. Somebody not seen for `lost` seconds is gone, but who appears near that place up to `stitch`
-    seconds after is taken for them.
+    Args:
+        kind: `ocsort` (Cao et al. 2023), `bytetrack` (Zhang et al. 2022), `sort` (Bewley et al. 2016), or `published`,
+            the paper's method, where the n-th box of a frame is person n
+        keep: lowest score of a detection that is used
+        start: lowest score that can start a person; lower ones only continue one
+        confirm: seconds from the first sighting after which a track is a person
+        lost: seconds without a sighting after which a track ends
+        stitch: seconds after the last sighting within which somebody who appears near that place is the same person
+
+    Raises:
+        ValueError: for an unknown kind.
 
     >>> tracker = Tracker()
     >>> for frame, (seconds, picture) in enumerate(decoded(path)):  # doctest: +SKIP
@@ -95,17 +106,24 @@ class Tracker:
         self.kind, self.keep, self.start, self.confirm, self.stitch = kind, keep, start, confirm, stitch
         self._nearness, self._at_rest = Nearness(), Nearness()
         self._tracker = _tracker(kind, keep, start, lost, self._nearness)
-        self._tracks: dict[int, _Track] = {}  # by the id that the package gives
-        self._strays: list[Sighting] = []  # of the picture before, without an id
+        self._tracks: dict[int, _Track] = {}  # by the package's id
+        self._strays: list[Sighting] = []  # sightings of the last frame without an id
         self._persons = 0
         self._forget = max(lost, stitch)
         self._begun = self._seconds = -math.inf
 
     def update(self, people: sv.Detections, frame: int, seconds: float) -> list[tuple[int, Sighting]]:
-        """What `people`, seen in `frame` (from 0) at `seconds`, add: sightings, each with its person, in time order.
+        """Add a frame, and return (person, sighting) pairs in order of time.
 
-        Those of somebody new come late, all at once, as soon as it is clear that there is somebody. Raises `ValueError`
-        for boxes that are none and for times that do not rise.
+        The sightings of somebody new come together, as soon as the track is a person.
+
+        Args:
+            people: the detections in the frame
+            frame: number of the frame, from 0
+            seconds: time of the frame, later than the last
+
+        Raises:
+            ValueError: for boxes without area or scores, and for times that do not ascend.
         """
         boxes.check(people, frame)
         if not seconds > self._seconds:
@@ -129,7 +147,7 @@ class Tracker:
         return news
 
     def close(self) -> list[tuple[int, Sighting]]:
-        """The sightings still to come: of a video, or a picture, too short for anybody to be confirmed."""
+        """Return the sightings left at the end of a video that was too short to confirm anybody."""
         if self._seconds - self._begun < self.confirm:
             for number, stray in enumerate(self._strays, 1):
                 self._tracks[-number] = _Track(deque([stray]), stray, stray.score)
@@ -140,27 +158,27 @@ class Tracker:
         return self._news()
 
     def _add(self, number: int, sighting: Sighting, strays: list[Sighting]) -> None:
-        """Put a sighting to its track. A new track has an id from its second sighting on: the first is a stray."""
+        """Add a sighting to its track. The package gives ids from the second sighting on: the first is a stray."""
         if number not in self._tracks:
             near = [self._nearness.compute(sighting.box[None], stray.box[None])[0, 0] for stray in strays]
             first = deque([strays.pop(int(np.argmax(near)))] if max(near, default=0) > 0 else [])
             self._tracks[number] = _Track(first, sighting, max((s.score for s in first), default=0))
         track = self._tracks[number]
-        track.waiting.append(sighting)
-        while sighting.seconds - track.waiting[0].seconds > DOUBT:
-            track.waiting.popleft()
+        track.pending.append(sighting)
+        while sighting.seconds - track.pending[0].seconds > DOUBT:
+            track.pending.popleft()
         track.last, track.best = sighting, max(track.best, sighting.score)
-        lasted = sighting.seconds - track.waiting[0].seconds
-        if not track.person and len(track.waiting) > 1 and lasted >= self.confirm and track.best >= self.start:
+        length = sighting.seconds - track.pending[0].seconds
+        if not track.person and len(track.pending) > 1 and length >= self.confirm and track.best >= self.start:
             self._name(track)
 
     def _name(self, track: _Track) -> None:
-        """Give a track its person: somebody whose track ended near its beginning, shortly before, or a new one."""
-        first = track.waiting[0]
+        """Give a track its person: one whose track ended nearby shortly before, or a new one."""
+        first = track.pending[0]
         ended = [
             n
             for n, t in self._tracks.items()
-            if t.person and not t.waiting and 0 < first.seconds - t.last.seconds <= self.stitch
+            if t.person and not t.pending and 0 < first.seconds - t.last.seconds <= self.stitch
         ]
         near = [self._at_rest.compute(self._tracks[n].last.box[None], first.box[None])[0, 0] for n in ended]
         if max(near, default=0) > 0:
@@ -170,18 +188,18 @@ class Tracker:
             track.person = self._persons
 
     def _news(self) -> list[tuple[int, Sighting]]:
-        """The waiting sightings of all persons, which then wait no more."""
+        """Return, and clear, the pending sightings of all persons."""
         news = []
         for track in self._tracks.values():
             if track.person:
-                news += [(track.person, sighting) for sighting in track.waiting]
-                track.waiting.clear()
+                news += [(track.person, sighting) for sighting in track.pending]
+                track.pending.clear()
         return sorted(news, key=lambda row: (row[1].frame, row[0]))
 
 
 def _tracker(kind: str, keep: float, start: float, lost: float, nearness: Nearness) -> BaseTracker | None:
-    """The tracker of the package. It counts what it remembers in frames of a thirtieth of a second."""
-    same = {
+    """The package's tracker, None for `published`. Its buffer is counted in frames of 1/30 s."""
+    options = {
         "lost_track_buffer": max(1, round(30 * lost)),
         "frame_rate": RATE,
         "minimum_iou_threshold": 1e-3,
@@ -189,9 +207,9 @@ def _tracker(kind: str, keep: float, start: float, lost: float, nearness: Nearne
         "iou": nearness,
     }
     if kind == "ocsort":
-        return OCSORTTracker(high_conf_det_threshold=keep, **same)
+        return OCSORTTracker(high_conf_det_threshold=keep, **options)
     if kind == "bytetrack":
         return ByteTrackTracker(
-            high_conf_det_threshold=max(keep, 0.8 * start), track_activation_threshold=start, **same
+            high_conf_det_threshold=max(keep, 0.8 * start), track_activation_threshold=start, **options
         )
-    return SORTTracker(track_activation_threshold=start, **same) if kind == "sort" else None
+    return SORTTracker(track_activation_threshold=start, **options) if kind == "sort" else None

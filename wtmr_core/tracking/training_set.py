@@ -1,19 +1,19 @@
-"""The training set of the `home` model: windows of a person's joints as a pose estimator gives them, by activity.
+"""The training set of the `home` model: windows of joints as a pose estimator would give them, by activity.
 
     python -m wtmr_core.tracking.training_set OUT [--recordings DIR] [--seed N] [--sequences N]
 
-writes `OUT/<part>/<activity>/<source>_<person>_<number>.skeleton`, a data set of one's own (`dataset=skeletons`), of
-windows of 16 steps at 10 Hz, labelled by what is done at their middle. Its sources:
+writes `OUT/<part>/<activity>/<source>_<person>_<number>.skeleton`, which trains as `dataset=skeletons`: windows of 16
+steps at 10 Hz, labelled with the activity at their middle. The sources are
 
-- scenes of `scripts`, played by bodies that differ and seen by cameras 0.7–2.4 m high from 2–6 m in every direction;
+- scenes of `scripts`, played by random bodies and seen by cameras 0.7–2.4 m high, 2–6 m away, in every direction;
 - in DIR/utkinect, recordings of a Kinect (Xia, Chen, Aggarwal, "View invariant human action recognition using
   histograms of 3D joints", CVPRW 2012), seen by such cameras too;
-- in DIR/jhmdb_skeletons, joints marked by hand in films (Jhuang et al., "Towards understanding action recognition",
+- in DIR/jhmdb_skeletons, joints annotated by hand in films (Jhuang et al., "Towards understanding action recognition",
   ICCV 2013).
 
-All are projected to a picture and get the faults of pose estimators: jitter, sides swapped, a limb elsewhere, legs
-that cannot be seen. `train` and `test` hold other people: bodies of their own, two performers of UTKinect, and
-J-HMDB's test clips.
+All are projected to a picture and get the errors of pose estimators: jitter, swapped sides, misplaced limbs, hidden
+legs. `train` and `test` share no people: `test` has bodies of its own, two performers of UTKinect, and J-HMDB's test
+clips.
 
 Axes: t frame, j joint.
 """
@@ -35,10 +35,10 @@ from wtmr_core.skeleton import HEAD, L_ANKLE, L_ELBOW, L_HIP, L_KNEE, L_SHOULDER
 from wtmr_core.tracking import motions, scripts
 from wtmr_core.tracking.poses import RATE, skeleton, stretches, windows
 
-TEST_SHARE = 5  # one synthetic person in so many is of the test part
+TEST_SHARE = 5  # one in five synthetic people is in the test part
 VIEWS = 2  # cameras that see a sequence
 KINECT_TESTED, KINECT_FPS, FILM_FPS = (4, 8), 15.0, 25.0
-#: of each activity, windows kept of each source in the train part; test has a fifth as many
+#: most windows of an activity from each source in the train part; test has a fifth of that
 MOST = {"scene": 2000, "kinect": 400, "film": 400}
 
 _LIMBS = (L_SHOULDER, L_ELBOW, L_WRIST, L_HIP, L_KNEE, L_ANKLE)
@@ -51,8 +51,15 @@ _BELOW = (13, 14, 15, 16)
 
 @dataclass(frozen=True)
 class Sequence:
-    """A person's joints through time, 25 or 26 of NTU's numbering: 3D in metres, floor at y = 0 (t, j, 3), or already
-    in a picture, y up (t, j, 2). `activities` (t,), "" where it is none of those that are learnt."""
+    """A person's joints over time, with the activity in each frame.
+
+    Attributes:
+        name: source, person and clip
+        test: whether it belongs to the test part
+        joints: NTU's 25, or 26 with the nose: (t, j, 3) in metres with the floor at y = 0, or (t, j, 2) in a picture, y
+            up
+        activities: (t,), "" where it is none of the classes
+    """
 
     name: str
     test: bool
@@ -61,7 +68,7 @@ class Sequence:
 
 
 def synthetic(seed: int, count: int) -> Iterator[Sequence]:
-    """Scenes of `scripts` in turn, each by a body of its own; four in ten hold a fall."""
+    """Generate scenes of `scripts`, each with a body of its own; four in ten hold a fall."""
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         scenes = scripts.FALLS if number % 5 < 2 else scripts.DAILY
@@ -73,8 +80,7 @@ def synthetic(seed: int, count: int) -> Iterator[Sequence]:
 
 
 def kinect(folder: Path) -> Iterator[Sequence]:
-    """The recordings of UTKinect in `folder`. What is sitting down and what is seated already is told by the height of
-    the hips and the lean of the trunk."""
+    """Read the recordings of UTKinect; height of the hips and lean of the trunk tell sitting down from sitting."""
     classes = (folder / "classes.txt").read_text(encoding="utf-8").split()
     for file in sorted((folder / "nturgb+d_skeletons").glob("*.skeleton")):
         action, performer = classes[int(file.stem[17:20]) - 1], int(file.stem[9:12])
@@ -93,7 +99,13 @@ def kinect(folder: Path) -> Iterator[Sequence]:
 
 
 def _by_height(action: str, height: np.ndarray, lean: np.ndarray) -> np.ndarray:
-    """The activity in each frame of an `action` of UTKinect: `height` (t,) of the hips, 1 upright; cosine `lean`."""
+    """The activity in each frame of an action of UTKinect.
+
+    Args:
+        action: its name
+        height: (t,) of the hips, 1 when upright
+        lean: (t,) cosine of the trunk's angle from upright
+    """
     upright = (height > 0.92) & (lean > 0.92)
     if action in ("walk", "carry"):
         return np.full(len(height), "walking")
@@ -109,13 +121,13 @@ def _by_height(action: str, height: np.ndarray, lean: np.ndarray) -> np.ndarray:
     )
 
 
-#: actions of J-HMDB that are an activity at home throughout, and those that are in their middle
+#: actions of J-HMDB that are an activity at home throughout, and those that are one in their middle
 _FILMED = {"walk": "walking", "clap": "standing", "wave": "standing", "throw": "standing"}
 _FILMED_MIDDLE = {"sit": "sitting down", "stand": "standing up", "pick": "bending"}
 
 
 def films(folder: Path) -> Iterator[Sequence]:
-    """The clips of J-HMDB in `folder` whose actions are done at home."""
+    """Read the clips of J-HMDB whose actions occur at home."""
     classes = (folder / "classes.txt").read_text(encoding="utf-8").split()
     for file in sorted((folder / "nturgb+d_skeletons").glob("*.skeleton")):
         action = classes[int(file.stem[17:20]) - 1]
@@ -131,9 +143,12 @@ def films(folder: Path) -> Iterator[Sequence]:
 # -- seen by a camera, and by a pose estimator
 
 
-def seen(sequence: Sequence, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """COCO's 17 joints (t, 17, 2), y down, in lengths of a body, as a pose estimator tells them from the pictures of a
-    camera drawn at random; and in which frames (t,) most of the body is in the picture."""
+def observed(sequence: Sequence, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Show a sequence to a random camera and an imperfect pose estimator.
+
+    Returns:
+        COCO's 17 joints (t, 17, 2), y down, in body lengths; and whether most of the body is in the picture (t,)
+    """
     joints, inside = sequence.joints, np.ones(len(sequence.joints), bool)
     if joints.shape[-1] == 3:
         points, inside = _projected(joints, rng)
@@ -142,7 +157,7 @@ def seen(sequence: Sequence, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     coco = points[:, _COCO]
     if joints.shape[1] > body.NOSE:
         coco[:, 0] = points[:, body.NOSE]
-    if sequence.name.startswith("film") and rng.random() < 0.5:  # whose left is whose differs between sets
+    if sequence.name.startswith("film") and rng.random() < 0.5:  # data sets differ in which side they call left
         coco = coco[:, _SWAPPED]
     trunk = np.linalg.norm(coco[:, 5:7].mean(1) - coco[:, 11:13].mean(1), axis=-1)
     legs = np.linalg.norm(np.diff(coco[:, [11, 13, 15]], axis=1), axis=-1).sum(1)
@@ -150,9 +165,9 @@ def seen(sequence: Sequence, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 
 def _projected(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (t, j, 3) in the pictures of a camera (t, j, 2), and in which frames more than half of them are in it.
+    """Project joints (t, j, 3) into a random camera: (t, j, 2), and whether more than half are in the picture (t,).
 
-    What lies outside the picture is put on its edge: there, pose estimators guess.
+    Joints outside the picture are moved to its edge, where pose estimators guess them.
     """
     middle = np.median(joints[:, 0], axis=0) + rng.normal(0, 0.3, 3)
     camera = Camera(
@@ -172,32 +187,37 @@ def _projected(joints: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
 
 
 def faulty(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Poses (t, 17, 2) in lengths of a body, with what pose estimators get wrong: jitter, sides swapped for a while, a
-    limb elsewhere or on the other one, hidden legs, single frames far off."""
+    """Add the errors of pose estimators: jitter, sides swapped for a while, limbs misplaced or on one another, hidden
+    legs, single frames far off.
+
+    Args:
+        points: (t, 17, 2) in body lengths
+        rng: generator of the errors
+    """
     points, count = points.copy(), len(points)
 
-    def while_(chance: float, longest: int) -> Iterator[slice]:
+    def spells(chance: float, longest: int) -> Iterator[slice]:
         for _ in range(rng.poisson(chance * count / 10)):
             first = rng.integers(0, count)
             yield slice(first, first + rng.integers(1, longest + 1))
 
-    for here in while_(0.5, 8):
+    for spell in spells(0.5, 8):
         swapped = np.arange(17)
-        some = [np.arange(5, 17), np.arange(11, 17), np.arange(5, 11)][rng.integers(3)]
-        swapped[some] = np.array(_SWAPPED)[some]
-        points[here] = points[here][:, swapped]
-    for here in while_(0.5, 8):
+        part = [np.arange(5, 17), np.arange(11, 17), np.arange(5, 11)][rng.integers(3)]
+        swapped[part] = np.array(_SWAPPED)[part]
+        points[spell] = points[spell][:, swapped]
+    for spell in spells(0.5, 8):
         limb = list(_ARMS_AND_LEGS[rng.integers(len(_ARMS_AND_LEGS))])
         if rng.random() < 0.5:
-            points[here, limb] = points[here][:, np.array(_SWAPPED)[limb]]
+            points[spell, limb] = points[spell][:, np.array(_SWAPPED)[limb]]
         else:
-            points[here, limb] += rng.normal(0, 0.2, (1, len(limb), 2))
+            points[spell, limb] += rng.normal(0, 0.2, (1, len(limb), 2))
     if rng.random() < 0.12:  # hidden legs
         shrunk = rng.uniform(0.2, 0.8)
         hips = points[:, 11:13].mean(1, keepdims=True)
         points[:, _BELOW] = hips + shrunk * (points[:, _BELOW] - hips) + rng.normal(0, 0.05, (count, 4, 2))
-    for here in while_(0.15, 2):
-        points[here] = points[here] * rng.uniform(0.7, 1.2) + rng.normal(0, 0.12, points[here].shape)
+    for spell in spells(0.15, 2):
+        points[spell] = points[spell] * rng.uniform(0.7, 1.2) + rng.normal(0, 0.12, points[spell].shape)
     spread = rng.uniform(0.006, 0.03) * np.where(np.isin(np.arange(17), (7, 8, 9, 10, 13, 14, 15, 16)), 1.5, 1)
     drift = np.cumsum(rng.normal(0, 0.3, points.shape), 0)
     drift -= np.linspace(0, 1, count)[:, None, None] * drift[-1]
@@ -208,8 +228,21 @@ def faulty(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def write(out: Path, recordings: Path | None = None, seed: int = 0, sequences: int = 1500) -> Counter:
-    """Write the set into the folder `out`, which must not hold files yet; how many windows there are by part, source
-    and activity. Raises `FileExistsError` for a folder with files, `FileNotFoundError` for sets not in `recordings`."""
+    """Write the training set.
+
+    Args:
+        out: a new or empty folder
+        recordings: folder of UTKinect and J-HMDB, None for scenes alone
+        seed: of everything random
+        sequences: number of scenes
+
+    Returns:
+        the number of windows by part, source and activity
+
+    Raises:
+        FileExistsError: where `out` holds files.
+        FileNotFoundError: where `recordings` lacks a set.
+    """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} holds files: name a new folder for the training set")
     sources = {"scene": synthetic(seed, sequences)}
@@ -217,14 +250,14 @@ def write(out: Path, recordings: Path | None = None, seed: int = 0, sequences: i
         sources |= {"kinect": kinect(recordings / "utkinect"), "film": films(recordings / "jhmdb_skeletons")}
     written = Counter()
     for source, people in sources.items():
-        views, every = (VIEWS, 2) if source == "scene" else (6, 2) if source == "kinect" else (1, 1)
+        views, stride = (VIEWS, 2) if source == "scene" else (6, 2) if source == "kinect" else (1, 1)
         rows: dict[tuple[str, str], list[tuple[str, np.ndarray]]] = {}
         for number, sequence in enumerate(people):
             for view in range(views):
                 rng = np.random.default_rng([seed, number, view, len(source)])
-                points, inside = seen(sequence, rng)
+                points, inside = observed(sequence, rng)
                 clips = windows(skeleton(points))
-                for step in range(rng.integers(every), len(clips), every):
+                for step in range(rng.integers(stride), len(clips), stride):
                     if inside[step] and (activity := str(sequence.activities[step])):
                         part = "test" if sequence.test else "train"
                         name = f"{sequence.name}_{view}-{step:03}"
@@ -232,17 +265,17 @@ def write(out: Path, recordings: Path | None = None, seed: int = 0, sequences: i
         for (part, activity), clips in sorted(rows.items()):
             most = MOST[source] if part == "train" else MOST[source] // TEST_SHARE
             rng = np.random.default_rng([seed, len(clips)])
-            kept = rng.permutation(len(clips))[:most]
-            for number in sorted(kept):
+            chosen = rng.permutation(len(clips))[:most]
+            for number in sorted(chosen):
                 name, joints = clips[number]
                 _write_skeleton(out / part / activity / f"{name}.skeleton", joints)
-            written[part, source, activity] = len(kept)
+            written[part, source, activity] = len(chosen)
     (out / "groups.txt").write_text("((scene|kinect|film)_[^_]+)_\n", encoding="utf-8")
     return written
 
 
 def _write_skeleton(file: Path, joints: np.ndarray) -> None:
-    """Write joints (t, 25, 3) of one body as NTU's text; what a camera does not tell of a joint is 0."""
+    """Write joints (t, 25, 3) of one body in NTU's text format; fields that are not known are 0."""
     file.parent.mkdir(parents=True, exist_ok=True)
     lines = [str(len(joints))]
     for frame in joints:
@@ -252,15 +285,16 @@ def _write_skeleton(file: Path, joints: np.ndarray) -> None:
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(
-        prog="python -m wtmr_core.tracking.training_set", description="write the set of `home`"
+    parser = argparse.ArgumentParser(
+        prog="python -m wtmr_core.tracking.training_set", description="write the training set of `home`"
     )
-    ask.add_argument("out", type=Path)
-    ask.add_argument("--recordings", type=Path, help="the folder that holds utkinect and jhmdb_skeletons")
-    ask.add_argument("--seed", type=int, default=0)
-    ask.add_argument("--sequences", type=int, default=1500, help="synthetic scenes")
-    given = ask.parse_args()
-    for (part, source, activity), count in write(given.out, given.recordings, given.seed, given.sequences).items():
+    parser.add_argument("out", type=Path, help="a new folder")
+    parser.add_argument("--recordings", type=Path, help="the folder that holds utkinect and jhmdb_skeletons")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sequences", type=int, default=1500, help="number of synthetic scenes")
+    options = parser.parse_args()
+    counts = write(options.out, options.recordings, options.seed, options.sequences)
+    for (part, source, activity), count in counts.items():
         print(f"{part:5} {source:6} {activity:13} {count:5,}")
 
 

@@ -1,4 +1,4 @@
-"""What people in videos truly did, read from a table, for logs to be scored against."""
+"""The true activities of people in videos, read from a table, to score logs against."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wtmr_core.tracking.table import read_log
 
 FALL = "fall"  # a fall and the lying after it, as one segment
 GAP = 0.5  # seconds, at most, between the two
-FALLING = 1.2  # seconds of a fall whose end the truth does not tell from the lying after it
+FALLING = 1.2  # seconds of falling where the truth does not separate it from the lying after it
 HOMES = {"walking": "walking", "standing": "standing", "sitting": "sitting", "sleeping": "lying"}
 
 
@@ -27,8 +27,8 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Course:
-    """What somebody did in a video: `spans`, which may overlap, and `segments`, the same with a fall and the lying
-    after it as one."""
+    """The activities of a person in a video: `spans`, which may overlap, and `segments`, in which a fall and the lying
+    after it are one."""
 
     spans: list[Span]
     segments: list[Span]
@@ -36,35 +36,40 @@ class Course:
 
 @dataclass(frozen=True)
 class Clip:
-    """The truth of a video of this length in `seconds`: the courses of its `people` by name; one without a name where
-    the truth names none."""
+    """The truth of a video: its length in `seconds` and the courses of its `people` by name, "" where the truth has no
+    names."""
 
     seconds: float
     people: dict[str, Course]
 
 
 def read_truth(path: str | Path) -> dict[str, Clip]:
-    """Read the truth of videos by the name of the clip, "" where a file is the truth of one video and names none.
+    """Read the truth of one or more videos.
 
-    Two tables are read. One in the columns of a log: `person`, `activity`, `start_s`, `end_s`, and `clip` where it is
-    the truth of several. And one without persons, as GMDCSA-24 (Alam et al. 2024) tells of a single person a clip, with
-    `clip` and `duration_s`, the length of the clip: there "Falling …" runs to its end, so that the first 1.2 s are
-    falling and what follows is lying; sleeping is lying; what is not of the body's posture (reading, eating) is left
-    out.
+    Two kinds of table are read. One has the columns of a log: `person`, `activity`, `start_s`, `end_s`, and `clip` if
+    it covers several videos. The other, as of GMDCSA-24 (Alam et al. 2024), has one person in each clip, not named, and
+    the columns `clip`, `activity`, `start_s`, `end_s` and `duration_s`, the length of the clip. There "Falling …" lasts
+    until the end of the clip: its first 1.2 s count as falling and the rest as lying. Sleeping counts as lying;
+    activities that are no posture (reading, eating) are left out.
 
-    Raises `ValueError`, naming file and line, where it is neither, `OSError` where it cannot be read.
+    Returns:
+        name of the clip -> its truth; the name is "" in a table of one video without a column `clip`
+
+    Raises:
+        OSError: where the file cannot be read.
+        ValueError: where it is neither kind of table; the message names file and line.
     """
     table = read_log(path, ("activity", "start_s", "end_s"))
     if "person" not in table.columns:
-        if absent := [name for name in ("clip", "duration_s") if name not in table.columns]:
-            raise ValueError(f"{path} has no column person, and for a table without persons no {absent[0]}")
+        if missing := [name for name in ("clip", "duration_s") if name not in table.columns]:
+            raise ValueError(f"{path} has no column person; a table without it needs {missing[0]}, which it lacks")
         return {str(name): _home(rows) for name, rows in table.groupby("clip", sort=False)}
     named = table.groupby("clip", sort=False) if "clip" in table.columns else [("", table)]
     return {str(name): Clip(float(rows["end_s"].max()) if len(rows) else 0.0, courses(rows)) for name, rows in named}
 
 
 def courses(table: pd.DataFrame) -> dict[str, Course]:
-    """What each person did, by name, of a table with the columns of a log."""
+    """The course of each person, by name, in a table with the columns of a log."""
     people: dict[str, list[Span]] = {}
     for row in table.itertuples(index=False):
         people.setdefault(str(row.person), []).append(Span(plain(row.activity), row.start_s, row.end_s))
@@ -72,7 +77,7 @@ def courses(table: pd.DataFrame) -> dict[str, Course]:
 
 
 def segments(spans: Iterable[Span]) -> list[Span]:
-    """The spans in the order of their start, falling and the lying that follows it within half a second as one."""
+    """Sort spans by start, and merge falling with the lying that follows it within half a second."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: span.start):
         if span.activity == "lying" and merged and merged[-1].activity == FALL and span.start - merged[-1].end < GAP:
@@ -83,12 +88,12 @@ def segments(spans: Iterable[Span]) -> list[Span]:
 
 
 def plain(activity: str) -> str:
-    """A name of an activity as they are compared: in lower case, with spaces."""
+    """The name of an activity in the form in which names are compared: lower case, with spaces."""
     return activity.strip().lower().replace("_", " ")
 
 
 def _home(table: pd.DataFrame) -> Clip:
-    """The clip of rows without persons."""
+    """The truth of a clip from a table without persons."""
     seconds = float(table["duration_s"].iloc[0])
     spans, whole = [], []
     for row in table.itertuples(index=False):

@@ -17,20 +17,20 @@ from numpy.typing import ArrayLike
 
 from wtmr_core import files, literals
 
-LYING = ("lying", "sleeping")  # activities of which the middle of the box tells the place, not its foot
-CORNERS = 100  # of a zone, at most
-REST = ("bed", "sofa", "couch", "mattress")  # first words of zones in which people lie, unless the file says
+LYING = ("lying", "sleeping")  # activities in which a person is at the middle of the box, not at its foot
+CORNERS = 100  # most corners of a zone
+REST = ("bed", "sofa", "couch", "mattress")  # zones whose names begin so are for lying, unless the file lists others
 
 TEMPLATE = """\
-# Zones of {video}. Read their corners off zones.png, whose grid bears the pixels: x to the right, y down.
-# Take the # off a line and put your numbers in, corner by corner round the zone; names are your own.
-# People are where their feet are, those who lie where their middle is.
+# Zones of {video}. Read their corners off the grid of zones.png, in pixels: x to the right, y down.
+# Take the # off a line and put your numbers in, corner by corner around the zone; choose any names.
+# People are where their feet are, or, when lying, where their middle is.
 size: [{width}, {height}]
 zones:
   # bed: [[40, 200], [300, 200], [340, 330], [20, 330]]
   # sofa: [[400, 220], [600, 220], [600, 330], [400, 330]]
   # kitchen: [[350, 20], [470, 20], [470, 200], [350, 200]]
-# Who lies outside these is logged as on the floor. Without the line these are zones whose names begin with
+# Whoever lies outside these zones is logged as on the floor. Without this line they are those whose names begin with
 # {rest}.
 # rest: [bed, sofa]
 """
@@ -41,13 +41,17 @@ Edge = tuple[Point, Point]
 
 
 class ZoneError(ValueError):
-    """A file of zones that does not serve; the message names it and the zone."""
+    """A file of zones is wrong; the message names the file and the zone."""
 
 
 @dataclass(frozen=True)
 class Zones:
-    """Named polygons on a picture of `size` (width, height): `polygons` name -> (n, 2) x y in its pixels; `rest` are
-    the names of those in which people lie.
+    """Named polygons in the picture of a camera.
+
+    Attributes:
+        size: (width, height) of the picture in pixels
+        polygons: name -> (n, 2) corners, x y in pixels
+        rest: names of the zones in which people lie, such as a bed
 
     >>> zones = Zones.read("zones.yaml").scaled((1280, 720))
     >>> zones.at_box([412, 300, 640, 520], "lying")
@@ -60,25 +64,30 @@ class Zones:
 
     @classmethod
     def read(cls, path: str | Path, size: tuple[int, int] | None = None) -> Zones:
-        """Read zones from a YAML: `size`, the [width, height] of the picture in pixels, `zones`, names with their
-        corners [x, y] in order round each, and, where wanted, `rest`, the names of the zones in which people lie. Where
-        the `size` (width, height) of the picture is given, a file of names with their corners alone serves too.
+        """Read zones from a YAML file.
 
-        Raises `ZoneError` where the file does not read or a zone cannot be: outside the picture, of fewer than three
-        corners, crossing or touching itself, with a name given twice.
+        Its keys are `size`, the [width, height] of the picture in pixels; `zones`, name -> corners [x, y] in order
+        around it; and optionally `rest`, a list of the zones in which people lie.
+
+        Args:
+            path: the file
+            size: (width, height) of the picture; with it, a file may also hold nothing but names and corners
+
+        Raises:
+            ZoneError: where the file cannot be read, or a zone lies outside the picture, has fewer than three corners,
+                crosses or touches itself, or has the name of another.
         """
         path = Path(path)
         try:
             return cls.of(literals.read(path.read_text(encoding="utf-8-sig")), size)
         except OSError as error:
-            raise ZoneError(f"{path} does not read ({error.strerror}): name a file of zones") from error
+            raise ZoneError(f"{path} cannot be read ({error.strerror}): name a file of zones") from error
         except ValueError as error:
             raise ZoneError(f"{path}: {error}") from error
 
     @classmethod
     def of(cls, value: Any, size: tuple[int, int] | None = None) -> Zones:
-        """The zones of a mapping as `read` has it from a file, of a picture of `size`; raises `ZoneError` where one
-        cannot be."""
+        """Make zones from the content of a file; see `read`."""
         if isinstance(value, dict) and size and not {"size", "zones", "rest"} & set(value):
             value = {"size": list(size), "zones": value}
         if not isinstance(value, dict) or not {"size", "zones"} <= set(value) <= {"size", "zones", "rest"}:
@@ -88,7 +97,7 @@ class Zones:
         if size is None or not all(isinstance(v, int) and v > 0 for v in size):
             raise ZoneError(f"size is [width, height] of the picture in pixels, not {literals.shown(value['size'])}")
         if not value["zones"] or not isinstance(value["zones"], dict):
-            raise ZoneError("zones names none: take the # off a line and put your numbers in")
+            raise ZoneError("zones is empty: take the # off a line and put your numbers in")
         polygons = {_name(name): _polygon(name, corners, size) for name, corners in value["zones"].items()}
         rest = value.get("rest", [name for name in polygons if name.lower().startswith(REST)])
         if not isinstance(rest, list) or (strange := [name for name in rest if name not in list(polygons)]):
@@ -97,45 +106,63 @@ class Zones:
         return cls(size, polygons, frozenset(rest))
 
     def scaled(self, size: tuple[int, int]) -> Zones:
-        """The zones on a picture of another `size` (width, height) of the same camera; raises `ZoneError` where the
-        sides are in another proportion (by over 2 %): it is another picture then."""
+        """Scale the zones to another picture size (width, height) of the same camera.
+
+        Raises:
+            ZoneError: where the aspect ratio differs by more than 2 %.
+        """
         ratio = np.array(size) / self.size
         if abs(ratio[0] / ratio[1] - 1) > 0.02:
             raise ZoneError(
                 f"the zones are drawn on a picture of {self.size[0]}×{self.size[1]}; this one has {size[0]}×{size[1]}: "
-                "draw them anew with wtmr zones VIDEO"
+                "draw them again with wtmr zones VIDEO"
             )
         polygons = {name: polygon * ratio for name, polygon in self.polygons.items()}
         return Zones((size[0], size[1]), polygons, self.rest)
 
     def at(self, point: ArrayLike) -> str:
-        """The name of the zone in which a point (x, y) lies, its border included; "" where it lies in none. Of zones
-        that overlap the smallest is meant: a sofa in a living room."""
+        """The name of the smallest zone that holds a point (x, y), border included; "" for none."""
         x, y = (float(v) for v in np.asarray(point))
         inside = [p for p in self.polygons.items() if cv2.pointPolygonTest(np.float32(p[1]), (x, y), False) >= 0]
         return min(inside, key=lambda item: cv2.contourArea(np.float32(item[1])), default=("",))[0]
 
     def at_box(self, box: ArrayLike, activity: str = "") -> str:
-        """The name of the zone in which a person is: that of the middle of the lower side of the `box` (x1 y1 x2 y2),
-        where the feet are, or, where the `activity` is lying, of the middle of the box; "" for none. What of a box is
-        outside the picture counts as at its edge."""
+        """The name of the zone in which a person is; "" for none.
+
+        It is looked up at the middle of the box's lower side, where the feet are, or at the centre of the box while the
+        person lies. A point outside the picture is moved to its edge.
+
+        Args:
+            box: x1 y1 x2 y2 in pixels
+            activity: the person's activity
+        """
         x1, y1, x2, y2 = (float(v) for v in np.asarray(box))
         point = ((x1 + x2) / 2, (y1 + y2) / 2 if activity in LYING else y2)
         return self.at(np.clip(point, 0, self.size))
 
 
 def emptied(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """The median (h, w, 3) of some `pictures` of a still camera, taken far from each other in time: who moved is gone
-    from it, and zones can be drawn on it. Who keeps still is not: blur heads first, see `privacy.headless`."""
+    """The median of pictures (h, w, 3) of a still camera, taken at intervals, in which people who moved disappear.
+
+    People who keep still remain: blur heads first, see `privacy.headless`.
+    """
     return np.median(np.stack(pictures), axis=0).astype(np.uint8)
 
 
 def write_template(picture: np.ndarray, folder: str | Path, video: str = "the video") -> tuple[Path, Path]:
-    """Write what zones are drawn with: `zones.png`, a `picture` (h, w, 3) RGB of the camera under a grid whose lines
-    bear their pixels, and `zones.yaml`, to be filled in. Returns both files. Take a picture without
-    people: see `emptied`.
+    """Write `zones.png`, the picture under a labelled grid of pixels, and `zones.yaml`, a template to fill in.
 
-    Raises `ZoneError` where there is a `zones.yaml` already (work of somebody), `RunError` where one cannot be written.
+    Args:
+        picture: (h, w, 3) RGB, without people: see `emptied`
+        folder: folder of both files
+        video: name of the video, for the template
+
+    Returns:
+        the paths of both files
+
+    Raises:
+        ZoneError: where there is a `zones.yaml` already.
+        RunError: where a file cannot be written.
     """
     folder = Path(folder)
     image, text = folder / "zones.png", folder / "zones.yaml"
@@ -149,7 +176,7 @@ def write_template(picture: np.ndarray, folder: str | Path, video: str = "the vi
 
 
 def _save_grid(picture: np.ndarray, path: Path) -> None:
-    """The picture under lines with their pixels."""
+    """Write the picture under a labelled grid."""
     height, width = picture.shape[:2]
     figure = Figure(figsize=(12, 12 * height / width + 0.4), dpi=120, layout="constrained")
     axes = figure.subplots()
@@ -177,7 +204,7 @@ def _pair(value: Any) -> tuple[float, float] | None:
 
 
 def _polygon(name: str, corners: Any, size: tuple[float, float]) -> np.ndarray:
-    """The corners of a zone (n, 2), checked; a last one equal to the first is left out."""
+    """The checked corners of a zone (n, 2); a last corner equal to the first is dropped."""
     points = [_pair(corner) for corner in corners] if isinstance(corners, list) else []
     if None in points or not points:
         raise ZoneError(f"zone {name}: its corners are a list of [x, y], not {literals.shown(corners)}")
@@ -194,7 +221,7 @@ def _polygon(name: str, corners: Any, size: tuple[float, float]) -> np.ndarray:
         if _folded(p, q) if beside else _meet(p, q):
             raise ZoneError(
                 f"zone {name} crosses or touches itself between [{p[0][0]:g}, {p[0][1]:g}] and "
-                f"[{q[0][0]:g}, {q[0][1]:g}]: give its corners in order round it"
+                f"[{q[0][0]:g}, {q[0][1]:g}]: give its corners in order around it"
             )
     return np.array(points, dtype=float)
 
@@ -205,14 +232,14 @@ def _side(a: Point, b: Point, c: Point) -> float:
 
 
 def _folded(p: Edge, q: Edge) -> bool:
-    """Whether two edges with a corner in common lie on each other."""
+    """Whether two edges with a common corner overlap."""
     if _side(*p, q[0]) or _side(*p, q[1]):
         return False
     return (p[1][0] - p[0][0]) * (q[1][0] - q[0][0]) + (p[1][1] - p[0][1]) * (q[1][1] - q[0][1]) <= 0
 
 
 def _meet(p: Edge, q: Edge) -> bool:
-    """Whether two edges have a point in common."""
+    """Whether two edges have a common point."""
     sides = [_side(*p, q[0]), _side(*p, q[1]), _side(*q, p[0]), _side(*q, p[1])]
     if sides[0] * sides[1] < 0 and sides[2] * sides[3] < 0:
         return True
