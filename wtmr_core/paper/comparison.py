@@ -133,11 +133,11 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
     """Count the cells of each table that differ between two results folders: table, cells, different, largest.
 
     `largest` is the largest difference of numbers, NaN where no numbers differ. A table that only one folder has, or
-    that has another shape there, differs in all cells.
+    that has another shape there, differs in all cells. Runs, the logs of videos and times are no tables of results.
     """
     rows = []
     for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
-        if file.parts[0] in ("runs", SPREAD) or file.name == "05_times.csv":
+        if file.parts[0] in ("runs", "tracking", SPREAD) or file.name == "05_times.csv":
             continue
         new, old = (
             _table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
