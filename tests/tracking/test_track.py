@@ -195,6 +195,29 @@ def test_people_and_ids_of_a_file(video, tmp_path, monkeypatch, capsys):
     assert "line 1" in err
 
 
+def test_where_joints_are_seen_for_a_part_the_rest_goes_by_boxes(video, tmp_path, monkeypatch):
+    """Somebody walks for eight seconds, with joints in the first five."""
+    actor = Actor()
+
+    def poses(picture: np.ndarray) -> sv.Detections:
+        people = actor(picture)
+        return people if actor.seconds <= 5 else people[:0]
+
+    monkeypatch.setattr(detectors, "poses", lambda: poses)
+    walker, rows = Actor(), []
+    for t in range(80):
+        x1, y1, x2, y2 = walker(np.zeros((SIZE[1], SIZE[0], 3), np.uint8)).xyxy[0]
+        rows.append(f"{t + 1},3,{x1},{y1},{x2 - x1},{y2 - y1},1,-1,-1,-1")
+    (tmp_path / "boxes.txt").write_text("\n".join(rows))
+    track(video, tmp_path / "log", boxes=tmp_path / "boxes.txt")
+    episodes = pd.read_csv(tmp_path / "log" / "episodes.csv")
+    assert episodes.start_s.iloc[0] == 0
+    assert episodes.duration_s.sum() == pytest.approx(8, abs=0.2)
+    assert (episodes.end_s.to_numpy()[:-1] <= episodes.start_s.to_numpy()[1:] + 1e-9).all()
+    assert set(episodes.activity[episodes.start_s > 5]) <= {"still", "walking"}
+    assert episodes.end_s.iloc[-1] > 7.5
+
+
 def test_zones_name_where_it_was_and_one_outside_is_refused(video, tmp_path, actor, capsys):
     actor(fall=2.0)
     zones = tmp_path / "zones.yaml"

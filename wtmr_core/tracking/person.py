@@ -9,7 +9,8 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -67,7 +68,8 @@ class Person:
     def episodes(self) -> list[Episode]:
         """The person's episodes, smoothed over the whole video.
 
-        Where the network covers less than half of the time they were seen, these are `still` and `walking`, by boxes.
+        Where the network covers less than half of the time they were seen, these are `still` and `walking`, by boxes;
+        where it covers more, the rest of that time is.
         """
         times, probabilities = self.probabilities()
         if self._stills:
@@ -75,7 +77,7 @@ class Person:
         known = smooth(times, probabilities, self._classes) if len(times) else []
         moves = movement([Sighting(0, *seen, 1.0) for seen in zip(self.seconds, self.boxes, strict=True)])
         judged, seen = (sum(episode.duration for episode in episodes) for episodes in (known, moves))
-        return known if known and judged >= seen / 2 else moves
+        return sorted([*known, *_rest(moves, known)], key=_start) if known and judged >= seen / 2 else moves
 
     @property
     def boxes(self) -> np.ndarray:
@@ -112,6 +114,21 @@ class Person:
         """All steps so far: times (n,) in seconds and probabilities (n, k)."""
         steps = np.array(self._steps)
         return steps, np.array(self._probabilities, np.float32).reshape(len(steps), len(self._classes))
+
+
+def _start(episode: Episode) -> float:
+    return episode.start
+
+
+def _rest(moves: Sequence[Episode], known: Sequence[Episode]) -> list[Episode]:
+    """The parts of `moves` that lie before, between and after the `known` episodes, those of `GAP` seconds or more."""
+    edges = [-math.inf, *(edge for episode in known for edge in (episode.start, episode.end)), math.inf]
+    parts = []
+    for move, (first, last) in product(moves, zip(edges[::2], edges[1::2], strict=True)):
+        start, end = max(move.start, first), min(move.end, last)
+        if end - start >= GAP:
+            parts.append(replace(move, start=start, end=end, duration=end - start))
+    return parts
 
 
 def _runs(times: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> list[Episode]:
