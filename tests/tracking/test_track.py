@@ -139,6 +139,11 @@ def test_followed_a_fall_is_told_within_two_seconds_and_so_is_an_episode(video, 
     (fall,) = [event for event in events if event["event"] == "fall"]
     assert fall["start_s"] == pytest.approx(3.0, abs=0.6)
     assert fall["at_s"] - 3.0 <= 2.0
+    assert events[-1] == {
+        "event": "log",
+        "episodes": len(pd.read_csv(tmp_path / "log" / "episodes.csv")),
+        "corrected": 0,
+    }
     ended = [event for event in events if event["event"] == "episode"]
     assert [event["activity"] for event in ended][:2] == ["walking", "falling"]
     assert all(event["delay_s"] <= 2.05 for event in ended)

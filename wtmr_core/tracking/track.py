@@ -212,7 +212,8 @@ def track(
         annotate: whether to write `annotated.mp4` too
         page: whether to write `page.html` too, with a timeline and a contact sheet
         blur: whether to blur heads in every picture written
-        tell: called with each event while the video runs; see `Tracking`
+        tell: called with each event while the video runs, see `Tracking`, and at its end with one that says how many
+            `episodes` the log has and how many of them smoothing over the whole video `corrected`
 
     Returns:
         `frames`, `seconds`, `people` and `episodes` (their numbers), `detector`, `fps_processed` and `warnings`
@@ -255,10 +256,12 @@ def track(
                 complete = True
                 people.check_end(stream.number)
             finally:  # when interrupted, too
-                rows = tracking.finish()
+                rows, told = tracking.finish(), list(log.rows)
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
                 log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
                 keyframes.finish(name for row in rows for name in row.keyframes)
+    corrected = len({_described(row) for row in rows} - {_described(row) for row in told})
+    tell({"event": "log", "episodes": len(rows), "corrected": corrected})
     if annotate:
         write_annotated(source, Path(folder) / VIDEO, tracking.persons, rows, fps=fps, blur=blur)
     if page:
@@ -275,6 +278,11 @@ def track(
         "fps_processed": summary["fps_processed"],
         "warnings": summary["warnings"],
     }
+
+
+def _described(row: Row) -> tuple[int, str, float, float]:
+    """What is told of an episode while the video runs, to a tenth of a second."""
+    return row.person, row.episode.activity, round(row.episode.start, 1), round(row.episode.end, 1)
 
 
 def _opened(source: str | Path, fps: float | None) -> Stream:
