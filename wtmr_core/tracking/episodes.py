@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wtmr_core.tracking.people import Episode
+from wtmr_core.tracking.people import UNKNOWN, Episode
 from wtmr_core.tracking.rules import STEP, Rules
 
-UNKNOWN = "unknown"
 LEAST = 0.25  # mean probability below which an episode is unknown
 GAP = 0.5  # seconds out of sight beyond which time does not count as duration
 BRIDGE = 3.0  # seconds out of sight beyond which an episode ends

@@ -26,6 +26,7 @@ COCO = (
     "left ankle",
     "right ankle",
 )
+UNKNOWN = "unknown"  # the activity of an episode that the network is not sure of
 
 
 class NotInstalled(RuntimeError):

@@ -11,11 +11,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, product
+from operator import attrgetter
 
 import numpy as np
 
 from wtmr_core.classifier import Classifier
 from wtmr_core.tracking import activity
+from wtmr_core.tracking.episodes import BRIDGE as GONE
 from wtmr_core.tracking.episodes import Event, Live, smooth
 from wtmr_core.tracking.motion import movement
 from wtmr_core.tracking.people import Episode, Sighting
@@ -23,7 +25,6 @@ from wtmr_core.tracking.poses import GAP, RATE
 from wtmr_core.tracking.privacy import head
 
 BRIDGE = 0.5  # seconds between two sightings across which boxes are interpolated
-GONE = 3.0  # seconds out of sight after which a person's activity is taken to have ended
 NEAR = 0.5  # seconds from a moment within which a sighting tells where the person was
 
 
@@ -77,7 +78,9 @@ class Person:
         known = smooth(times, probabilities, self._classes) if len(times) else []
         moves = movement([Sighting(0, *seen, 1.0) for seen in zip(self.seconds, self.boxes, strict=True)])
         judged, seen = (sum(episode.duration for episode in episodes) for episodes in (known, moves))
-        return sorted([*known, *_rest(moves, known)], key=_start) if known and judged >= seen / 2 else moves
+        return (
+            sorted([*known, *_rest(moves, known)], key=attrgetter("start")) if known and judged >= seen / 2 else moves
+        )
 
     @property
     def boxes(self) -> np.ndarray:
@@ -114,10 +117,6 @@ class Person:
         """All steps so far: times (n,) in seconds and probabilities (n, k)."""
         steps = np.array(self._steps)
         return steps, np.array(self._probabilities, np.float32).reshape(len(steps), len(self._classes))
-
-
-def _start(episode: Episode) -> float:
-    return episode.start
 
 
 def _rest(moves: Sequence[Episode], known: Sequence[Episode]) -> list[Episode]:

@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from wtmr_core import files
-from wtmr_core.tracking.people import Sighting
-from wtmr_core.tracking.summary import UNKNOWN
+from wtmr_core.tracking.people import UNKNOWN, Sighting
 from wtmr_core.tracking.table import Row
 
 # from Okabe and Ito, "Color universal design" (2008), distinct for the colour-blind too; falling is the red one

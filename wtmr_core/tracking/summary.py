@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wtmr_core.tracking.people import Episode
-
-UNKNOWN = "unknown"  # the activity of an episode that the network is not sure of
+from wtmr_core.tracking.people import UNKNOWN, Episode
 
 
 def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
