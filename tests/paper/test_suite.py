@@ -80,7 +80,7 @@ def test_what_is_wrong_is_named(tmp_path, text, said):
     with pytest.raises(SettingsError) as error:
         read(tmp_path, text)
     assert said in str(error.value)
-    assert len(str(error.value)) < 800 + len(str(tmp_path))
+    assert len(str(error.value)) < 1000 + len(str(tmp_path))
 
 
 def test_a_run_may_take_over_anothers_settings(tmp_path):
