@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import write_frames, write_hmdb51
-from wtmr_core import Classifier, checkpoint, datasets, description, maps, regression, runs, training
+from wtmr_core import Classifier, checkpoint, datasets, description, export, maps, regression, runs, training
 from wtmr_core.data import inputs
 from wtmr_core.datasets.clips import CacheError
 from wtmr_core.models import backbones
@@ -152,6 +152,13 @@ def test_the_classifier_of_such_a_run_takes_a_video(weights, root, tmp_path):
     classifier = Classifier.load(folder, device="cpu")
     frames = write_frames(tmp_path / "clip", [10, 60, 110, 160])
     assert classifier(classifier.read(frames, fps=4)).shape[1] == len(classifier.classes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"model": "linear"}])
+def test_such_a_run_can_be_exported(weights, root, tmp_path, changes):
+    pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    folder = training.run(small(weights, epochs=1, **changes), tmp_path / "results", root)
+    assert export.export(folder, tmp_path / "network.onnx").is_file()
 
 
 def test_logistic_is_scikit_learns_regression(weights, root, tmp_path):

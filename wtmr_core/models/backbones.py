@@ -82,11 +82,6 @@ class Backbone(nn.Module):
         """The layers whose weights stay as they are."""
         return self.layers[: self.frozen]
 
-    @property
-    def trained_layers(self) -> nn.Sequential:
-        """The other layers."""
-        return self.layers[self.frozen :]
-
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         self.frozen_layers.train(False)
@@ -99,12 +94,20 @@ class Backbone(nn.Module):
     def frozen_maps(self, pictures: Tensor) -> Tensor:
         """The output of the frozen layers for `pictures` (b, c, h, w); without such layers, the pictures."""
         with torch.no_grad():
-            return self.frozen_layers(pictures) if self.frozen else pictures
+            return self._through(pictures, range(self.frozen))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        maps = self.frozen_maps(pictures) if pictures.shape[1] == self.channels else pictures
-        maps = self.trained_layers(maps)
+        maps = pictures
+        if self.frozen and pictures.shape[1] == self.channels:
+            maps = self.frozen_maps(pictures)
+        maps = self._through(maps, range(self.frozen, len(self.layers)))
         return maps.movedim(-1, 1) if self.channels_last else maps
+
+    def _through(self, maps: Tensor, numbers: range) -> Tensor:
+        for number, layer in enumerate(self.layers):
+            if number in numbers:
+                maps = layer(maps)
+        return maps
 
 
 def packaged_weights() -> dict[str, Tensor]:
