@@ -85,7 +85,7 @@ class Adapted:
         return float((self.after - self.before).mean())
 
 
-def adapt(head: Head, examples: Sequence[Example], names: Sequence[str] = ()) -> Adapted:
+def adapt(head: Head, examples: Sequence[Example]) -> Adapted:
     """Adapt a head to a person, where that helps on episodes held back.
 
     Episodes are divided into `FOLDS` parts, activities evenly; each part in turn is held back from a head fitted to the
@@ -95,7 +95,6 @@ def adapt(head: Head, examples: Sequence[Example], names: Sequence[str] = ()) ->
     Args:
         head: the head of the network
         examples: the person's episodes
-        names: of the classes, for messages
 
     Raises:
         Refused: for fewer than `LEAST` episodes or than `EACH` of each of `ACTIVITIES` activities; and where the mean
@@ -120,9 +119,9 @@ def check(examples: Sequence[Example]) -> None:
     enough = sum(count >= EACH for count in counts.values())
     if len(examples) < LEAST or enough < ACTIVITIES:
         raise Refused(
-            f"there are {len(examples)} episodes, and {enough} activities with {EACH} or more: at least {LEAST} "
-            f"episodes are needed, with {EACH} or more of each of {ACTIVITIES} activities, to hold some back and see "
-            "whether adapting helps"
+            f"there are {len(examples)} episodes, and {EACH} or more of {enough or 'no'} "
+            f"{'activity' if enough <= 1 else 'activities'}: at least {LEAST} are needed, and {EACH} or more of "
+            f"{ACTIVITIES} activities, to hold some back and see whether adapting helps"
         )
 
 
@@ -168,7 +167,7 @@ def fit(head: Head, examples: Sequence[Example], strength: float) -> Head:
     present = np.unique([example.activity for example in examples])
     thinned = [e.features[np.linspace(0, len(e.features) - 1, STEPS).round().astype(int)] for e in examples]
     x = np.concatenate(thinned).astype(np.float64)
-    scale = np.sqrt((x**2).sum(axis=1).mean())
+    scale = np.sqrt((x**2).sum(axis=1).mean()) or 1.0
     weight = 1 / STEPS
     truth = np.repeat(np.searchsorted(present, [example.activity for example in examples]), STEPS)
     old = head(x)[:, present]

@@ -106,10 +106,10 @@ def by_log(labels: Sequence[Label], logs: Sequence[Path]) -> dict[Path, list[Lab
     found: dict[Path, list[Label]] = {log: [] for log in logs}
     for label in labels:
         clip = Path(label.clip)
-        folder = clip.with_suffix("").parts
-        lying = [log for log in logs if folder and log.resolve().parts[-len(folder) :] == folder]
-        called = [log for log, video in videos.items() if video == clip or video.name == clip.name]
-        chosen = list(logs) if not label.clip else lying or called
+        folder = (clip.parent / clip.stem).parts
+        lying = [log for log in logs if log.resolve().parts[-len(folder) :] == folder]
+        called = [log for log, video in videos.items() if video.name == clip.name]
+        chosen = (lying or called) if label.clip else list(logs)
         if len(chosen) != 1:
             which = "in a column clip, by its video" if not label.clip else "by its name: a/b.mp4 has its log in a/b"
             raise ValueError(f"{label}: {len(chosen)} of the {len(logs)} logs may be meant; say which, {which}")
