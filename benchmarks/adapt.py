@@ -200,7 +200,9 @@ def parts(recordings: Path, person: int, others: Sequence[int], root: Path) -> P
         if number == person or number in others:
             folder = root / ("test" if number == person else "train") / action
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"P{number:03}-{file.stem[12:16]}.skeleton").symlink_to(file.resolve())
+            link = folder / f"P{number:03}-{file.stem[12:16]}.skeleton"
+            link.unlink(missing_ok=True)  # of an earlier call
+            link.symlink_to(file.resolve())
     return root
 
 

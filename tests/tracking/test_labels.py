@@ -234,7 +234,9 @@ def test_parts_of_one_activity_are_one_episode(classifier, camera, log, video):
 
 def test_who_is_not_seen_during_a_label_has_no_features(classifier, camera, tmp_path, video):
     log = write_log(tmp_path / "log", video, [(1, 0, 20)])
-    assert [len(f.features) for f in find(classifier, log, [label(), label(activity="sitting", start=4, end=5)], video)] == [20, 0]
+    assert [
+        len(f.features) for f in find(classifier, log, [label(), label(activity="sitting", start=4, end=5)], video)
+    ] == [20, 0]
 
 
 def test_a_folder_of_frames_has_the_rate_of_the_log(classifier, camera, tmp_path):

@@ -24,7 +24,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import permutation_test
 
 STRENGTHS = (0.3, 0.1, 0.03, 0.01)  # of the penalty, against an episode's weight of 1
-FOLDS = 10  # parts into which episodes are divided, to hold back one at a time
+FOLDS = 5  # parts into which episodes are divided, to hold back one at a time
 STEPS = 10  # of an episode, at most, that are fitted: those between them hardly differ
 LEAST, ACTIVITIES, EACH = 6, 2, 2  # episodes; activities that have some; episodes of each of those
 CHANCE = 0.05  # how often, at most, chance may gain as much on the episodes held back
