@@ -93,8 +93,8 @@ def table(path, activities):
 
 @pytest.fixture
 def labels(tmp_path):
-    """This person stoops to stand and bends upright: the network takes both for bending."""
-    return table(tmp_path / "labels.csv", turns("bending", "standing"))
+    """The network takes this person's standing for walking, and their walking for standing."""
+    return table(tmp_path / "labels.csv", turns("standing", "walking"))
 
 
 def command(day, labels, out, *more, model="home", capsys):
@@ -115,7 +115,7 @@ def adapted(day, tmp_path_factory):
         patch.setattr(adaptation, "STRENGTHS", (0.03,))
         patch.setattr(adaptation, "FOLDS", 4)
         told = adapt(
-            "home", [day / "log"], table(folder / "labels.csv", turns("bending", "standing")), folder / "of-anna"
+            "home", [day / "log"], table(folder / "labels.csv", turns("standing", "walking")), folder / "of-anna"
         )
     return folder / "of-anna", told
 
@@ -123,7 +123,7 @@ def adapted(day, tmp_path_factory):
 def test_a_person_whose_way_of_moving_is_not_known_gains(adapted):
     _, told = adapted
     assert told["episodes"] == 8
-    assert told["activities"] == {"bending": 4, "standing": 4}
+    assert told["activities"] == {"standing": 4, "walking": 4}
     assert told["before"] < 0.6 < 0.9 < told["after"]
     assert told["chance"] <= 0.05
     assert told["worse"] == 0
@@ -146,7 +146,7 @@ def test_only_the_rows_of_labelled_activities_differ(adapted):
     assert {key for key in old if not old[key].equal(new[key])} == {"head.weight", "head.bias"}
     classes = runs.load(HOME).classes
     changed = (old["head.weight"] != new["head.weight"]).any(dim=1)
-    assert {classes[n] for n in np.flatnonzero(changed)} == {"bending", "standing"}
+    assert {classes[n] for n in np.flatnonzero(changed)} == {"standing", "walking"}
     assert all(new[key].dtype == old[key].dtype for key in old)
 
 
@@ -157,7 +157,7 @@ def test_the_weights_and_the_card_say_what_they_are(adapted):
     assert facts["licence"].endswith("; recordings of one person, the user's own")
     text = (folder / card.CARD).read_text()
     assert text.startswith("# of-anna\n")
-    assert "from `home`, by 8 labelled episodes of one person in\n1 logs (bending 4, standing 4)" in text
+    assert "from `home`, by 8 labelled episodes of one person in\n1 logs (standing 4, walking 4)" in text
     assert "## Figures before it was adapted" in text
     assert text.index("## Adapted to one person") < text.index("## Use")
     assert "wtmr predict of-anna" in text
@@ -169,7 +169,7 @@ def test_tracking_with_it_logs_what_the_person_does(adapted, day, tmp_path):
     for name, model in (("old", "home"), ("new", folder)):
         track(day / "home.avi", tmp_path / name, model=model)
         log = json.loads((tmp_path / name / "log.json").read_text())
-        truth = [("bending", "standing")[frame // TURN % 2] for frame in range(FRAMES)]
+        truth = [("standing", "walking")[frame // TURN % 2] for frame in range(FRAMES)]
         episodes = [(e["activity"], e["start_s"], e["end_s"]) for e in log["episodes"]]
         right[name] = sum(any(a == t and s <= n / 10 < e for a, s, e in episodes) for n, t in enumerate(truth))
     assert log["model"] == str(folder)
@@ -178,7 +178,7 @@ def test_tracking_with_it_logs_what_the_person_does(adapted, day, tmp_path):
 
 def test_an_adapted_network_can_be_adapted_again(adapted, day, tmp_path):
     folder, _ = adapted
-    labels = table(tmp_path / "labels.csv", turns("standing", "bending"))  # as others do, after all
+    labels = table(tmp_path / "labels.csv", turns("walking", "standing"))  # as others do, after all
     told = adapt(folder, [day / "log"], labels, tmp_path / "again")
     facts = Classifier.load(tmp_path / "again").description
     assert [entry["from"] for entry in facts["adapted"]] == ["home", "of-anna"] == ["home", told["from"]]
@@ -209,7 +209,7 @@ def test_where_the_person_is_not_seen_it_is_told(day, labels, tmp_path, capsys):
     (log / "tracks.txt").write_text("".join(rows[:-TURN]))  # not in the last episode
     status, _, err = command(tmp_path, labels, tmp_path / "out", capsys=capsys)
     assert status == 0
-    assert "left out, as the person is not seen enough: standing, 21.5 to 23.5 s" in err
+    assert "left out, as the person is not seen enough: walking, 21.5 to 23.5 s" in err
     assert Classifier.load(tmp_path / "out").description["adapted"][0]["episodes"] == 7
 
 
@@ -260,7 +260,7 @@ def refused(day, labels, out, *more, capsys, **model):
 
 
 def test_labels_that_contradict_each_other_are_refused(day, tmp_path, capsys):
-    names = ["standing", "bending", "walking"] * 2 + ["standing", "bending"]  # each of both postures
+    names = ["standing", "walking", "bending"] * 2 + ["standing", "walking"]  # each of both postures
     status, err = refused(day, table(tmp_path / "labels.csv", names), tmp_path / "out", capsys=capsys)
     assert status == 1
     assert err.startswith("wtmr: not adapted: on episodes held back the adapted network is right ")

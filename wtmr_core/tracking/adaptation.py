@@ -1,10 +1,9 @@
 """The last layer of a network, adapted to one person by a few labelled episodes.
 
 The network's features stay as they are. Its last layer, the head, is fitted to the person's episodes by multinomial
-logistic regression with a quadratic penalty that draws it back to the old head (regularisation towards a source model:
-Yang, Yan, Hauptmann, "Adapting SVM classifiers to data with shifted distributions", ICDM Workshops 2007). Activities
-without an episode keep their old weights, and the others are fitted among themselves, so that nothing is learnt against
-the former.
+logistic regression with a quadratic penalty that draws it back to the old head (Chelba, Acero, "Adaptation of maximum
+entropy capitalizer: little data can help a lot", EMNLP 2004). Activities without an episode keep their old weights, and
+the others are fitted among themselves, so that nothing is learnt against the former.
 
 How strong the penalty must be, and whether the new head is better at all, is told by episodes held back from it.
 
