@@ -217,10 +217,8 @@ def test_where_the_person_is_not_seen_it_is_told(day, labels, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("dataset", ["hmdb51", "ntu60", "svideoqa"])
-@pytest.mark.parametrize("model", ["wtmr", "released-wtmr", "released-wmrc", "released-timesformer", "temporal"])
+@pytest.mark.parametrize("model", ["wtmr", "released-wtmr", "released-wmrc", "released-timesformer"])
 def test_the_head_of_every_network_gives_its_probabilities_from_its_features(dataset, model):
-    if model == "temporal" and dataset != "ntu60":
-        pytest.skip("temporal takes joints")
     settings = small(dataset, model=model, views=1)
     facts = description.of(settings, ["sit", "walk", "fall"], 2.0, "MIT")
     torch.manual_seed(0)
