@@ -85,6 +85,20 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument("--json", action="store_true", help="print one JSON object")
     score.set_defaults(run=score_log)
 
+    adapt = commands.add_parser("adapt", help="adapt a network to one person by labelled episodes of their logs")
+    adapt.add_argument("model", metavar="MODEL", help="home, which comes with the package, or the folder of a run")
+    adapt.add_argument("logs", type=Path, nargs="+", metavar="LOG", help="the folder of a log of that person")
+    adapt.add_argument(
+        "--labels", type=Path, required=True, metavar="CSV", help="activity, start_s, end_s; person, clip"
+    )
+    adapt.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the adapted network")
+    adapt.add_argument("--person", nargs="+", default=[], metavar="N", help="the person's numbers, of several people's")
+    adapt.add_argument(
+        "--video", type=Path, metavar="PATH", help="the video, or the folder in which the videos now lie"
+    )
+    adapt.add_argument("--json", action="store_true", help="print one JSON object")
+    adapt.set_defaults(run=adapt_network)
+
     export = commands.add_parser("export", help="export the network of a finished run for other programs")
     export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER", help="the folder of a finished run")
     export.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the ONNX file to write")
@@ -249,6 +263,29 @@ def score_log(options: argparse.Namespace) -> int:
 
     result = score(options.log, options.truth)
     print(json.dumps(result.described(), indent=2, ensure_ascii=False) if options.json else result.text())
+    return 0
+
+
+def adapt_network(options: argparse.Namespace) -> int:
+    """`wtmr adapt`: 0, or 1 where it is refused, as adapting does not help."""
+    from wtmr_core.tracking.adapt import adapt
+    from wtmr_core.tracking.adaptation import Refused
+
+    try:
+        entry = adapt(
+            options.model, options.logs, options.labels, options.out, people=options.person, video=options.video
+        )
+    except Refused as error:
+        print(f"wtmr: not adapted: {error}", file=sys.stderr)
+        return 1
+    for warning in entry["warnings"]:
+        print(f"wtmr: {warning}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(entry, ensure_ascii=False))
+        return 0
+    share = f"{100 * entry['before']:.1f} % of the time right before, {100 * entry['after']:.1f} % after"
+    counts = f"{entry['better']} better, {entry['worse']} worse, p = {entry['chance']:.3f}"
+    print(entry["folder"], f"{entry['episodes']} episodes, each held back in turn: {share}; {counts}", sep="\n")
     return 0
 
 

@@ -80,8 +80,8 @@ class Classifier:
         self.seconds: float | None = described["input"]["seconds"]  # that a window spans
         self.form = clip_format(settings)
         self._features = torch.empty(0)
-        head = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
-        head.register_forward_pre_hook(self._keep)
+        self.head = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        self.head.register_forward_pre_hook(self._keep)
 
     @classmethod
     def load(cls, run_folder: str | Path, device: str = "auto") -> Classifier:
@@ -156,15 +156,26 @@ class Classifier:
         They are as the run holds them (`form.shape`): (b, t, h, w, c) uint8 or, of joints, (b, t, m, j, 3) float, of as
         many bodies or fewer. Raises `ValueError` for another shape.
         """
+        return self._of_clips(clips)[0]
+
+    def features_of_clips(self, clips: np.ndarray) -> np.ndarray:
+        """The input of the network's last layer, `head`, for clips (b, d), the mean over views; see `of_clips`."""
+        return self._of_clips(clips)[1]
+
+    def _of_clips(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (b, k) and features (b, d)."""
         shape = (len(clips), *self.form.shape)
         if not self.form.size and clips.ndim == 5 and clips.shape[2] < self.form.bodies:
             absent = np.zeros((*clips.shape[:2], self.form.bodies - clips.shape[2], *clips.shape[3:]))
             clips = np.concatenate([clips, absent], axis=2).astype(np.float32)
         if clips.shape != shape:
             raise ValueError(f"expected clips of shape {('b', *self.form.shape)}, found {clips.shape}")
+        if not len(clips):
+            return np.zeros((0, len(self.classes)), np.float32), np.zeros((0, self.head.in_features), np.float32)
         batches = torch.from_numpy(np.ascontiguousarray(clips)).split(CLIPS)
-        parts = [self._forward(batch.to(self.device))[0].cpu().numpy() for batch in batches]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+        parts = [[means.cpu().numpy() for means in self._forward(batch.to(self.device))] for batch in batches]
+        probabilities, features = (np.concatenate(means) for means in zip(*parts, strict=True))
+        return probabilities, features
 
     def features(self, frames_or_joints: ArrayLike | Recording, **options: Any) -> np.ndarray:
         """The input of the network's last layer for each window, (windows, d), the mean over views; see `predict`."""
