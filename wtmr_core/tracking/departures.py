@@ -1,0 +1,235 @@
+"""What departs from a routine, and how surprising it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+from wtmr_core.tracking.days import BATHROOM, FALL, LYING, MEAL, NIGHT, OUT, SLEEP, SNACK, Day, Span
+from wtmr_core.tracking.routine import ENOUGH, Habits, knowledge
+
+COLUMNS = ("person", "day", "start", "end", "kind", "activity", "expected", "observed", "score")
+KINDS = (
+    "late rising", "long inactivity", "no meal", "out all night", "night without sleep", "long outing", "night activity",
+    "bathroom visits", "fall", "fall and lying", "unlike any day",
+)  # fmt: skip
+HALF = 0.5  # of the usual mealtimes that must be spent at home and awake for a meal to be missing
+LAIN = 60  # seconds of lying after a fall that make it one followed by lying
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A departure from the routine.
+
+    Attributes:
+        person, day: who, and the day it belongs to
+        span: where it begins and ends, seconds since 1970 in local time
+        kind: one of `KINDS`
+        activity: what is concerned, "" for all
+        expected, observed: in words
+        score: how surprising, minus the logarithm to base 10 of its probability: 1 is once in ten days, 2 in a hundred
+    """
+
+    person: str
+    day: dt.date
+    span: Span
+    kind: str
+    activity: str
+    expected: str
+    observed: str
+    score: float
+
+    def row(self) -> list[str]:
+        """Its values in the order of `COLUMNS`."""
+        person, day, span, *words, score = astuple(self)
+        return [person, str(day), *map(moment, span), *words, f"{score:.2f}"]
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 in local time as ISO 8601, to the second."""
+    return (dt.datetime(1970, 1, 1) + dt.timedelta(seconds=round(seconds))).isoformat(sep=" ")
+
+
+def hhmm(hours: float) -> str:
+    """Hours since midnight on the clock.
+
+    >>> hhmm(25.5)
+    '01:30'
+    """
+    minutes = round(hours * 60) % 1440
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _score(chance: float) -> float:
+    return -math.log10(max(chance, 1e-9))
+
+
+def judge(person: str, day: Day, habits: Habits) -> list[Departure]:
+    """The departures of a day, the most surprising first; none before `ENOUGH` days are learnt."""
+    if len(habits.days) < ENOUGH:
+        return []
+    found = []
+    for kind, rule in RULES.items():
+        made = rule(day, habits, knowledge()["kinds"].get(kind, {}))
+        found += [Departure(person, day.date, *one) for one in made]
+    if any(d.kind == "out all night" for d in found):  # which explains these
+        found = [d for d in found if d.kind not in ("night without sleep", "long outing")]
+    return sorted(found, key=lambda d: (-d.score, KINDS.index(d.kind)))
+
+
+def _activity(day: Day, habits: Habits, *roles: str) -> str:
+    """The activities of a role, those of the day or else of the routine."""
+    of_role = sorted(name for name, role in habits.roles.items() if role in roles)
+    return "; ".join([name for name in of_role if name in day.hours] or of_role)
+
+
+def _late_rising(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    figure = "wake" if habits.rhythm.sleeps else "first"
+    known = habits.expected(figure, day.date)
+    value = day.figures.get(figure)
+    if known is None or value is None or (figure == "first" and not day.begun):
+        return []
+    chance = known.over(value)
+    if chance > limits["chance"] or value - known.usual < limits["least"]:
+        return []
+    up = "up" if figure == "wake" else "first activity"
+    low, high = known.interval()
+    since = day.spans[figure][1] - (value - known.usual) * 3600
+    return [((since, day.spans[figure][1]), "late rising", _activity(day, habits, SLEEP) if figure == "wake" else "",
+             f"{up} at {hhmm(known.usual)} ({hhmm(low)} to {hhmm(high)})", f"{up} at {hhmm(value)}", _score(chance))]  # fmt: skip
+
+
+def _inactivity(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    known, value = habits.expected("gap", day.date), day.figures.get("gap")
+    if known is None or value is None or value < limits["least"]:
+        return []
+    chance = known.over(value)
+    if chance > limits["chance"]:
+        return []
+    return [(day.spans["gap"], "long inactivity", "", f"at most {known.usual:.1f} h without any activity by day "
+             f"(to {known.interval()[1]:.1f} h)", f"{value:.1f} h", _score(chance))]  # fmt: skip
+
+
+def _no_meal(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    had = [d for d in habits.days if d.figures.get("meals")]
+    if len(had) < ENOUGH or day.figures["meals"] or not day.begun:
+        return []
+    usual = HALF * float(np.median([d.figures["mealtime"] for d in had]))
+    latest = max(d.figures["first_meal"] for d in had if "first_meal" in d.figures)
+    enough = day.ended or (day.until - _midnight(day)) / 3600 > latest + 1
+    if day.figures["mealtime"] < usual or not enough:
+        return []
+    told = [not d.figures["meals"] if d.figures["mealtime"] >= usual else None for d in habits.days]
+    chance, times, days = habits.chance(told, day.date)
+    if chance > limits["chance"]:
+        return []
+    span = (_midnight(day) + habits.rhythm.rises * 3600, min(day.until, _midnight(day) + habits.rhythm.retires * 3600))
+    return [(span, "no meal", _activity(day, habits, MEAL), f"a meal ({times:.0f} of {days:.0f} such days without)",
+             "none", _score(chance))]  # fmt: skip
+
+
+def _out_all_night(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    value = day.figures.get("out_night")
+    if value is None or value < limits["least"]:
+        return []
+    told = [d.figures["out_night"] >= limits["least"] if "out_night" in d.figures else None for d in habits.days]
+    chance, times, days = habits.chance(told, day.date)
+    if chance > limits["chance"]:
+        return []
+    return [(day.spans["out_night"], "out all night", _activity(day, habits, OUT),
+             f"at home ({times:.0f} of {days:.0f} nights out)", f"out for {value:.1f} h of the night", _score(chance))]  # fmt: skip
+
+
+def _sleepless(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    if day.figures.get("sleeps") != 0:
+        return []
+    told = [d.figures["sleeps"] == 0 if "sleeps" in d.figures else None for d in habits.days]
+    chance, times, days = habits.chance(told, day.date)
+    if chance > limits["chance"]:
+        return []
+    return [(day.spans["sleeps"], "night without sleep", _activity(day, habits, SLEEP),
+             f"sleep ({times:.0f} of {days:.0f} nights without)", "none", _score(chance))]  # fmt: skip
+
+
+def _more(figure: str, kind: str, unit: str, *roles: str) -> Callable:
+    """A rule for more of a figure than usual."""
+
+    def rule(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+        known, value = habits.expected(figure, day.date), day.figures.get(figure)
+        if known is None or value is None:
+            return []
+        chance = known.over(value)
+        few = value - known.usual < limits["least"] or value < limits.get("ratio", 1) * known.usual
+        if chance > limits["chance"] or few:
+            return []
+        low, high = known.interval()
+        return [(day.spans[figure], kind, _activity(day, habits, *roles) if roles else "",
+                 f"{known.usual:.1f} {unit} ({low:.1f} to {high:.1f})", f"{value:.1f} {unit}", _score(chance))]  # fmt: skip
+
+    return rule
+
+
+def _falls(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    chance, times, days = habits.chance([bool(d.figures.get("falls")) for d in habits.days], day.date)
+    return [
+        (span, "fall and lying" if lain >= LAIN else "fall", _activity(day, habits, FALL, LYING),
+         f"no fall ({times:.0f} of {days:.0f} days with one)",
+         f"fell at {moment(span[0])[11:16]}" + (f" and lay for {lain / 60:.0f} min" if lain >= LAIN else ""),
+         _score(chance))
+        for span, lain in day.lain
+    ]  # fmt: skip
+
+
+def profile(hours: Mapping[str, np.ndarray], names: Mapping[str, int]) -> np.ndarray:
+    """Hours of a day by activity and hour of the clock, as one row of numbers; activities not among `names` together."""
+    row = np.zeros((len(names) + 1, 24))
+    for name, minutes in hours.items():
+        row[names.get(name, -1)] += np.asarray(minutes) / 60
+    return row.ravel()
+
+
+def _unlike(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    kept = [d for d in habits.days if d.hours]
+    if len(kept) < 2 * ENOUGH or not (day.begun and day.ended):
+        return []
+    names = {name: k for k, name in enumerate(sorted({name for d in kept for name in d.hours}))}
+    rows = np.array([profile(d.hours, names) for d in kept])
+    each = np.abs(rows[:, None] - rows[None]).sum(-1)
+    np.fill_diagonal(each, np.inf)
+    nearest = each.min(1)
+    apart = float(np.abs(rows - profile(day.hours, names)).sum(-1).min())
+    logs = np.log(np.maximum(nearest, 0.5))
+    spread = math.hypot(1.4826 * float(np.median(np.abs(logs - np.median(logs)))), 0.1)
+    from scipy import stats
+
+    chance = float(stats.t.sf((math.log(max(apart, 0.5)) - np.median(logs)) / spread, len(kept)))
+    if chance > limits["chance"] or apart < limits["ratio"] * nearest.max():
+        return []
+    own = profile(day.hours, names).reshape(-1, 24).sum(1) - rows.mean(0).reshape(-1, 24).sum(1)
+    k = int(np.abs(own).argmax())
+    most = [*names, "activities never seen"][k]
+    return [((_midnight(day) + habits.rhythm.begins * 3600, day.until), "unlike any day", most,
+             f"as any of {len(kept)} days, the nearest {np.median(nearest):.1f} h apart (to {nearest.max():.1f} h)",
+             f"{apart:.1f} h apart from the nearest, {own[k]:+.1f} h of {most}", _score(chance))]  # fmt: skip
+
+
+def _midnight(day: Day) -> float:
+    return (day.date - dt.date(1970, 1, 1)).days * 86400.0
+
+
+RULES: dict[str, Callable] = {
+    "late rising": _late_rising,
+    "long inactivity": _inactivity,
+    "no meal": _no_meal,
+    "out all night": _out_all_night,
+    "night without sleep": _sleepless,
+    "long outing": _more("longest_out", "long outing", "h", OUT),
+    "night activity": _more("night", "night activity", "h"),
+    "bathroom visits": _more("bathroom", "bathroom visits", "visits", BATHROOM),
+    "fall": _falls,
+    "unlike any day": _unlike,
+}
