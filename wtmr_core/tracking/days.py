@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,9 +49,9 @@ class Day:
         begun, ended: whether the log covers it from its beginning, and to its end
         rows: number of rows that lie in it
         until: seconds at which it ends, or the log does
-        figures: name -> number: `wake`, `bed`, `first`, `last` (hours since midnight), `asleep`, `out`, `longest_out`,
+        figures: name -> number: `wake`, `bed`, `first`, `last` (hours since midnight; the first activity is after rising), `asleep`, `out`, `longest_out`,
             `out_night`, `gap`, `night` (hours), `meals`, `first_meal` (hours since midnight), `mealtime` (share of the usual
-            mealtimes spent at home and awake), `bathroom`, `falls`; a figure that cannot be known is missing
+            mealtimes spent at home and awake), `bathroom`, `falls`, `rows`, `logged` (hours that they fill); a figure that cannot be known is missing
         spans: figure -> where it lies
         hours: activity -> (24,) minutes in each hour of the clock
         lain: seconds of lying after each fall
@@ -66,6 +66,11 @@ class Day:
     spans: dict[str, Span] = field(default_factory=dict)
     hours: dict[str, np.ndarray] = field(default_factory=dict)
     lain: list[tuple[Span, float]] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the log covers it all, and tells of it."""
+        return self.begun and self.ended and self.rows > 0
 
 
 @dataclass(frozen=True)
@@ -96,20 +101,21 @@ class Rows:
             end[leaves[close]] = back[close]
         return cls(start, end, activity, role)
 
-    def within(self, begin: float, end: float, reach: float = 0) -> Rows:
-        """Those that overlap or lie in [begin, end), uncut."""
-        some = (self.start < end) & ((self.end > begin) | (self.start >= begin))
+    def where(self, some: np.ndarray) -> Rows:
+        """Those that a mask (n,) chooses."""
         return Rows(self.start[some], self.end[some], self.activity[some], self.role[some])
+
+    def within(self, begin: float, end: float) -> Rows:
+        """Those that overlap or lie in [begin, end), uncut."""
+        return self.where((self.start < end) & ((self.end > begin) | (self.start >= begin)))
 
     def having(self, *roles: str) -> Rows:
         """Those of the given roles."""
-        some = np.isin(self.role, roles)
-        return Rows(self.start[some], self.end[some], self.activity[some], self.role[some])
+        return self.where(np.isin(self.role, roles))
 
     def lacking(self, *roles: str) -> Rows:
         """Those of other roles."""
-        some = ~np.isin(self.role, roles)
-        return Rows(self.start[some], self.end[some], self.activity[some], self.role[some])
+        return self.where(~np.isin(self.role, roles))
 
 
 def union(start: np.ndarray, end: np.ndarray, apart: float = 0) -> np.ndarray:
@@ -196,6 +202,8 @@ def observe(rows: Rows, date: dt.date, rhythm: Rhythm, log: Span) -> Day:
     until = min(end, log[1])
     day = Day(date, log[0] <= begin, log[1] >= end, len(own.start), until)
     day.hours = clock(own, begin, until)
+    day.figures["rows"] = float(day.rows)
+    day.figures["logged"] = covered(union(own.start, own.end), begin, until)
     _bounds(day, near, rhythm, base)
     _away(day, near, rhythm, base, log)
     _unseen(day, own, rhythm, base, begin, until)
@@ -220,7 +228,8 @@ def _bounds(day: Day, near: Rows, rhythm: Rhythm, base: float) -> None:
     if following and day.ended:
         day.figures["bed"] = (following[0][0] - base) / HOUR
     active = near.lacking(SLEEP, BATHROOM).within(begin, day.until)
-    starts = active.start[active.start >= begin]
+    since = base + day.figures.get("wake", -24) * HOUR
+    starts = active.start[active.start >= max(begin, since)]
     if len(starts):
         day.figures["first"], day.spans["first"] = (starts.min() - base) / HOUR, (begin, float(starts.min()))
         day.figures["last"] = (min(max(active.end.max(), starts.max()), end) - base) / HOUR
@@ -294,7 +303,7 @@ def _falls(day: Day, near: Rows, begin: float, until: float) -> None:
         if begin <= start < until:
             later = others.start[others.start >= end]
             up = float(later.min()) if len(later) else until
-            lies = bool(((lying.start < end + 120) & (lying.end > end) & (lying.start >= start)).any()) if up > end else False
+            lies = up > end and bool(((lying.start >= start) & (lying.start < end + 120) & (lying.end > end)).any())
             down = lying.end[(lying.start >= start) & (lying.start < up)]
             lain = min(float(down.max()), up) - end if lies else 0.0
             day.lain.append(((float(start), float(end + max(lain, 0))), max(lain, 0.0)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
+from scipy import stats
 
-from wtmr_core.tracking.days import BATHROOM, FALL, LYING, MEAL, NIGHT, OUT, SLEEP, SNACK, Day, Span
-from wtmr_core.tracking.routine import ENOUGH, Habits, knowledge
+from wtmr_core.tracking.days import BATHROOM, FALL, LYING, MEAL, OUT, SLEEP, Day, Span
+from wtmr_core.tracking.routine import ENOUGH, Habits, knowledge, quartered
 
 COLUMNS = ("person", "day", "start", "end", "kind", "activity", "expected", "observed", "score")
 KINDS = (
@@ -18,6 +19,11 @@ KINDS = (
     "bathroom visits", "fall", "fall and lying", "unlike any day",
 )  # fmt: skip
 HALF = 0.5  # of the usual mealtimes that must be spent at home and awake for a meal to be missing
+OF_DAY = ("no meal", "bathroom visits", "unlike any day")  # kinds that have no moment
+#: role -> kinds that cannot be told without it
+NEEDS = {SLEEP: ["night without sleep"], MEAL: ["no meal"], OUT: ["out all night", "long outing"],
+         BATHROOM: ["bathroom visits"], FALL: ["fall"], LYING: ["fall and lying"]}  # fmt: skip
+NEAREST = 3  # learnt days that must be like a day for it to be like any
 LAIN = 60  # seconds of lying after a fall that make it one followed by lying
 
 
@@ -26,7 +32,7 @@ class Departure:
     """A departure from the routine.
 
     Attributes:
-        person, day: who, and the day it belongs to
+        person, day: who, and the day on which it begins; that it is about, for a kind of `OF_DAY`
         span: where it begins and ends, seconds since 1970 in local time
         kind: one of `KINDS`
         activity: what is concerned, "" for all
@@ -64,20 +70,27 @@ def hhmm(hours: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-def _score(chance: float) -> float:
-    return -math.log10(max(chance, 1e-9))
+def judge(person: str, day: Day, habits: Habits, before: Sequence[Departure] = ()) -> list[Departure]:
+    """The departures of a day, the most surprising first; none before `ENOUGH` days are learnt.
 
-
-def judge(person: str, day: Day, habits: Habits) -> list[Departure]:
-    """The departures of a day, the most surprising first; none before `ENOUGH` days are learnt."""
+    Args:
+        person: whose
+        day: the day
+        habits: the routine, which is left as it is
+        before: departures of the day before, whose night may reach into this one
+    """
     if len(habits.days) < ENOUGH:
         return []
     found = []
     for kind, rule in RULES.items():
         made = rule(day, habits, knowledge()["kinds"].get(kind, {}))
-        found += [Departure(person, day.date, *one) for one in made]
+        for span, *words, chance in made:
+            date = day.date if kind in OF_DAY else dt.date(1970, 1, 1) + dt.timedelta(days=int(span[0] // 86400))
+            found.append(Departure(person, date, span, *words, score=-math.log10(max(chance, 1e-9))))
     if any(d.kind == "out all night" for d in found):  # which explains these
         found = [d for d in found if d.kind not in ("night without sleep", "long outing")]
+    if len(found) > 1 or any(d.kind == "out all night" for d in before):  # and that is why the day is unlike any
+        found = [d for d in found if d.kind != "unlike any day"]
     return sorted(found, key=lambda d: (-d.score, KINDS.index(d.kind)))
 
 
@@ -88,19 +101,20 @@ def _activity(day: Day, habits: Habits, *roles: str) -> str:
 
 
 def _late_rising(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
-    figure = "wake" if habits.rhythm.sleeps else "first"
-    known = habits.expected(figure, day.date)
-    value = day.figures.get(figure)
-    if known is None or value is None or (figure == "first" and not day.begun):
-        return []
-    chance = known.over(value)
-    if chance > limits["chance"] or value - known.usual < limits["least"]:
-        return []
-    up = "up" if figure == "wake" else "first activity"
-    low, high = known.interval()
-    since = day.spans[figure][1] - (value - known.usual) * 3600
-    return [((since, day.spans[figure][1]), "late rising", _activity(day, habits, SLEEP) if figure == "wake" else "",
-             f"{up} at {hhmm(known.usual)} ({hhmm(low)} to {hhmm(high)})", f"{up} at {hhmm(value)}", _score(chance))]  # fmt: skip
+    """Rising late or, where the night is not logged or sleep alone does not tell it, a late first activity."""
+    for figure in ("wake", "first") if habits.rhythm.sleeps else ("first",):
+        known, value = habits.expected(figure, day.date), day.figures.get(figure)
+        unknown = figure == "first" and (not day.begun or cut_short(day, habits))
+        if known is None or value is None or unknown:
+            continue
+        chance, late = known.over(value), value - known.usual
+        if chance <= limits["chance"] and late >= limits["least"]:
+            low, high = map(hhmm, known.interval())
+            end = day.spans[figure][1]
+            done = "up" if figure == "wake" else "first activity"
+            return [((end - late * 3600, end), "late rising", _activity(day, habits, SLEEP) if figure == "wake" else "",
+                     f"{done} at {hhmm(known.usual)} ({low} to {high})", f"{done} at {hhmm(value)}", chance)]  # fmt: skip
+    return []
 
 
 def _inactivity(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
@@ -111,7 +125,7 @@ def _inactivity(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
     if chance > limits["chance"]:
         return []
     return [(day.spans["gap"], "long inactivity", "", f"at most {known.usual:.1f} h without any activity by day "
-             f"(to {known.interval()[1]:.1f} h)", f"{value:.1f} h", _score(chance))]  # fmt: skip
+             f"(to {known.interval()[1]:.1f} h)", f"{value:.1f} h", chance)]  # fmt: skip
 
 
 def _no_meal(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
@@ -129,7 +143,7 @@ def _no_meal(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
         return []
     span = (_midnight(day) + habits.rhythm.rises * 3600, min(day.until, _midnight(day) + habits.rhythm.retires * 3600))
     return [(span, "no meal", _activity(day, habits, MEAL), f"a meal ({times:.0f} of {days:.0f} such days without)",
-             "none", _score(chance))]  # fmt: skip
+             "none", chance)]  # fmt: skip
 
 
 def _out_all_night(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
@@ -140,8 +154,10 @@ def _out_all_night(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
     chance, times, days = habits.chance(told, day.date)
     if chance > limits["chance"]:
         return []
-    return [(day.spans["out_night"], "out all night", _activity(day, habits, OUT),
-             f"at home ({times:.0f} of {days:.0f} nights out)", f"out for {value:.1f} h of the night", _score(chance))]  # fmt: skip
+    begins = _midnight(day) + habits.rhythm.begins * 3600
+    span = (max(day.spans["out_night"][0], begins), min(day.spans["out_night"][1], begins + 36 * 3600))
+    return [(span, "out all night", _activity(day, habits, OUT),
+             f"at home ({times:.0f} of {days:.0f} nights out)", f"out for {value:.1f} h of the night", chance)]  # fmt: skip
 
 
 def _sleepless(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
@@ -152,7 +168,7 @@ def _sleepless(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
     if chance > limits["chance"]:
         return []
     return [(day.spans["sleeps"], "night without sleep", _activity(day, habits, SLEEP),
-             f"sleep ({times:.0f} of {days:.0f} nights without)", "none", _score(chance))]  # fmt: skip
+             f"sleep ({times:.0f} of {days:.0f} nights without)", "none", chance)]  # fmt: skip
 
 
 def _more(figure: str, kind: str, unit: str, *roles: str) -> Callable:
@@ -168,7 +184,7 @@ def _more(figure: str, kind: str, unit: str, *roles: str) -> Callable:
             return []
         low, high = known.interval()
         return [(day.spans[figure], kind, _activity(day, habits, *roles) if roles else "",
-                 f"{known.usual:.1f} {unit} ({low:.1f} to {high:.1f})", f"{value:.1f} {unit}", _score(chance))]  # fmt: skip
+                 f"{known.usual:.1f} {unit} ({low:.1f} to {high:.1f})", f"{value:.1f} {unit}", chance)]  # fmt: skip
 
     return rule
 
@@ -179,42 +195,49 @@ def _falls(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
         (span, "fall and lying" if lain >= LAIN else "fall", _activity(day, habits, FALL, LYING),
          f"no fall ({times:.0f} of {days:.0f} days with one)",
          f"fell at {moment(span[0])[11:16]}" + (f" and lay for {lain / 60:.0f} min" if lain >= LAIN else ""),
-         _score(chance))
+         chance)
         for span, lain in day.lain
     ]  # fmt: skip
 
 
-def profile(hours: Mapping[str, np.ndarray], names: Mapping[str, int]) -> np.ndarray:
-    """Hours of a day by activity and hour of the clock, as one row of numbers; activities not among `names` together."""
-    row = np.zeros((len(names) + 1, 24))
-    for name, minutes in hours.items():
-        row[names.get(name, -1)] += np.asarray(minutes) / 60
+def profile(quarters: Mapping[str, np.ndarray], names: Mapping[str, int]) -> np.ndarray:
+    """Hours of each activity in each quarter of a day, as one row of numbers; activities not in `names` together."""
+    row = np.zeros((len(names) + 1, 4))
+    for name, hours in quarters.items():
+        row[names.get(name, -1)] += hours
     return row.ravel()
 
 
+def cut_short(day: Day, habits: Habits) -> bool:
+    """Whether a day has about as many rows as usual, and they fill less than half of the usual time: an ill log."""
+    known = [[d.figures[name] for d in habits.days if name in d.figures] for name in ("rows", "logged")]
+    if not all(known) or not day.whole:
+        return False
+    rows, logged = map(np.median, known)
+    return bool(day.figures["rows"] > 0.7 * rows and day.figures["logged"] < 0.5 * logged)
+
+
 def _unlike(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
+    """Far from all but a few of the days before, by the distance to the third nearest, so that no single one excuses it."""
     kept = [d for d in habits.days if d.hours]
-    if len(kept) < 2 * ENOUGH or not (day.begun and day.ended):
+    if len(kept) < 2 * ENOUGH or not day.whole or cut_short(day, habits):
         return []
     names = {name: k for k, name in enumerate(sorted({name for d in kept for name in d.hours}))}
-    rows = np.array([profile(d.hours, names) for d in kept])
-    each = np.abs(rows[:, None] - rows[None]).sum(-1)
-    np.fill_diagonal(each, np.inf)
-    nearest = each.min(1)
-    apart = float(np.abs(rows - profile(day.hours, names)).sum(-1).min())
-    logs = np.log(np.maximum(nearest, 0.5))
-    spread = math.hypot(1.4826 * float(np.median(np.abs(logs - np.median(logs)))), 0.1)
-    from scipy import stats
-
-    chance = float(stats.t.sf((math.log(max(apart, 0.5)) - np.median(logs)) / spread, len(kept)))
-    if chance > limits["chance"] or apart < limits["ratio"] * nearest.max():
+    rows = np.array([profile(d.quarters, names) for d in kept])
+    own = profile({name: quartered(minutes) for name, minutes in day.hours.items()}, names)
+    each = np.sort(np.abs(rows[:, None] - rows[None]).sum(-1), axis=1)[:, NEAREST]  # the first is the day itself
+    apart = float(np.sort(np.abs(rows - own).sum(-1))[NEAREST - 1])
+    usual = float(np.median(each))
+    spread = math.hypot(1.4826 * float(np.median(np.abs(np.log(each / usual)))), 0.1) if usual else 1.0
+    chance = float(stats.t.sf(math.log(apart / usual) / spread, len(kept))) if usual else 1.0
+    if chance > limits["chance"] or apart < limits["ratio"] * usual:
         return []
-    own = profile(day.hours, names).reshape(-1, 24).sum(1) - rows.mean(0).reshape(-1, 24).sum(1)
-    k = int(np.abs(own).argmax())
-    most = [*names, "activities never seen"][k]
+    more = (own - rows.mean(0)).reshape(-1, 4).sum(1)
+    k = int(np.abs(more).argmax())
+    most = [*names, "activities never seen before"][k]
     return [((_midnight(day) + habits.rhythm.begins * 3600, day.until), "unlike any day", most,
-             f"as any of {len(kept)} days, the nearest {np.median(nearest):.1f} h apart (to {nearest.max():.1f} h)",
-             f"{apart:.1f} h apart from the nearest, {own[k]:+.1f} h of {most}", _score(chance))]  # fmt: skip
+             f"{usual:.1f} h in another way than on the days most like it", f"{apart:.1f} h, {more[k]:+.1f} h of {most}",
+             chance)]  # fmt: skip
 
 
 def _midnight(day: Day) -> float:

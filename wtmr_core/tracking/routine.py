@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -91,6 +91,16 @@ class Learnt:
     figures: dict[str, float]
     hours: dict[str, list[int]] = field(default_factory=dict)
 
+    @cached_property
+    def quarters(self) -> dict[str, np.ndarray]:
+        """Activity -> (4,) hours of it in each quarter of the day."""
+        return {name: quartered(minutes) for name, minutes in self.hours.items()}
+
+
+def quartered(minutes: Any) -> np.ndarray:
+    """Hours in each quarter of the day (4,) from minutes in each hour (24,)."""
+    return np.reshape(minutes, (4, 6)).sum(1) / 60
+
 
 @dataclass
 class Habits:
@@ -100,20 +110,28 @@ class Habits:
         rhythm: when days begin, and what is day and night
         days: what is learnt, the oldest first
         roles: activity -> role, for those that have one
-        activities: activity -> number of days with it
     """
 
     rhythm: Rhythm = field(default_factory=Rhythm)
     days: list[Learnt] = field(default_factory=list)
     roles: dict[str, str] = field(default_factory=dict)
+    _asked: tuple = field(default=(None, ()), repr=False, compare=False)  # what `_on` said last
 
     def weighed(self, figure: str, date: dt.date) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Values of a figure, their weights on a date, and whether each is of a day of its kind, of the week (n,)."""
-        some = [d for d in self.days if figure in d.figures]
-        values = np.array([d.figures[figure] for d in some])
-        ages = np.array([abs((date - d.date).days) for d in some])
-        weights = np.array([d.weight for d in some]) * 0.5 ** (ages / HALF_LIFE)
-        return values, weights, np.array([weekend(d.date) == weekend(date) for d in some], bool)
+        values = np.array([d.figures.get(figure, math.nan) for d in self.days])
+        weights, alike = self._on(date)
+        some = ~np.isnan(values)
+        return values[some], weights[some], alike[some]
+
+    def _on(self, date: dt.date) -> tuple[np.ndarray, np.ndarray]:
+        """The weights of all days on a date, and whether each is a weekday, or weekend day, as it is (n,)."""
+        key = (date, len(self.days), self.days[-1].date if self.days else None)
+        if self._asked[0] != key:
+            ages = np.array([abs((date - d.date).days) for d in self.days], float)
+            weights = np.array([d.weight for d in self.days]) * 0.5 ** (ages / HALF_LIFE)
+            self._asked = key, (weights, np.array([weekend(d.date) == weekend(date) for d in self.days], bool))
+        return self._asked[1]
 
     def expected(self, figure: str, date: dt.date) -> Expected | None:
         """What a figure is expected to be on a date; None before `ENOUGH` days are learnt.
@@ -146,10 +164,10 @@ class Habits:
             happened: for each of `days`, whether it did; None where that cannot be told
             date: that of the day that is asked for
         """
-        told = [(d, bool(h)) for d, h in zip(self.days, happened, strict=True) if h is not None]
-        weights = np.array([d.weight * 0.5 ** (abs((date - d.date).days) / HALF_LIFE) for d, _ in told])
-        events = np.array([h for _, h in told], bool)
-        alike = np.array([weekend(d.date) == weekend(date) for d, _ in told], bool)
+        happened = list(happened)
+        told = np.array([h is not None for h in happened], bool)
+        events = np.array([bool(h) for h in happened], bool)[told]
+        weights, alike = (each[told] for each in self._on(date))
         every = (weights[events].sum() + 0.5) / (weights.sum() + 1)
         own = (weights[events & alike].sum() + OF_KIND / 4 * every) / (weights[alike].sum() + OF_KIND / 4)
         return float(own), float(weights[events].sum()), float(weights.sum())
@@ -190,6 +208,12 @@ class Habits:
         names = sorted({name for d in kept for name in d.hours})
         return {n: np.mean([d.hours.get(n, [0] * 24) for d in kept], axis=0) for n in names}
 
+    def often(self) -> dict[str, np.ndarray]:
+        """Activity -> (24,) share of the days whose hours are kept that have it in each hour of the clock."""
+        kept = [d for d in self.days if d.hours]
+        names = sorted({name for d in kept for name in d.hours})
+        return {n: np.mean([np.array(d.hours.get(n, [0] * 24)) > 0 for d in kept], axis=0) for n in names}
+
 
 def weekend(date: dt.date) -> bool:
     """Whether a date is a Saturday or Sunday."""
@@ -224,15 +248,14 @@ def begin(rows: Rows, roles: Mapping[str, str], last: dt.date, log: tuple[float,
 
 def _observed(rows: Rows, rhythm: Rhythm, last: dt.date, log: tuple[float, float]) -> list[Day]:
     days = (observe(rows, date, rhythm, log) for date in dates(rows, rhythm.begins) if date <= last)
-    return [day for day in days if day.begun and day.ended and day.rows]
+    return [day for day in days if day.whole]
 
 
 def _begins(rows: Rows, sleep: int) -> float:
     if sleep:
         some = rows.role == SLEEP
         minutes = np.zeros(24)
-        for hours in clock(Rows(*(getattr(rows, n)[some] for n in ("start", "end", "activity", "role"))),
-                           float(rows.start.min()), float(rows.end.max())).values():  # fmt: skip
+        for hours in clock(rows.where(some), float(rows.start.min()), float(rows.end.max())).values():
             minutes += hours
         angles = (np.arange(24) + 0.5) / 24 * 2 * np.pi
         hour = math.atan2((minutes * np.sin(angles)).sum(), (minutes * np.cos(angles)).sum()) / (2 * np.pi) * 24
@@ -288,7 +311,9 @@ class Routine:
         try:
             return cls({name: _person(value) for name, value in held["people"].items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise HabitsError(f"{path} is damaged ({type(error).__name__}: {error}): learn it anew from the logs") from error
+            raise HabitsError(
+                f"{path} is damaged ({type(error).__name__}: {error}): learn it anew from the logs"
+            ) from error
 
 
 def _person(value: Mapping[str, Any]) -> Habits:
