@@ -9,6 +9,7 @@ kind. `--time` learns and judges a year of 100,000 episodes instead.
 """
 
 import argparse
+import copy
 import datetime as dt
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from wtmr_core.miniature.weeks import weeks
 from wtmr_core.tracking import day_table
 from wtmr_core.tracking.day_table import DayTable
 from wtmr_core.tracking.days import BATHROOM, MEAL, OUT, SLEEP, SNACK
@@ -85,24 +87,35 @@ def days(rows: pd.DataFrame) -> tuple[dt.date, list[dt.date]]:
     return every[cut - 1], every[cut:]
 
 
-def measured(name: str, table: DayTable, seed: int) -> tuple[list[dict], list[dict]]:
-    """For each planted departure whether it is found, and for each untouched day whether it is flagged."""
+def measured(name: str, table: DayTable, seed: int, every: int = 1) -> tuple[list[dict], list[dict]]:
+    """For each planted departure, or each `every`-th, whether it is found, and which untouched days are flagged."""
     until, rest = days(table.rows)
     roles = day_table.roles_of(table.rows.activity.unique())
-    plain = habits(table, until)
-    flagged = {}
-    for d in plain.departures:
+    flagged: dict[dt.date, list[str]] = {}
+    for d in habits(table, until).departures:
         flagged.setdefault(d.day, []).append(d.kind)
     quiet = [{"home": name, "day": day, "kinds": flagged.get(day, [])} for day in rest]
-    planted = []
-    for kind, plant in KINDS.items():
-        for n, day in enumerate(rest):
+    planted, routine = [], None
+    for n, day in enumerate(rest):
+        routine = habits(table, until, day - dt.timedelta(days=1), routine).routine  # all before it is as it was
+        for kind, plant in KINDS.items() if n % every == 0 else ():
             rng = np.random.default_rng([seed, n, list(KINDS).index(kind)])
-            rows = plant(table.rows, roles, pd.Timestamp(day), rng).sort_values("start")
-            found = {d.kind for d in habits(DayTable(rows.reset_index(drop=True)), until).departures if d.day == day}
-            new = found - set(flagged.get(day, []))
-            planted.append({"home": name, "kind": kind, "day": day, "found": bool(found), "own": bool(found & ANSWERS[kind]), "new": bool(new), "what": sorted(found)})
+            rows = plant(table.rows, roles, pd.Timestamp(day), rng).sort_values("start", ignore_index=True)
+            made = habits(DayTable(rows), until, day + dt.timedelta(days=1), copy.deepcopy(routine)).departures
+            found = {d.kind for d in made if d.day == day}
+            own = bool(found & ANSWERS[kind])
+            planted.append({"home": name, "kind": kind, "day": day, "found": bool(found), "own": own})
     return planted, quiet
+
+
+def write_year(path: Path, episodes: int) -> Path:
+    """A year of a synthetic person, its rows cut into pieces until there are as many episodes."""
+    table = pd.DataFrame(weeks(0, 1, 366).rows).astype({"start": "datetime64[s]", "end": "datetime64[s]"})
+    pieces = -(-episodes // len(table))
+    step = (table.end - table.start) / pieces
+    cut = [table.assign(start=table.start + k * step, end=table.start + (k + 1) * step) for k in range(pieces)]
+    pd.concat(cut).sort_values("start").to_csv(path, index=False, date_format="%Y-%m-%d %H:%M:%S.%f")
+    return path
 
 
 def main() -> None:

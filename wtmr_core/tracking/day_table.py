@@ -100,7 +100,8 @@ def _cells(path: Path) -> pd.DataFrame:
     uneven = [len(line) != len(names) for line in lines]
     columns = {name: [line[names.index(name)].strip() if not odd else "" for line, odd in zip(lines, uneven, strict=True)]
                for name in (*needed, "activity", *(["person"] if "person" in names else []))}  # fmt: skip
-    return pd.DataFrame({"person": "", **columns, "uneven": uneven}, index=range(len(lines)))
+    table = pd.DataFrame({"person": "", **columns}, index=range(len(lines)), dtype=object)
+    return table.assign(uneven=np.array(uneven, bool))
 
 
 def _zero(day: str) -> pd.Timestamp:
@@ -146,9 +147,7 @@ def _of_clock(texts: list[pd.Series], path: Path, remarks: list[str]) -> tuple[l
     clock = [pd.to_datetime(text, errors="coerce", format="ISO8601") for text in bare]
     with_zone = offsets[0].notna() & offsets[1].notna()
     mixed = offsets[0].notna() | offsets[1].notna()
-    if not mixed.any():
-        return [*clock, (clock[1] - clock[0]).dt.total_seconds()], mixed
-    zoned = with_zone.sum() >= len(with_zone) - mixed.sum()
+    zoned = with_zone.any() and with_zone.sum() >= len(with_zone) - mixed.sum()
     foreign = ~with_zone if zoned else mixed
     if not zoned:
         return [*clock, (clock[1] - clock[0]).dt.total_seconds()], foreign
@@ -156,7 +155,7 @@ def _of_clock(texts: list[pd.Series], path: Path, remarks: list[str]) -> tuple[l
     common = int(minutes[0][with_zone].mode()[0])
     true = [c - pd.to_timedelta(m, unit="min") for c, m in zip(clock, minutes, strict=True)]
     length = (true[1] - true[0]).dt.total_seconds()
-    far = (minutes[0] - common).abs() > 60
+    far = with_zone & ((minutes[0] - common).abs() > 60)
     if far.any():
         remarks.append(f"{path.name}: {far.sum()} rows lie in another time zone and are converted to {_shown(common)}")
     start = clock[0].where(~far, true[0] + pd.Timedelta(minutes=common))

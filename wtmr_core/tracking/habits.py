@@ -16,13 +16,15 @@ import numpy as np
 from wtmr_core import files
 from wtmr_core.tracking import day_table
 from wtmr_core.tracking.day_table import DayTable
-from wtmr_core.tracking.days import HOUR, OUT, SLEEP, Day, Rows, dates, midnight, observe, union
+from wtmr_core.tracking.days import HOUR, Day, Rows, dates, midnight, observe
 from wtmr_core.tracking.departures import COLUMNS, NEEDS, Departure, cut_short, judge
 from wtmr_core.tracking.routine import ENOUGH, Habits, Routine, begin, weekend
 
 FORTNIGHT = 14  # days that are learnt before the first is judged, unless told otherwise
 HOLE = 3  # days without any row that are judged; after them the log is taken to have a hole
-CROSSED = 0.1  # share of rows that begin in the middle of being out or asleep, from which two people are suspected
+TWICE = (
+    0.3  # share of the time with several activities at once from which two people are suspected; real homes have 0.01
+)
 
 
 @dataclass
@@ -93,7 +95,6 @@ def habits(
         else:
             habits, days, last = known, [], max([d.date for d in known.days], default=dt.date.min)
             habits.roles |= names
-            habits.settle()
         course = found.people[person] = Course(rows)
         for day in days:
             habits.learn(day)
@@ -161,23 +162,21 @@ def _remarks(habits: Habits, course: Course) -> list[str]:
         said.append("nights are not logged: the first activity of a day stands for rising, the last for going to bed")
     if course.doubtful:
         days = ", ".join(map(str, course.doubtful))
-        said.append(f"{days}: as many rows as usual fill less than half of the time; rather the log than the day is unusual")
-    if (share := _crossed(course.rows)) > CROSSED:
-        said.append(f"{share:.0%} of the rows begin while the person is out or asleep: are two people under one name?")
+        said.append(
+            f"{days}: as many rows as usual fill less than half of the time; rather the log than the day is unusual"
+        )
+    if (share := _twice(course.rows)) > TWICE:
+        said.append(f"{share:.0%} of the time several activities are logged at once: are two people under one name?")
     return said
 
 
-def _crossed(rows: Rows, margin: float = 600) -> float:
-    """The share of rows that begin in the middle of a time out or asleep, which is none of the two."""
-    inside = np.zeros(len(rows.start), bool)
-    for role in (OUT, SLEEP):
-        some = rows.having(role)
-        spans = union(some.start, some.end)
-        if len(spans):
-            k = np.clip(np.searchsorted(spans[:, 0], rows.start, side="right") - 1, 0, None)
-            between = (rows.start > spans[k, 0] + margin) & (rows.end < spans[k, 1] - margin)
-            inside |= between & ~np.isin(rows.role, (OUT, SLEEP, "bathroom", "drink"))
-    return float(inside.mean()) if len(inside) else 0.0
+def _twice(rows: Rows) -> float:
+    """The share of the time with any activity that has several at once."""
+    times = np.r_[rows.start, rows.end]
+    order = np.argsort(times, kind="stable")
+    count = np.cumsum(np.r_[np.ones(len(rows.start)), -np.ones(len(rows.end))][order])[:-1]
+    length = np.diff(times[order])
+    return float(length[count >= 2].sum() / max(length[count >= 1].sum(), 1))
 
 
 def report(

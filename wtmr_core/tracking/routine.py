@@ -25,6 +25,7 @@ DOUBTED = 0.25  # weight of a day with a departure
 CLIP = 2.5  # spreads from the usual to which a figure is cut before it is learnt
 PRIOR = 5  # days that the usual spread of homes is worth
 OF_KIND = 8  # weekdays, or weekend days, that count as much as all days together
+FIRST = 14  # days that tell when days begin, at least
 DRAWN = 56  # days whose hours are kept
 
 
@@ -224,10 +225,10 @@ def begin(rows: Rows, roles: Mapping[str, str], last: dt.date, log: tuple[float,
     """A new routine from the whole days of the rows until the day `last`, and those days.
 
     A day begins in the middle of the usual night, to the hour: of the circular mean of the hours asleep where at least half
-    of the days have a night's sleep, else of the six hours in which fewest activities begin.
+    of the days have a night's sleep, else of the six hours in which fewest activities begin. At least `FIRST` days are
+    looked at for that.
     """
-    end = midnight(last) + 36 * HOUR
-    some = rows.within(log[0], end)
+    some = rows.within(log[0], max(midnight(last), log[0] + FIRST * 24 * HOUR) + 36 * HOUR)
     habits = Habits(Rhythm(_begins(some, 1 if (some.role == SLEEP).any() else 0)), roles=dict(roles))
     found = _observed(some, habits.rhythm, last, log)
     nights = sum("wake" in d.figures for d in found)
