@@ -7,32 +7,31 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from wtmr_core.tracking.departures import Departure
-
 COLUMNS = ["kind", "planted", "found", "recall", "alarms", "right", "beside", "precision", "false_a_week"]
 
 
 def by_kind(
-    found: Iterable[Departure],
+    alarms: Iterable[tuple[str, dt.date, str]],
     planted: Iterable[Mapping[str, str]],
     ordinary: Mapping[str, Sequence[dt.date]],
 ) -> pd.DataFrame:
     """Recall and precision of each kind, and false alarms a week of ordinary days.
 
-    A planted departure is found, and an alarm right, where person, day and kind are the same. An alarm of another kind on
-    the day of a planted departure, or the day after, on which it may still tell, is `beside`: not right, but not false.
+    A planted departure is found, and an alarm right, where person, day and kind are the same. An alarm of another kind
+    on the day of a planted departure, or the day after, on which it may still tell, is `beside`: not right, but not
+    false.
 
     Args:
-        found: departures of people over the judged days
+        alarms: person, day and kind of each departure found
         planted: `person`, `day` and `kind` of each
         ordinary: person -> judged days that no planted departure touches
 
     Returns:
-        a row for each kind and a last one, `all`, with the columns `COLUMNS`; `precision` is the share of alarms that are
-        right, NaN where there are none
+        a row for each kind and a last one, `all`, with the columns `COLUMNS`; `precision` is the share of alarms that
+        are right, NaN where there are none
     """
     wanted = {(p["person"], dt.date.fromisoformat(p["day"]), p["kind"]) for p in planted}
-    alarms = {(d.person, d.day, d.kind) for d in found}
+    alarms = set(alarms)
     touched = {(person, day + dt.timedelta(days=k)) for person, day, _ in wanted for k in (0, 1)}
     quiet = {(person, day) for person, days in ordinary.items() for day in days}
     rows = []
