@@ -21,7 +21,8 @@ VERSION = 1
 ENOUGH = 7  # days before anything is judged
 HALF_LIFE = 45  # days after which a day weighs half
 LEAST = 0.01  # weight at which a day is forgotten for good
-DOUBTED = 0.25  # weight of a day with a departure
+DOUBTED = 0.1  # weight of a day with a departure,
+PERSISTS = 21  # unless more than half of so many days before had one too: then it is a new habit
 CLIP = 2.5  # spreads from the usual to which a figure is cut before it is learnt
 PRIOR = 5  # days that the usual spread of homes is worth
 OF_KIND = 8  # weekdays, or weekend days, that count as much as all days together
@@ -85,12 +86,14 @@ def middle(values: np.ndarray, weights: np.ndarray) -> float:
 
 @dataclass
 class Learnt:
-    """A day as the routine keeps it: its weight, its figures, and minutes of each activity by hour (24,)."""
+    """A day as the routine keeps it: its weight, its figures, minutes of each activity by hour (24,), whether it had a
+    departure."""
 
     date: dt.date
     weight: float
     figures: dict[str, float]
     hours: dict[str, list[int]] = field(default_factory=dict)
+    departed: bool = False
 
     @cached_property
     def quarters(self) -> dict[str, np.ndarray]:
@@ -174,7 +177,8 @@ class Habits:
         return float(own), float(weights[events].sum()), float(weights.sum())
 
     def learn(self, day: Day, departed: bool = False) -> None:
-        """Learn a day. A figure far from the usual is cut, and a day with a departure counts a quarter."""
+        """Learn a day. A figure far from the usual is cut, and a day with a departure counts a tenth; but where most of the
+        last three weeks had departures, they are a new habit and count as any other day."""
         figures = {}
         for name, value in day.figures.items():
             known = self.expected(name, day.date) if name in knowledge()["figures"] else None
@@ -184,7 +188,8 @@ class Habits:
                 value = _back(min(max(value, low), high), known.scale)
             figures[name] = round(float(value), 3)
         hours = {name: [round(m) for m in minutes] for name, minutes in day.hours.items() if minutes.sum() >= 0.5}
-        self.days.append(Learnt(day.date, DOUBTED if departed else 1.0, figures, hours))
+        new = sum(d.departed for d in self.days[-PERSISTS:]) * 2 > PERSISTS
+        self.days.append(Learnt(day.date, DOUBTED if departed and not new else 1.0, figures, hours, departed))
         self.days = [d for d in self.days if d.weight * 0.5 ** ((day.date - d.date).days / HALF_LIFE) >= LEAST]
         for old in self.days[:-DRAWN]:
             old.hours = {}
@@ -281,7 +286,8 @@ class Routine:
         people = {}
         for name, habits in self.people.items():
             days = [
-                {"day": str(d.date), "weight": d.weight, "figures": d.figures, "minutes_by_hour": d.hours}
+                {"day": str(d.date), "weight": d.weight, "departed": d.departed, "figures": d.figures,
+                 "minutes_by_hour": d.hours}
                 for d in habits.days
             ]
             people[name] = {
@@ -324,6 +330,7 @@ def _person(value: Mapping[str, Any]) -> Habits:
             float(d["weight"]),
             {name: float(x) for name, x in d["figures"].items()},
             {name: [int(m) for m in minutes] for name, minutes in d["minutes_by_hour"].items()},
+            bool(d["departed"]),
         )
         for d in value["days"]
     ]
