@@ -3,10 +3,10 @@
     python benchmarks/habits.py [DIR] [--seeds N]
     python benchmarks/habits.py --time
 
-The first reads the logs in DIR (hh102, MIT 1, Ordonez A and Kasteren A beside the project), learns the first two thirds of
-the days of each, and plants one departure at a time into a copy of each remaining day: rising three hours late, no meal all
-day, out all night, six hours by day without any activity. Found is one whose day has a departure; `own kind` counts those
-whose kind is right. The second learns and judges a year of 100,000 episodes, without and with pictures.
+The first reads the logs in DIR (hh102, MIT 1, Ordonez A and Kasteren A beside the project), learns the first two thirds
+of the days of each, and plants one departure at a time into a copy of each remaining day: rising three hours late, no
+meal all day, out all night, six hours by day without any activity. Found is one whose day has a departure; `own kind`
+counts those whose kind is right. The second learns and judges a year of 100,000 episodes, without and with pictures.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from wtmr_core.tracking import day_table
 from wtmr_core.tracking.day_table import DayTable
 from wtmr_core.tracking.days import BATHROOM, MEAL, OUT, SLEEP, SNACK
 from wtmr_core.tracking.departures import Departure
+from wtmr_core.tracking.expectation import knowledge
 from wtmr_core.tracking.habits import habits, report
-from wtmr_core.tracking.routine import knowledge
 
 HERE = Path(__file__).resolve().parents[1]
 H = pd.Timedelta(hours=1)

@@ -86,10 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument("--json", action="store_true", help="print one JSON object")
     score.set_defaults(run=score_log)
 
-    habits = commands.add_parser("habits", help="learn a person's routine from logs of days, and what departs from it")
+    habits = commands.add_parser("habits", help="learn a routine from logs of days, and what departs from it")
     habits.add_argument("logs", nargs="+", metavar="LOG", help="a CSV of start,end,activity, or the log of a video")
     habits.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
-    habits.add_argument("--learn-until", type=_date, metavar="DATE", help="judge the days after it; by default after 14")
+    habits.add_argument(
+        "--learn-until", type=_date, metavar="DATE", help="judge the days after it; by default after 14"
+    )
     habits.add_argument("--until", type=_date, metavar="DATE", help="the last day to look at")
     habits.add_argument("--day", action="append", default=[], metavar="DATE", help="when second 0 of a log was")
     habits.add_argument("--routine", type=Path, metavar="FILE", help="a routine.json with which to go on")

@@ -46,7 +46,7 @@ def test_a_log_of_a_video_starts_on_the_day_that_is_named(tmp_path):
     for given_path in (path, tmp_path):  # the file, or the folder of the log
         rows = read([given_path], ["2026-03-01T08:00"]).rows
         assert rows.start[0] == pd.Timestamp("2026-03-01 08:00:03.5")
-    with pytest.raises(HabitsError, match="episodes.csv is in seconds, and --day is given 0 times"):
+    with pytest.raises(HabitsError, match=r"episodes\.csv is in seconds, and --day is given 0 times"):
         read([path])
     with pytest.raises(HabitsError, match="--day is 'today'; it is a day"):
         read([path], ["today"])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtmr_core.tracking.day_table import roles_of
-from wtmr_core.tracking.days import Rhythm, Rows, covered, dates, longest_gap, midnight, night, observe, union
+from wtmr_core.tracking.days import Rhythm, Rows, dates, night, observe
+from wtmr_core.tracking.spans import covered, longest_gap, midnight, union
 
 DAY = dt.date(2026, 3, 2)
 RHYTHM = Rhythm(begins=3, rises=7, retires=23, sleeps=True, meals=tuple(np.eye(24)[8] / 2 + np.eye(24)[12] / 2))
@@ -36,7 +37,9 @@ def test_a_day_by_hand():
         (2, "12:30", "15:00", "outdoors"), (2, "15:03", "18:00", "leave-house"), (2, "19:00", "19:40", "dinner"),
         (2, "19:45", "19:46", "toilet"), (2, "19:50", "19:55", "toilet"), (2, "22:00", "22:20", "radio"),
     )  # fmt: skip
-    assert day.begun and day.ended and day.whole
+    assert day.begun
+    assert day.ended
+    assert day.whole
     expected = {
         "wake": 6.5, "asleep": 8.0, "bed": 23.25, "first": 8.0, "last": 22 + 1 / 3, "out": 5.5, "longest_out": 5.5,
         "out_night": 0.0, "gap": 2.5, "night": 0.0, "meals": 2.0, "first_meal": 8.0, "mealtime": 0.75, "bathroom": 2.0,
@@ -67,15 +70,17 @@ def test_rising_is_the_end_of_the_night_however_often_it_was_broken():
 
 
 def test_a_fall_and_how_long_the_person_lay():
-    day = observed((2, "10:00", "10:01", "falling"), (2, "10:01", "10:20", "lying"), (2, "10:25", "10:40", "lying"),
-                   (2, "10:45", "11:00", "reading"), (2, "15:00", "15:01", "falling"), (2, "15:01", "15:30", "reading"))  # fmt: skip
+    day = observed(
+        (2, "10:00", "10:01", "falling"), (2, "10:01", "10:20", "lying"), (2, "10:25", "10:40", "lying"),
+        (2, "10:45", "11:00", "reading"), (2, "15:00", "15:01", "falling"), (2, "15:01", "15:30", "reading"),
+    )  # fmt: skip
     assert [round(seconds / 60) for _, seconds in day.lain] == [39, 0]
     assert day.lain[0][0] == (midnight(DAY) + 10 * 3600, midnight(DAY) + 10 * 3600 + 40 * 60)
 
 
 def test_leaving_and_coming_home_bound_the_time_out():
-    table = rows((2, "09:00", "09:01", "Leave_Home"), (2, "12:00", "12:01", "Enter_Home"), (2, "14:00", "14:01", "Leave_Home"),
-                 (2, "15:00", "15:30", "reading"))  # fmt: skip
+    table = rows((2, "09:00", "09:01", "Leave_Home"), (2, "12:00", "12:01", "Enter_Home"),
+                 (2, "14:00", "14:01", "Leave_Home"), (2, "15:00", "15:30", "reading"))  # fmt: skip
     out = table.having("out")
     assert ((out.end - out.start) / 60).tolist() == [180, 1]  # the second has no return
 
@@ -83,8 +88,12 @@ def test_leaving_and_coming_home_bound_the_time_out():
 def test_days_that_the_log_covers_in_part_are_known_as_such():
     noon = midnight(DAY) + 12 * 3600
     begun = observed((2, "08:00", "08:30", "breakfast"), log=(midnight(DAY) - 86400, noon))
-    assert begun.begun and not begun.ended and not begun.whole
-    assert "bed" not in begun.figures and "sleeps" not in begun.figures and "out_night" not in begun.figures
+    assert begun.begun
+    assert not begun.ended
+    assert not begun.whole
+    assert "bed" not in begun.figures
+    assert "sleeps" not in begun.figures
+    assert "out_night" not in begun.figures
     assert begun.spans["gap"][1] <= noon
     assert not observed(log=(noon, noon + 3 * 86400)).begun
 

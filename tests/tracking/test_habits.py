@@ -55,8 +55,13 @@ def test_planted_departures_of_each_kind_are_found_and_ordinary_days_left_alone(
 def test_every_departure_says_when_what_and_how_surprising(home):
     _, found = home
     for d in found.departures:
-        assert d.person in ("Anna", "Bruno") and d.kind in FOUND and d.expected and d.observed and d.score > 0.5
-        assert d.span[0] <= d.span[1] and abs((d.span[0] / 86400) - (d.day - dt.date(1970, 1, 1)).days) < 1.5
+        assert d.person in ("Anna", "Bruno")
+        assert d.kind in FOUND
+        assert d.expected
+        assert d.observed
+        assert d.score > 0.5
+        assert d.span[0] <= d.span[1]
+        assert abs((d.span[0] / 86400) - (d.day - dt.date(1970, 1, 1)).days) < 1.5
         assert len(d.row()) == len(COLUMNS)
 
 
@@ -96,7 +101,7 @@ def test_the_command_writes_routine_departures_and_their_pictures(tmp_path, caps
     assert code == 0
     with (out / "departures.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == "person,day,start,end,kind,activity,expected,observed,score".split(",")
+    assert list(rows[0]) == ["person", "day", "start", "end", "kind", "activity", "expected", "observed", "score"]
     assert len(rows) == told["departures"] > 0
     assert (told["days_learnt"], told["rows_refused"]) == (14, {})
     assert told["days_learnt"] + told["days_judged"] == 28  # the last morning is of a day of its own
@@ -122,7 +127,8 @@ def test_learning_goes_on_where_it_was(tmp_path):
     late = [
         line for line in (tmp_path / "whole" / "departures.csv").read_text().splitlines() if line[5:15] > str(until)
     ]
-    assert late and set(late) <= set((tmp_path / "then" / "departures.csv").read_text().splitlines())
+    assert late
+    assert set(late) <= set((tmp_path / "then" / "departures.csv").read_text().splitlines())
     assert whole["days_learnt"] == 14
 
 
@@ -150,7 +156,8 @@ def test_the_same_log_gives_the_same_files_whatever_the_order_of_its_rows(tmp_pa
 def test_a_log_of_nothing_or_a_day_is_told_in_a_sentence(tmp_path, capsys, text, said):
     (tmp_path / "log.csv").write_text(text)
     code, out, err = run(capsys, tmp_path / "log.csv", "--out", tmp_path / "out", "--json")
-    assert code == 0 and said in err
+    assert code == 0
+    assert said in err
     assert json.loads(out)["departures"] == json.loads(out)["days_judged"] == 0
     assert (tmp_path / "out" / "departures.csv").read_text().splitlines() == [",".join(COLUMNS)]
 
@@ -209,7 +216,8 @@ def test_a_year_of_a_hundred_thousand_episodes_takes_seconds(tmp_path):
     log = benchmark.write_year(tmp_path / "year.csv", 100_000)
     start = time.process_time()
     told = report([log], tmp_path / "out", pictures=False)
-    assert told["rows_kept"] >= 100_000 and told["days_judged"] >= 350
+    assert told["rows_kept"] >= 100_000
+    assert told["days_judged"] >= 350
     assert time.process_time() - start < 10
 
 
@@ -231,5 +239,6 @@ def test_bad_arguments_are_told(tmp_path, capsys, monkeypatch, arguments, messag
         code, _, err = run(capsys, "log.csv", "--out", "out", *arguments)
     except SystemExit as ended:
         code, err = ended.code, capsys.readouterr().err
-    assert code == 2 and message in err
+    assert code == 2
+    assert message in err
     assert not (tmp_path / "out").exists()

@@ -11,7 +11,9 @@ from scipy import stats
 
 from wtmr_core.tracking.day_table import HabitsError
 from wtmr_core.tracking.days import Day
-from wtmr_core.tracking.routine import ENOUGH, Expected, Habits, Learnt, Routine, middle, weekend
+from wtmr_core.tracking.expectation import Expected, middle
+from wtmr_core.tracking.learning import ENOUGH, Habits, Learnt, weekend
+from wtmr_core.tracking.routine import Routine
 
 MONDAY = dt.date(2026, 1, 5)
 

@@ -84,10 +84,9 @@ def weeks(seed: int = 0, people: int = 2, days: int = 84, kinds: Sequence[str] |
         name = NAMES[k]
         rows += [{"person": name, "start": _moment(s), "end": _moment(e), "activity": a} for s, e, a in own]
         planted += [
-            {"person": name, "day": str(FIRST + dt.timedelta(days=int(s // 86400))), "start": _moment(s), "end": _moment(e),
-             "kind": kind}
+            {"person": name, "day": _moment(s)[:10], "start": _moment(s), "end": _moment(e), "kind": kind}
             for kind, s, e in events
-        ]  # fmt: skip
+        ]
         ordinary[name] = [FIRST + dt.timedelta(days=d) for d in quiet]
     return Weeks(sorted(rows, key=lambda row: (row["start"], row["person"])), planted, ordinary)
 

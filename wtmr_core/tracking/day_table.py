@@ -47,18 +47,21 @@ def read(paths: Iterable[str | Path], days: Sequence[str] = ()) -> DayTable:
 
     A row is kept, whatever it overlaps, unless one of these is true, in this order; it is then counted under it.
 
-    * *has too few or too many cells* for its first line; *lacks an activity*, *lacks a time*, *is no time*: a cell is empty, or holds something else.
-    * *lies in another kind of time*: it has no offset from UTC among rows of which most have one, or the reverse.
-    * *ends before it starts*; *lasts over a week*; *repeated*: person, activity and times are those of another row.
+    * *has too few or too many cells* for the first line of its file
+    * *lacks an activity*, *lacks a time*, *is no time*: a cell is empty, or holds something else
+    * *lies in another kind of time*: it has no offset from UTC among rows of which most have one, or the reverse
+    * *ends before it starts*
+    * *lasts over a week*
+    * *repeated*: person, activity and times are those of a row before
 
-    Times are those on the wall of the home. Where they have offsets (`+02:00`, `Z`) a row's length is the true one, also
-    over a change of clocks, and its hours are as written; a row whose offset differs by more than an hour from the most
-    common is converted to that. Without offsets the night of 25 hours has an hour twice: what lies in it is read as
-    written, and is refused where it ends before it starts.
+    Times are those on the wall of the home. Where they have offsets (`+02:00`, `Z`) a row's length is the true one,
+    also over a change of clocks, and its hours are as written; a row whose offset differs by more than an hour from the
+    most common is converted to that. Without offsets the night of 25 hours has an hour twice: what lies in it is read
+    as written, and is refused where it ends before it starts.
 
     Args:
-        paths: CSV files with `start,end,activity` (ISO 8601), or `start_s,end_s,activity`, as `wtmr track` writes, or its
-            folder; `person` is optional
+        paths: CSV files with `start,end,activity` (ISO 8601), or `start_s,end_s,activity`, as `wtmr track` writes, or
+            its folder; `person` is optional
         days: the day, or day and time, of second 0, of each log in seconds, in order
 
     Raises:
@@ -98,8 +101,10 @@ def _cells(path: Path) -> pd.DataFrame:
         wrong = "twice" if missing[0] in names else f"not: it names {', '.join(names) or 'nothing'}"
         raise HabitsError(f"{path} must name {missing[0]} once in its first line, and does so {wrong}")
     uneven = [len(line) != len(names) for line in lines]
-    columns = {name: [line[names.index(name)].strip() if not odd else "" for line, odd in zip(lines, uneven, strict=True)]
-               for name in (*needed, "activity", *(["person"] if "person" in names else []))}  # fmt: skip
+    columns = {
+        name: ["" if odd else line[names.index(name)].strip() for line, odd in zip(lines, uneven, strict=True)]
+        for name in (*needed, "activity", *(["person"] if "person" in names else []))
+    }
     table = pd.DataFrame({"person": "", **columns}, index=range(len(lines)), dtype=object)
     return table.assign(uneven=np.array(uneven, bool))
 

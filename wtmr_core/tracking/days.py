@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-HOUR = 3600
+from wtmr_core.tracking.spans import HOUR, Span, covered, longest_gap, midnight, union
+
 CHAIN = 1.5  # hours between two sleeps of one night, at most
 NIGHT = 0.5  # hours of sleep that make a night, at least
 MARGIN = 1.0  # hours after the usual bedtime, and before the usual rising, that are no night yet
@@ -17,8 +18,6 @@ VISIT = 300  # seconds between two rows of one visit, at most
 SLEEP, BATHROOM, OUT, MEAL, SNACK, FALL, LYING, RETURN = (
     "sleep", "bathroom", "out", "meal", "snack", "fall", "lying", "return",
 )  # fmt: skip
-
-Span = tuple[float, float]  # seconds since 1970 in local time
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,11 @@ class Day:
         begun, ended: whether the log covers it from its beginning, and to its end
         rows: number of rows that lie in it
         until: seconds at which it ends, or the log does
-        figures: name -> number: `wake`, `bed`, `first`, `last` (hours since midnight; the first activity is after rising), `asleep`, `out`, `longest_out`,
-            `out_night`, `gap`, `night` (hours), `meals`, `first_meal` (hours since midnight), `mealtime` (share of the usual
-            mealtimes spent at home and awake), `bathroom`, `falls`, `rows`, `logged` (hours that they fill); a figure that cannot be known is missing
+        figures: name -> number, those that can be known. In hours since midnight: `wake`, `bed`, `first` (the first
+            activity after rising), `last`, `first_meal`. In hours: `asleep`, `out`, `longest_out`, `out_night`, `gap`
+            (the longest time by day without any activity), `night` (activity by night), `logged` (what rows fill).
+            Counts: `meals`, `bathroom` (visits), `sleeps` (of the following night), `falls`, `rows`. `mealtime` is the
+            share of the usual mealtimes that was spent at home and awake.
         spans: figure -> where it lies
         hours: activity -> (24,) minutes in each hour of the clock
         lain: seconds of lying after each fall
@@ -118,26 +119,6 @@ class Rows:
         return self.where(~np.isin(self.role, roles))
 
 
-def union(start: np.ndarray, end: np.ndarray, apart: float = 0) -> np.ndarray:
-    """The spans (m, 2) that rows cover together, those at most `apart` seconds from each other joined."""
-    if not len(start):
-        return np.zeros((0, 2))
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], np.maximum.accumulate(end[order])
-    new = np.r_[True, start[1:] > end[:-1] + apart]
-    return np.stack([start[new], end[np.r_[new[1:], True]]], 1)
-
-
-def covered(spans: np.ndarray, begin: float, end: float) -> float:
-    """Hours of [begin, end) that lie in `spans`, which do not overlap."""
-    return float(np.clip(np.minimum(spans[:, 1], end) - np.maximum(spans[:, 0], begin), 0, None).sum() / HOUR)
-
-
-def midnight(date: dt.date) -> float:
-    """Seconds since 1970, in local time, at the beginning of a date."""
-    return (date - dt.date(1970, 1, 1)).days * 86400.0
-
-
 def dates(rows: Rows, begins: float) -> list[dt.date]:
     """The days that the rows lie in."""
     first, last = ((t - begins * HOUR) // 86400 for t in (rows.start.min(), max(rows.start.max(), rows.end.max() - 1)))
@@ -160,15 +141,6 @@ def night(rows: Rows, date: dt.date, begins: float) -> tuple[Span, float] | None
         return None
     longest = int(np.argmax(asleep))
     return (blocks[longest, 0], blocks[longest, 1]), asleep[longest]
-
-
-def longest_gap(spans: np.ndarray, begin: float, end: float) -> Span:
-    """The longest stretch of [begin, end) that no span covers."""
-    inside = spans[(spans[:, 1] >= begin) & (spans[:, 0] <= end)]
-    starts = np.r_[begin, np.clip(inside[:, 1], begin, end)]
-    ends = np.r_[np.clip(inside[:, 0], begin, end), end]
-    longest = int(np.argmax(ends - starts))
-    return (float(starts[longest]), float(max(ends[longest], starts[longest])))
 
 
 def clock(rows: Rows, begin: float, end: float) -> dict[str, np.ndarray]:

@@ -10,13 +10,15 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from scipy import stats
 
-from wtmr_core.tracking.days import BATHROOM, FALL, LYING, MEAL, OUT, SLEEP, Day, Span
-from wtmr_core.tracking.routine import ENOUGH, Habits, knowledge, quartered
+from wtmr_core.tracking.days import BATHROOM, FALL, LYING, MEAL, OUT, SLEEP, Day
+from wtmr_core.tracking.expectation import knowledge
+from wtmr_core.tracking.learning import ENOUGH, Habits, quartered
+from wtmr_core.tracking.spans import HOUR, Span, midnight
 
 COLUMNS = ("person", "day", "start", "end", "kind", "activity", "expected", "observed", "score")
 KINDS = (
-    "late rising", "long inactivity", "no meal", "out all night", "night without sleep", "long outing", "night activity",
-    "bathroom visits", "fall", "fall and lying", "unlike any day",
+    "late rising", "long inactivity", "no meal", "out all night", "night without sleep", "long outing",
+    "night activity", "bathroom visits", "fall", "fall and lying", "unlike any day",
 )  # fmt: skip
 HALF = 0.5  # of the usual mealtimes that must be spent at home and awake for a meal to be missing
 OF_DAY = ("no meal", "bathroom visits", "unlike any day")  # kinds that have no moment
@@ -109,11 +111,11 @@ def _late_rising(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
             continue
         chance, late = known.over(value), value - known.usual
         if chance <= limits["chance"] and late >= limits["least"]:
-            low, high = map(hhmm, known.interval())
+            low, usual, high = map(hhmm, (known.interval()[0], known.usual, known.interval()[1]))
             end = day.spans[figure][1]
-            done = "up" if figure == "wake" else "first activity"
-            return [((end - late * 3600, end), "late rising", _activity(day, habits, SLEEP) if figure == "wake" else "",
-                     f"{done} at {hhmm(known.usual)} ({low} to {high})", f"{done} at {hhmm(value)}", chance)]  # fmt: skip
+            done, activity = ("up", _activity(day, habits, SLEEP)) if figure == "wake" else ("first activity", "")
+            return [((end - late * HOUR, end), "late rising", activity,
+                     f"{done} at {usual} ({low} to {high})", f"{done} at {hhmm(value)}", chance)]  # fmt: skip
     return []
 
 
@@ -134,14 +136,17 @@ def _no_meal(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
         return []
     usual = HALF * float(np.median([d.figures["mealtime"] for d in had]))
     latest = max(d.figures["first_meal"] for d in had if "first_meal" in d.figures)
-    enough = day.ended or (day.until - _midnight(day)) / 3600 > latest + 1
+    enough = day.ended or (day.until - midnight(day.date)) / HOUR > latest + 1
     if day.figures["mealtime"] < usual or not enough:
         return []
     told = [not d.figures["meals"] if d.figures["mealtime"] >= usual else None for d in habits.days]
     chance, times, days = habits.chance(told, day.date)
     if chance > limits["chance"]:
         return []
-    span = (_midnight(day) + habits.rhythm.rises * 3600, min(day.until, _midnight(day) + habits.rhythm.retires * 3600))
+    span = (
+        midnight(day.date) + habits.rhythm.rises * HOUR,
+        min(day.until, midnight(day.date) + habits.rhythm.retires * HOUR),
+    )
     return [(span, "no meal", _activity(day, habits, MEAL), f"a meal ({times:.0f} of {days:.0f} such days without)",
              "none", chance)]  # fmt: skip
 
@@ -154,10 +159,10 @@ def _out_all_night(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
     chance, times, days = habits.chance(told, day.date)
     if chance > limits["chance"]:
         return []
-    begins = _midnight(day) + habits.rhythm.begins * 3600
-    span = (max(day.spans["out_night"][0], begins), min(day.spans["out_night"][1], begins + 36 * 3600))
-    return [(span, "out all night", _activity(day, habits, OUT),
-             f"at home ({times:.0f} of {days:.0f} nights out)", f"out for {value:.1f} h of the night", chance)]  # fmt: skip
+    begins = midnight(day.date) + habits.rhythm.begins * HOUR
+    span = (max(day.spans["out_night"][0], begins), min(day.spans["out_night"][1], begins + 36 * HOUR))
+    return [(span, "out all night", _activity(day, habits, OUT), f"at home ({times:.0f} of {days:.0f} nights out)",
+             f"out for {value:.1f} h of the night", chance)]  # fmt: skip
 
 
 def _sleepless(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
@@ -218,7 +223,7 @@ def cut_short(day: Day, habits: Habits) -> bool:
 
 
 def _unlike(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
-    """Far from all but a few of the days before, by the distance to the third nearest, so that no single one excuses it."""
+    """A day far from all but a few before it: the third nearest counts, so that no single one excuses it."""
     kept = [d for d in habits.days if d.hours]
     if len(kept) < 2 * ENOUGH or not day.whole or cut_short(day, habits):
         return []
@@ -235,13 +240,9 @@ def _unlike(day: Day, habits: Habits, limits: Mapping) -> list[tuple]:
     more = (own - rows.mean(0)).reshape(-1, 4).sum(1)
     k = int(np.abs(more).argmax())
     most = [*names, "activities never seen before"][k]
-    return [((_midnight(day) + habits.rhythm.begins * 3600, day.until), "unlike any day", most,
-             f"{usual:.1f} h in another way than on the days most like it", f"{apart:.1f} h, {more[k]:+.1f} h of {most}",
-             chance)]  # fmt: skip
-
-
-def _midnight(day: Day) -> float:
-    return (day.date - dt.date(1970, 1, 1)).days * 86400.0
+    return [((midnight(day.date) + habits.rhythm.begins * HOUR, day.until), "unlike any day", most,
+             f"{usual:.1f} h in another way than on the days most like it",
+             f"{apart:.1f} h, {more[k]:+.1f} h of {most}", chance)]  # fmt: skip
 
 
 RULES: dict[str, Callable] = {

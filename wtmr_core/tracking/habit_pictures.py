@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from wtmr_core.tracking.days import HOUR, midnight
 from wtmr_core.tracking.departures import hhmm
-from wtmr_core.tracking.routine import Habits
+from wtmr_core.tracking.learning import Habits
+from wtmr_core.tracking.spans import HOUR, midnight
 
 if TYPE_CHECKING:
     from wtmr_core.tracking.habits import Course
@@ -133,8 +133,9 @@ def day(course: Course, habits: Habits, date: dt.date, person: str = "") -> Figu
             left, right = max(left, hours[0]), max(min(right, hours[-1] + 1), left + 0.1)
             own = [lanes[n] for n in one.activity.split("; ") if n in lanes] or list(lanes.values())
             for lane in own:
-                axes.add_patch(Rectangle((left, lane - 0.5), right - left, 1, facecolor="none", edgecolor=ALARM, hatch="//",
-                                         linewidth=1 if len(own) < len(lanes) else 0))  # fmt: skip
+                line = 1 if len(own) < len(lanes) else 0
+                look = {"facecolor": "none", "edgecolor": ALARM, "hatch": "//", "linewidth": line}
+                axes.add_patch(Rectangle((left, lane - 0.5), right - left, 1, **look))
             axes.vlines((left, right), -0.5, len(names) - 0.5, color=ALARM, linewidth=1.5)
         axes.set(xlim=(begins, (end - base) / HOUR), ylim=(len(names) - 0.5, -0.5), xlabel="time of day")
         ticks = np.arange(np.ceil(begins / 3) * 3, (end - base) / HOUR + 0.01, 3)

@@ -16,9 +16,11 @@ import numpy as np
 from wtmr_core import files
 from wtmr_core.tracking import day_table
 from wtmr_core.tracking.day_table import DayTable
-from wtmr_core.tracking.days import HOUR, Day, Rows, dates, midnight, observe
+from wtmr_core.tracking.days import Day, Rows, dates, observe
 from wtmr_core.tracking.departures import COLUMNS, NEEDS, Departure, cut_short, judge
-from wtmr_core.tracking.routine import ENOUGH, Habits, Routine, begin, weekend
+from wtmr_core.tracking.learning import ENOUGH, Habits, begin, weekend
+from wtmr_core.tracking.routine import Routine
+from wtmr_core.tracking.spans import HOUR, midnight
 
 FORTNIGHT = 14  # days that are learnt before the first is judged, unless told otherwise
 HOLE = 3  # days without any row that are judged; after them the log is taken to have a hole
@@ -71,8 +73,8 @@ def habits(
 ) -> Findings:
     """Learn the routine of each person, and judge the days after those that are only learnt.
 
-    A day runs from the middle of the usual night to the next one. Days that the log does not cover from beginning to end
-    are not learnt, and judged only by what was seen whole. Every whole day is learnt after it was judged.
+    A day runs from the middle of the usual night to the next one. Days that the log does not cover from beginning to
+    end are not learnt, and judged only by what was seen whole. Every whole day is learnt after it was judged.
 
     Args:
         table: rows of the logs
@@ -144,6 +146,8 @@ def _remarks(habits: Habits, course: Course) -> list[str]:
     said = []
     if (n := len(habits.days)) < ENOUGH:
         return [f"{n} whole days are learnt, and {ENOUGH} are needed: nothing is judged"]
+    if not course.judged:
+        said.append("every day is learnt and none is left to judge: --learn-until names an earlier one")
     ends = [sum(weekend(d.date) == kind for d in habits.days) for kind in (False, True)]
     if min(ends) < 4:
         said.append(
@@ -151,8 +155,8 @@ def _remarks(habits: Habits, course: Course) -> list[str]:
         )
     if n < 28:
         said.append(
-            f"{n} days are learnt: what happens less often than once in {n} days cannot be told from what never happens, "
-            "nor a habit of single days of the week, of the month or of the season from chance"
+            f"{n} days are learnt: what happens less often than once in {n} days cannot be told from what never "
+            "happens, nor a habit of single days of the week, of the month or of the season from chance"
         )
     roles = set(habits.roles.values())
     for role, kinds in NEEDS.items():
@@ -247,7 +251,7 @@ def _pictures(found: Findings, out: Path) -> list[str]:
     from wtmr_core.tracking import habit_pictures as drawn
 
     names = []
-    for old in out.glob("day-*.png"):  # of an earlier call
+    for old in out.glob("day-[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*.png"):  # of an earlier call
         old.unlink()
     for person, course in found.people.items():
         habits, mark = found.routine.people[person], f"-{_plain(person)}" if person else ""
