@@ -101,6 +101,8 @@ def test_days_that_the_log_covers_in_part_are_known_as_such():
 def test_days_begin_where_the_rhythm_says():
     made = rows((1, "02:00", "02:30", "radio"), (3, "02:00", "03:30", "radio"))
     assert dates(made, 3) == [dt.date(2026, 2, 28), dt.date(2026, 3, 1), DAY, dt.date(2026, 3, 3)]
+    far = rows((1, "08:00", "08:30", "radio"), (20, "08:00", "08:30", "radio"))
+    assert [d.day for d in dates(far, 3)] == [1, 2, 3, 4, 20]  # the rest is a hole in the log
     assert dates(made, 0) == [dt.date(2026, 3, d) for d in (1, 2, 3)]
 
 

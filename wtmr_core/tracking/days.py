@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from wtmr_core.tracking.day_table import LONGEST
 from wtmr_core.tracking.spans import HOUR, Span, covered, longest_gap, midnight, union
 
 CHAIN = 1.5  # hours between two sleeps of one night, at most
 NIGHT = 0.5  # hours of sleep that make a night, at least
 MARGIN = 1.0  # hours after the usual bedtime, and before the usual rising, that are no night yet
+HOLE = 3  # days without any row that are looked at
 VISIT = 300  # seconds between two rows of one visit, at most
 SLEEP, BATHROOM, OUT, MEAL, SNACK, FALL, LYING, RETURN = (
     "sleep", "bathroom", "out", "meal", "snack", "fall", "lying", "return",
@@ -120,9 +122,14 @@ class Rows:
 
 
 def dates(rows: Rows, begins: float) -> list[dt.date]:
-    """The days that the rows lie in."""
-    first, last = ((t - begins * HOUR) // 86400 for t in (rows.start.min(), max(rows.start.max(), rows.end.max() - 1)))
-    return [dt.date(1970, 1, 1) + dt.timedelta(days=n) for n in range(int(first), int(last) + 1)]
+    """The days that the rows lie in, and up to `HOLE` days without any row after each; more are a hole in the log."""
+    if not len(rows.start):
+        return []
+    first = (rows.start - begins * HOUR) // 86400
+    last = (np.maximum(rows.end - 1, rows.start) - begins * HOUR) // 86400
+    held = np.unique(np.concatenate([np.minimum(first + k, last) for k in range(LONGEST // 86400 + 2)]))
+    near = np.unique(np.concatenate([held + k for k in range(HOLE + 1)]))
+    return [dt.date(1970, 1, 1) + dt.timedelta(days=int(n)) for n in near[near <= held[-1]]]
 
 
 def night(rows: Rows, date: dt.date, begins: float) -> tuple[Span, float] | None:

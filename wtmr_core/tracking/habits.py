@@ -23,10 +23,7 @@ from wtmr_core.tracking.routine import Routine
 from wtmr_core.tracking.spans import HOUR, midnight
 
 FORTNIGHT = 14  # days that are learnt before the first is judged, unless told otherwise
-HOLE = 3  # days without any row that are judged; after them the log is taken to have a hole
-TWICE = (
-    0.3  # share of the time with several activities at once from which two people are suspected; real homes have 0.01
-)
+TWICE = 0.3  # share of the time with several activities at once, from which two people are suspected; alone it is 0.01
 
 
 @dataclass
@@ -87,6 +84,10 @@ def habits(
     names = day_table.roles_of(table.rows["activity"].unique(), roles)
     for person, part in table.rows.groupby("person", sort=True):
         rows = Rows.of(part, names)
+        if until:
+            rows = rows.where(rows.start < midnight(until) + 36 * HOUR)
+            if not len(rows.start):
+                continue
         known = found.routine.people.get(person)
         if known is None:
             first = rows.start.min() // 86400
@@ -94,18 +95,16 @@ def habits(
             last = min(last, until) if until else last
             habits, days = begin(rows, names, last, _covered(rows))
             found.routine.people[person] = habits
+            for day in days:
+                habits.learn(day)
+            habits.settle()
         else:
             habits, days, last = known, [], max([d.date for d in known.days], default=dt.date.min)
             habits.roles |= names
-        course = found.people[person] = Course(rows)
-        for day in days:
-            habits.learn(day)
-            course.days[day.date] = day
-        course.learnt += [day.date for day in days]
-        habits.settle()
         if until:
-            some = rows.start < midnight(until) + (24 + habits.rhythm.begins) * HOUR
-            course.rows = rows = rows.where(some)
+            rows = rows.where(rows.start < midnight(until) + (24 + habits.rhythm.begins) * HOUR)
+        course = Course(rows, [day.date for day in days], days={day.date: day for day in days})
+        found.people[person] = course
         _go_on(person, habits, course, last, learn_until, until)
         course.remarks += _remarks(habits, course)
     return found
@@ -115,18 +114,14 @@ def _go_on(
     person: str, habits: Habits, course: Course, last: dt.date, learn_until: dt.date | None, until: dt.date | None
 ) -> None:
     """Judge and learn the days after `last`."""
-    if not len(course.rows.start):
-        return
-    empty, log = 0, _covered(course.rows)
     for date in dates(course.rows, habits.rhythm.begins):
         if date <= last or (until and date > until):
             continue
-        day = course.days[date] = observe(course.rows, date, habits.rhythm, log)
-        empty = 0 if day.rows else empty + 1
+        day = course.days[date] = observe(course.rows, date, habits.rhythm, _covered(course.rows))
         made: list[Departure] = []
         if learn_until and date <= learn_until:
             course.learnt += [date] if day.whole else []
-        elif len(habits.days) >= ENOUGH and empty <= HOLE:
+        elif len(habits.days) >= ENOUGH:
             made = judge(person, day, habits, course.departures.get(date - dt.timedelta(days=1), ()))
             course.judged.append(date)
             course.doubtful += [date] if cut_short(day, habits) else []
