@@ -236,3 +236,23 @@ rule activity_tracking:
     priority: 900
     shell:
         NOTEBOOK
+
+
+rule habits:
+    input:
+        source=source("09_habits"),
+    output:
+        notebook="notebooks/09_habits.ipynb",
+        done=touch(".done/09_habits"),
+        scores=report("tables/09_scores.csv", category="Habits"),
+        departures=report("tables/09_departures.csv", category="Habits"),
+        figures=report(expand("figures/09_{what}.png", what=["routine", "calendar", "day"]), category="Habits"),
+    params:
+        given=lambda wildcards: given(results=RESULTS),
+    log:
+        "logs/09_habits.log",
+    resources:
+        gpu=0,
+    priority: 800
+    shell:
+        NOTEBOOK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import io
 import json
 import os
@@ -99,6 +100,20 @@ def main(arguments: list[str] | None = None) -> int:
     adapt.add_argument("--json", action="store_true", help="print one JSON object")
     adapt.set_defaults(run=adapt_network)
 
+    habits = commands.add_parser("habits", help="learn a routine from logs of days, and what departs from it")
+    habits.add_argument("logs", nargs="+", metavar="LOG", help="a CSV of start,end,activity, or the log of a video")
+    habits.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    habits.add_argument(
+        "--learn-until", type=_date, metavar="DATE", help="judge the days after it; by default after 14"
+    )
+    habits.add_argument("--until", type=_date, metavar="DATE", help="the last day to look at")
+    habits.add_argument("--day", action="append", default=[], metavar="DATE", help="when second 0 of a log was")
+    habits.add_argument("--routine", type=Path, metavar="FILE", help="a routine.json with which to go on")
+    habits.add_argument("--roles", type=Path, metavar="FILE", help="YAML of words, such as sleep: [schlafen]")
+    habits.add_argument("--no-pictures", dest="pictures", action="store_false", help="write the two tables alone")
+    habits.add_argument("--json", action="store_true", help="print one JSON object")
+    habits.set_defaults(run=habits_of)
+
     export = commands.add_parser("export", help="export the network of a finished run for other programs")
     export.add_argument("run_folder", type=Path, metavar="RUN_FOLDER", help="the folder of a finished run")
     export.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the ONNX file to write")
@@ -160,6 +175,14 @@ def _object(text: str) -> dict:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f'{text[:80]!r} is no JSON object, such as {{"epochs": 3}}')
     return value
+
+
+def _date(text: str) -> dt.date:
+    """Parse a date; raises `argparse.ArgumentTypeError` for anything else."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date, such as 2026-03-01") from error
 
 
 def data_check(options: argparse.Namespace) -> int:
@@ -286,6 +309,21 @@ def adapt_network(options: argparse.Namespace) -> int:
     share = f"{100 * entry['before']:.1f} % of the time right before, {100 * entry['after']:.1f} % after"
     counts = f"{entry['better']} better, {entry['worse']} worse, p = {entry['chance']:.3f}"
     print(entry["folder"], f"{entry['episodes']} episodes, each held back in turn: {share}; {counts}", sep="\n")
+    return 0
+
+
+def habits_of(options: argparse.Namespace) -> int:
+    """`wtmr habits`."""
+    from wtmr_core.tracking import habits
+
+    names = ("logs", "out", "learn_until", "until", "routine", "roles", "pictures")
+    found = habits.report(days=options.day, **{name: getattr(options, name) for name in names})
+    for remark in found["remarks"]:
+        print(f"wtmr: {remark}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        print((options.out / "departures.csv").read_text(encoding="utf-8"), end="")
     return 0
 
 
