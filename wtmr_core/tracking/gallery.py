@@ -42,8 +42,8 @@ class Seen:
         person: number in that log
         looks: what the person looked like
         day: date of the video, "" where it was not given
-        sure: whether others are compared with these looks: those that began an identity or were put to it by hand, not
-            those recognised, so that no mistake leads to the next
+        sure: whether others are compared with these looks: those of who was new then, or was confirmed by hand, not
+            those of who was recognised, so that no mistake leads to the next
     """
 
     identity: int
@@ -177,7 +177,7 @@ class Gallery:
                 f"{self.names[first]} and {self.names[second]} have both a name: forget one of them, or part its logs"
             )
         kept, gone = (second, first) if second in self.names else (first, second)
-        self.seen = [replace(s, identity=kept, sure=True) if s.identity == gone else s for s in self.seen]
+        self.seen = [replace(s, identity=kept) if s.identity == gone else s for s in self.seen]
         return kept
 
     def part(self, keys: Iterable[str]) -> int:
@@ -196,7 +196,15 @@ class Gallery:
             raise GalleryError(f"that is all there is of {self.called(*owners)}: there is nothing to part")
         number = self.new()
         self.seen = [replace(s, identity=number, sure=True) if s.key in keys else s for s in self.seen]
+        rest = [s.key for owner in owners for s in self.of(owner)]
+        if not any(s.sure for s in self.seen if s.key in rest):
+            self.confirm(rest)
         return number
+
+    def confirm(self, keys: Iterable[str]) -> None:
+        """Compare others with these people of logs, given as `LOG:NUMBER`, from now on."""
+        keys = set(keys)
+        self.seen = [replace(s, sure=True) if s.key in keys else s for s in self.seen]
 
     def forget(self, identity: int) -> None:
         """Drop all that is known of somebody."""

@@ -88,10 +88,14 @@ def remember(
 
 
 def rename(path: str | Path, who: str, name: str) -> str:
-    """`wtmr who name`: give somebody a name. Returns a sentence on what was done, as do the others."""
+    """`wtmr who name`: give somebody a name, and confirm it where they are given as `LOG:NUMBER`.
+
+    Returns a sentence on what was done, as do the others.
+    """
     with changing(path) as gallery:
         identity = gallery.find(who)
         gallery.rename(identity, name)
+        gallery.confirm([who])
     return f"{who} is {gallery.called(identity)}{_written(gallery, gallery.of(identity))}"
 
 
