@@ -1,0 +1,286 @@
+"""Who is recognised by their looks: which part of them tells, and how many are right, wrong and unknown.
+
+    python benchmarks/identity.py [--data DIR] [--homes N] [--chain] [--colours]
+
+`looks`: the sightings of each person are cut in two by time (people of the miniature home where they were away, if they
+were), and each half is compared with the other halves of all: AUC of the same person against others / rank 1 / share of
+the same persons above the similarity that 1 % of the others reach, for each part of the looks. For PETS also single
+pictures, by the number of frames between them. `households`: three known people and a stranger drawn at random from a
+recording, 2,000 times, at the thresholds of `identity.py`. `homes`: each pair of home clips of two subjects, one of
+whom wears other clothes in one clip. `--chain`: `wtmr track` on miniature homes with and without a gallery, on a second
+video of the same people, of the same people in other clothes, and of twins. `--colours` leaves the features out.
+
+Recordings: PETS 2009 S2.L1 (6 people) and a street at about one picture a second, with true boxes and MoveNet's joints;
+nine home clips, as tracked; N miniature homes with new people each. The thresholds were chosen on the street.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import reduce
+from itertools import combinations, islice
+from operator import add
+from pathlib import Path
+from unittest import mock
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import cv2
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from trackers.eval import evaluate_mot_sequence
+
+from wtmr_core.datasets.video import decoded
+from wtmr_core.miniature import home, sets
+from wtmr_core.tracking import detectors, features, track
+from wtmr_core.tracking.appearance import ANKLES, SEEN, Appearance, _common, described, unit
+from wtmr_core.tracking.boxes import read_boxes, sightings, with_joints
+from wtmr_core.tracking.identity import MARGIN, likeness, recognised
+from wtmr_core.tracking.people import Sighting
+from wtmr_core.tracking.score import score
+from wtmr_core.tracking.tracks import Tracker
+
+Frame = tuple[int, float, np.ndarray, dict[int, Sighting]]  # number, seconds, picture, people
+Row = tuple[int, int, float, Appearance, Sighting, int]  # number of the frame, person, seconds, looks, and where
+GAPS = ((1, 9), (10, 19), (20, 70))
+
+
+def true(pictures: Iterator[tuple[int, float, np.ndarray]], boxes: Path) -> Iterator[Frame]:
+    """Pictures with true boxes, and the joints that MoveNet finds in them."""
+    poses, people = detectors.poses(), read_boxes(boxes)
+    for number, seconds, picture in pictures:
+        if number in people:
+            yield (
+                number,
+                seconds,
+                picture,
+                dict(sightings(with_joints(people[number], poses(picture)), number, seconds)),
+            )
+
+
+def pictures(folder: Path, rate: float) -> Iterator[tuple[int, float, np.ndarray]]:
+    for path in sorted((folder / "img1").glob("*.jpg")):
+        yield int(path.stem) - 1, int(path.stem) / rate, cv2.imread(str(path))
+
+
+def video(path: Path, step: int) -> Iterator[tuple[int, float, np.ndarray]]:
+    return ((n, *frame) for n, frame in islice(enumerate(decoded(path)), 0, None, step))
+
+
+def tracked(path: Path) -> Iterator[Frame]:
+    """A short video with its people as they are tracked, ten frames a second."""
+    detector, tracker, frames, found = detectors.load("movenet"), Tracker(), {}, []
+    for number, seconds, picture in video(path, 3):
+        frames[number] = seconds, picture
+        found += tracker.update(detector(picture), number, seconds)
+    people: dict[int, dict[int, Sighting]] = {}
+    for person, sighting in found + tracker.close():
+        people.setdefault(sighting.frame, {})[person] = sighting
+    return ((number, *frames[number], people[number]) for number in sorted(people))
+
+
+def rows(frames: Iterator[Frame], backbone: features.Features | None) -> list[Row]:
+    """The looks of everybody who shows clearly."""
+    return [
+        (number, person, seconds, looks, people[person], picture.shape[0])
+        for number, seconds, picture, people in frames
+        for person, looks in described(picture, people, backbone).items()
+    ]
+
+
+def halves(found: list[Row], away: float = 5.0) -> dict[int, tuple[Appearance, Appearance, float]]:
+    """Person -> looks of both halves, and the difference of the statures that these show."""
+    statures, people = stature(found), {}
+    for person in sorted({row[1] for row in found}):
+        mine = [n for n, row in enumerate(found) if row[1] == person]
+        joints = [n for n in mine if found[n][4].joints is not None]
+        mine = joints if len(joints) >= 4 else mine
+        gaps = np.diff([found[n][2] for n in mine])
+        cut = int(gaps.argmax()) + 1 if len(gaps) and gaps.max() > away else len(mine) // 2
+        if min(cut, len(mine) - cut) >= 2:
+            parts = mine[:cut], mine[cut:]
+            people[person] = (
+                *(reduce(add, (found[n][3] for n in part)) for part in parts),
+                *(float(np.nanmedian([statures[n] for n in part] or [np.nan])) for part in parts),
+            )
+    return people
+
+
+def stature(found: list[Row]) -> np.ndarray:
+    """Height of each upright sighting against what is usual where its feet are: a line fitted through all of them."""
+    heights = np.full((len(found), 2), np.nan)
+    for n, row in enumerate(found):
+        joints = row[4].joints
+        if joints is not None and joints[ANKLES, 2].min() >= SEEN:
+            foot = joints[ANKLES, 1].mean()
+            heights[n] = foot - joints[:5, 1].mean(), foot
+    known = ~np.isnan(heights[:, 0])
+    if known.sum() < 10:
+        return heights[:, 0] * np.nan
+    line = np.polyfit(heights[known, 1], heights[known, 0], 1)
+    return np.log(np.maximum(heights[:, 0], 1) / np.maximum(np.polyval(line, heights[:, 1]), 1))
+
+
+def parts(a: tuple, b: tuple) -> dict[str, float]:
+    """Similarity of the first half of one person and the second of another, by each part of the looks."""
+    upper, lower = _common(a[0].upper, b[1].upper), _common(a[0].lower, b[1].lower)
+    seen = float(unit(a[0].features) @ unit(b[1].features))
+    both = (upper + lower) / 2
+    return {"upper": upper, "lower": lower, "colours": both, "features": seen, "colours and features": (both + seen) / 2,
+            "stature": -abs(a[2] - b[3])}  # fmt: skip
+
+
+def looks_table(name: str, people: Mapping[int, tuple]) -> None:
+    values = [[parts(people[p], people[q]) for q in people] for p in people]
+    same = np.eye(len(people), dtype=bool)
+    for part in values[0][0]:
+        table = np.array([[cell[part] for cell in row] for row in values])
+        known = ~np.isnan(table)
+        if known.sum() < known.size / 2:
+            continue
+        table[~known] = np.nanmin(table)
+        others = np.sort(table[~same])
+        level = others[min(int(0.99 * len(others)), len(others) - 1)]
+        rank = np.mean(table.argmax(1) == np.arange(len(table)))
+        print(f"looks | {name}, {len(people)} people | {part} | {roc_auc_score(same.ravel(), table.ravel()):.3f} | "
+              f"{rank:.2f} | {np.mean(table[same] > level):.2f}", flush=True)  # fmt: skip
+
+
+def gaps_table(name: str, found: list[Row]) -> None:
+    """AUC and rank 1 of single pictures, by the frames between them."""
+    frames, people = (np.array([row[k] for row in found]) for k in (0, 1))
+    apart, same = np.abs(frames[:, None] - frames), people[:, None] == people
+    tables = {"colours": np.zeros(apart.shape), "colours and features": np.zeros(apart.shape)}
+    for i, k in combinations(range(len(found)), 2):
+        cell = parts((found[i][3], None, np.nan), (None, found[k][3], np.nan, np.nan))
+        for part, table in tables.items():
+            table[i, k] = table[k, i] = cell[part]
+    for part, table in tables.items():
+        for low, high in GAPS:
+            pairs = (apart >= low) & (apart <= high)
+            hits = [table[i][frames == f].argmax() == same[i][frames == f].argmax()
+                    for i in range(len(found)) for f in set(frames[pairs[i]]) if same[i][frames == f].any()]  # fmt: skip
+            auc = roc_auc_score(same[pairs], table[pairs])
+            print(f"gaps | {name} | {part} | {low}–{high} frames | {auc:.3f} | {np.mean(hits):.2f} of {len(hits)}")
+
+
+def households(name: str, people: Mapping[int, tuple], count: int = 2000) -> None:
+    rng, numbers, total = np.random.default_rng(0), list(people), Counter()
+    for _ in range(count):
+        *known, stranger = (numbers[n] for n in rng.choice(len(numbers), 4, replace=False))
+        gallery = {n: [seen(people[n][0])] for n in known}
+        for n in (*known, stranger):
+            answer = recognised(seen(people[n][1]), gallery)
+            kind = "known" if n in gallery else "stranger"
+            total[kind, "unknown" if answer is None else "right" if answer == n else "wrong"] += 1
+    shares = {key: f"{value / sum(v for k, v in total.items() if k[0] == key[0]):.3f}" for key, value in total.items()}
+    known, stranger = ({k[1]: v for k, v in shares.items() if k[0] == kind} for kind in ("known", "stranger"))
+    print(f"households | {name}, {len(people)} people | known: {known} | stranger: {stranger}", flush=True)
+
+
+def seen(looks: Appearance) -> Appearance:
+    """Looks of few pictures, taken as known."""
+    return replace(looks, sightings=max(looks.sightings, 3))
+
+
+def clips(data: Path, backbone: features.Features | None) -> None:
+    people = {}
+    for path in sorted((data / "homes").glob("*/*.mp4")):
+        found = rows(tracked(path), backbone)
+        looks = reduce(add, (row[3] for row in found), Appearance.none())
+        people[f"{path.parent.name}/{path.stem}"] = looks
+        print(f"homes | {path.parent.name}/{path.stem} | {looks.sightings} sightings", flush=True)
+    total = Counter()
+    for a, b in combinations(people, 2):
+        clothes = "other clothes" if "adl-10" in f"{a} {b}" else "same clothes"
+        kind = clothes if a[:9] == b[:9] else "other person"
+        known = people[a].known and people[b].known
+        total[
+            kind, "not seen clearly" if not known else "same" if likeness(people[a], people[b]) >= 0 else "unknown"
+        ] += 1
+    print("homes | pairs of clips |", dict(sorted(total.items())), flush=True)
+
+
+def chain(seeds: range) -> None:
+    """Whole logs of miniature homes."""
+    draw, total = home.random_people, Counter()
+
+    def others(room, rng):
+        """The same people in the clothes of others."""
+        people, new = draw(room, rng), draw(room, np.random.default_rng(rng.integers(2**32)))
+        return [replace(p, top=q.top, trousers=q.trousers, shoes=q.shoes) for p, q in zip(people, new, strict=True)]
+
+    def twins(room, rng):
+        people = draw(room, rng)
+        clothes = {"top": people[0].top, "trousers": people[0].trousers, "shoes": people[0].shoes}
+        return [people[0], *(replace(p, **clothes) for p in people[1:])]
+
+    with tempfile.TemporaryDirectory() as place:
+        for seed in seeds:
+            folder = Path(place, str(seed))
+            for kind, people in (("home", draw), ("twins", twins), ("other clothes", others)):
+                with mock.patch.object(home, "random_people", people):
+                    sets.make_home(folder / kind, seed)
+                for gallery in (
+                    (None, folder / f"{kind}.safetensors") if kind == "home" else (folder / "x.safetensors",)
+                ):
+                    gallery = folder / "home.safetensors" if kind == "other clothes" else gallery
+                    log = folder / f"{kind}-log-{gallery is not None}"
+                    result = track.track(folder / kind / "home.mp4", log, gallery=gallery)
+                    score_of = score(log, folder / kind / "truth/episodes.csv").described()
+                    identity = evaluate_mot_sequence(mot(folder / kind / "truth/tracks.txt"), mot(log / "tracks.txt"),
+                                                     metrics=["Identity"], threshold=0.5).Identity  # fmt: skip
+                    known = "" if gallery is None else f"{result['people']} numbers"
+                    print(f"chain | {seed} | {kind} | gallery {gallery is not None} | people {result['people']} | share "
+                          f"{score_of['share']:.3f} | IDF1 {identity.IDF1:.3f} {known}", flush=True)  # fmt: skip
+                    total[kind, gallery is not None] += identity.IDF1 / len(seeds)
+    print("chain | mean IDF1 |", {key: round(value, 3) for key, value in total.items()})
+
+
+def mot(path: Path) -> Path:
+    """A copy of a MOT file whose numbers are as the scorer takes them."""
+    copy = path.with_suffix(".mot.txt")
+    np.savetxt(copy, np.loadtxt(path, delimiter=",", ndmin=2), delimiter=",", fmt="%g")
+    return copy
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    parser.add_argument("--homes", type=int, default=4, help="number of miniature homes")
+    parser.add_argument("--chain", action="store_true")
+    parser.add_argument("--colours", action="store_true")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    if options.colours:
+        features.load = lambda: None
+    if options.chain:
+        chain(range(201, 201 + options.homes))
+        return
+    backbone, data = features.load(), options.data
+    pets, block = data / "pedestrians/PETS09-S2L1", data / "street/block1"
+    for name, frames in (("PETS", true(pictures(pets, 7), pets / "gt/gt.txt")),
+                         ("street", true(pictures(block, 25), block / "gt/gt.txt"))):  # fmt: skip
+        found = rows(frames, backbone)
+        people = halves(found)
+        looks_table(name, people)
+        households(name, people)
+        if name == "PETS":
+            gaps_table(name, found)
+    clips(data, backbone)
+    with tempfile.TemporaryDirectory() as place:
+        for seed in range(101, 101 + options.homes):
+            folder = sets.make_home(Path(place, str(seed)), seed)
+            people = halves(rows(true(video(folder / "home.mp4", 5), folder / "truth/tracks.txt"), backbone))
+            looks_table(f"miniature home {seed}", people)
+
+
+if __name__ == "__main__":
+    main()
