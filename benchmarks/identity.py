@@ -7,8 +7,9 @@ were), and each half is compared with the other halves of all: AUC of the same p
 the same persons above the similarity that 1 % of the others reach, for each part of the looks. For PETS also single
 pictures, by the number of frames between them. `households`: three known people and a stranger drawn at random from a
 recording, 2,000 times, at the thresholds of `identity.py`. `homes`: each pair of home clips of two subjects, one of
-whom wears other clothes in one clip. `--chain`: `wtmr track` on miniature homes with and without a gallery, on a second
-video of the same people, of the same people in other clothes, and of twins. `--colours` leaves the features out.
+whom wears other clothes in one clip. `--chain`: `wtmr track` on miniature homes with and without a gallery, then on
+second videos of the same people in the same clothes, in others, and all in the same ones. `--colours` leaves the
+features out.
 
 Recordings: PETS 2009 S2.L1 (6 people) and a street at about one picture a second, with true boxes and MoveNet's joints;
 nine home clips, as tracked; N miniature homes with new people each. The thresholds were chosen on the street.
@@ -20,18 +21,20 @@ import argparse
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from itertools import combinations, islice
 from operator import add
 from pathlib import Path
+from shutil import copyfile
 from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
+import supervision as sv
 import torch
 from sklearn.metrics import roc_auc_score
 from trackers.eval import evaluate_mot_sequence
@@ -41,7 +44,8 @@ from wtmr_core.miniature import home, sets
 from wtmr_core.tracking import detectors, features, track
 from wtmr_core.tracking.appearance import ANKLES, SEEN, Appearance, _common, described, unit
 from wtmr_core.tracking.boxes import read_boxes, sightings, with_joints
-from wtmr_core.tracking.identity import MARGIN, likeness, recognised
+from wtmr_core.tracking.gallery import Gallery
+from wtmr_core.tracking.identity import likeness, recognised
 from wtmr_core.tracking.people import Sighting
 from wtmr_core.tracking.score import score
 from wtmr_core.tracking.tracks import Tracker
@@ -131,9 +135,9 @@ def parts(a: tuple, b: tuple) -> dict[str, float]:
     """Similarity of the first half of one person and the second of another, by each part of the looks."""
     upper, lower = _common(a[0].upper, b[1].upper), _common(a[0].lower, b[1].lower)
     seen = float(unit(a[0].features) @ unit(b[1].features))
-    both = (upper + lower) / 2
-    return {"upper": upper, "lower": lower, "colours": both, "features": seen, "colours and features": (both + seen) / 2,
-            "stature": -abs(a[2] - b[3])}  # fmt: skip
+    colours = (upper + lower) / 2
+    return {"upper": upper, "lower": lower, "colours": colours, "features": seen,
+            "colours and features": (colours + seen) / 2, "stature": -abs(a[2] - b[3])}  # fmt: skip
 
 
 def looks_table(name: str, people: Mapping[int, tuple]) -> None:
@@ -164,8 +168,8 @@ def gaps_table(name: str, found: list[Row]) -> None:
     for part, table in tables.items():
         for low, high in GAPS:
             pairs = (apart >= low) & (apart <= high)
-            hits = [table[i][frames == f].argmax() == same[i][frames == f].argmax()
-                    for i in range(len(found)) for f in set(frames[pairs[i]]) if same[i][frames == f].any()]  # fmt: skip
+            hits = [table[i][there].argmax() == same[i][there].argmax() for i in range(len(found))
+                    for f in set(frames[pairs[i]]) if same[i][there := frames == f].any()]  # fmt: skip
             auc = roc_auc_score(same[pairs], table[pairs])
             print(f"gaps | {name} | {part} | {low}–{high} frames | {auc:.3f} | {np.mean(hits):.2f} of {len(hits)}")
 
@@ -208,39 +212,73 @@ def clips(data: Path, backbone: features.Features | None) -> None:
 
 
 def chain(seeds: range) -> None:
-    """Whole logs of miniature homes."""
-    draw, total = home.random_people, Counter()
-
-    def others(room, rng):
-        """The same people in the clothes of others."""
-        people, new = draw(room, rng), draw(room, np.random.default_rng(rng.integers(2**32)))
-        return [replace(p, top=q.top, trousers=q.trousers, shoes=q.shoes) for p, q in zip(people, new, strict=True)]
-
-    def twins(room, rng):
-        people = draw(room, rng)
-        clothes = {"top": people[0].top, "trousers": people[0].trousers, "shoes": people[0].shoes}
-        return [people[0], *(replace(p, **clothes) for p in people[1:])]
-
+    """Whole logs of miniature homes: each with and without a gallery, then second videos in three kinds of clothes."""
+    total = Counter()
     with tempfile.TemporaryDirectory() as place:
         for seed in seeds:
-            folder = Path(place, str(seed))
-            for kind, people in (("home", draw), ("twins", twins), ("other clothes", others)):
-                with mock.patch.object(home, "random_people", people):
-                    sets.make_home(folder / kind, seed)
-                for gallery in (
-                    (None, folder / f"{kind}.safetensors") if kind == "home" else (folder / "x.safetensors",)
-                ):
-                    gallery = folder / "home.safetensors" if kind == "other clothes" else gallery
-                    log = folder / f"{kind}-log-{gallery is not None}"
-                    result = track.track(folder / kind / "home.mp4", log, gallery=gallery)
-                    score_of = score(log, folder / kind / "truth/episodes.csv").described()
-                    identity = evaluate_mot_sequence(mot(folder / kind / "truth/tracks.txt"), mot(log / "tracks.txt"),
-                                                     metrics=["Identity"], threshold=0.5).Identity  # fmt: skip
-                    known = "" if gallery is None else f"{result['people']} numbers"
-                    print(f"chain | {seed} | {kind} | gallery {gallery is not None} | people {result['people']} | share "
-                          f"{score_of['share']:.3f} | IDF1 {identity.IDF1:.3f} {known}", flush=True)  # fmt: skip
-                    total[kind, gallery is not None] += identity.IDF1 / len(seeds)
-    print("chain | mean IDF1 |", {key: round(value, 3) for key, value in total.items()})
+            folder, people = Path(place, str(seed)), []
+            first = made(folder / "first", seed, lambda people: people, people)
+            for gallery in (None, folder):
+                log = folder / "first-log"
+                result = track.track(first / "home.mp4", log, gallery=gallery)
+                share = score(log, first / "truth/episodes.csv").described()["share"]
+                tables = [mot(path) for path in (first / "truth/tracks.txt", log / "tracks.txt")]
+                idf1 = evaluate_mot_sequence(*tables, metrics=["Identity"], threshold=0.5).Identity.IDF1
+                kind = "with gallery" if gallery else "without"
+                total["IDF1", kind] += idf1 / len(seeds)
+                total["share", kind] += share / len(seeds)
+                print(f"chain | {seed} | {kind} | people {result['people']} of 3 | share {share:.3f} | IDF1 {idf1:.3f}",
+                      flush=True)  # fmt: skip
+            owners = {s.identity: owner(log, first).get(s.person) for s in Gallery.read(folder).seen}
+            for kind, dress in (("same clothes", lambda p: p), ("other clothes", exchanged), ("twins", uniform)):
+                again = made(folder / kind, seed + 1000, dress, people)
+                copy = folder / f"{kind}.safetensors"
+                copyfile(folder / "who.safetensors", copy)
+                track.track(again / "home.mp4", folder / f"{kind}-log", gallery=copy)
+                true = owner(folder / f"{kind}-log", again)
+                for s in Gallery.read(copy).seen:
+                    if s.log == f"{kind}-log":
+                        answer = (
+                            "unknown" if s.sure else "right" if owners[s.identity] == true.get(s.person) else "wrong"
+                        )
+                        total["next video", kind, answer] += 1
+    for key, value in sorted(total.items()):
+        print("chain |", " | ".join(key), "|", round(value, 3))
+
+
+def made(folder: Path, seed: int, dress: Callable[[list], list], people: list) -> Path:
+    """A miniature home of `people`, dressed anew; where there are none yet, of new ones, who are added."""
+    draw = home.random_people
+
+    def same(room: object, rng: np.random.Generator) -> list:
+        drawn = draw(room, rng)
+        people.extend(drawn if not people else [])
+        return dress(list(people))
+
+    with mock.patch.object(home, "random_people", same):
+        return sets.make_home(folder, seed)
+
+
+def exchanged(people: list) -> list:
+    """The same people in clothes of other colours."""
+    turned = [tuple(int(v) for v in 255 - np.roll(p.top, 1)) for p in people]
+    return [replace(p, top=top, trousers=p.top) for p, top in zip(people, turned, strict=True)]
+
+
+def uniform(people: list) -> list:
+    """All in the clothes of the first."""
+    return [replace(p, top=people[0].top, trousers=people[0].trousers, shoes=people[0].shoes) for p in people]
+
+
+def owner(log: Path, made: Path) -> dict[int, int]:
+    """Number in a log -> the true person whose boxes most of its boxes overlap."""
+    true, logged, votes = read_boxes(made / "truth/tracks.txt"), read_boxes(log / "tracks.txt"), {}
+    for frame in true.keys() & logged.keys():
+        overlap = sv.box_iou_batch(true[frame].xyxy, logged[frame].xyxy)
+        for k, number in enumerate(logged[frame].tracker_id):
+            if overlap[:, k].max() >= 0.3:
+                votes.setdefault(int(number), Counter())[int(true[frame].tracker_id[overlap[:, k].argmax()])] += 1
+    return {number: count.most_common(1)[0][0] for number, count in votes.items()}
 
 
 def mot(path: Path) -> Path:
