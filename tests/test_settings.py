@@ -13,7 +13,7 @@ from wtmr_core import datasets, models, settings
 from wtmr_core.literals import shown
 from wtmr_core.modality import OWN, has_joints
 from wtmr_core.models import released, timesformer, wtmr
-from wtmr_core.settings import DESCRIBED, SIZES, Settings, SettingsError
+from wtmr_core.settings import BUILT, DESCRIBED, PROBES, SIZES, Settings, SettingsError
 
 EVERY = [
     (d, m, p, s)
@@ -21,7 +21,7 @@ EVERY = [
     for m in settings.MODELS
     for p in settings.PROTOCOLS
     for s in settings.SCALES
-    if m == "wtmr" or (has_joints(d) if m == "temporal" else d not in OWN)
+    if m == "wtmr" or (has_joints(d) if m == "temporal" else not has_joints(d) if m in PROBES else d not in OWN)
 ]
 
 
@@ -32,13 +32,13 @@ def of(**given) -> Settings:
 def test_names_agree_everywhere():
     assert settings.DATASETS == datasets.NAMES
     assert set(released.DATASETS) == set(released.CLASSES) <= set(settings.DATASETS)
-    assert settings.MODELS == models.MODELS == ("wtmr", *released.MODELS, "temporal")
+    assert settings.MODELS == models.MODELS == ("wtmr", *released.MODELS, "temporal", *PROBES)
     assert settings.RELEASED == released.MODELS
     assert settings.CHOICES["kernels"] == wtmr.KERNELS
     assert settings.CHOICES["region_weights"] == wtmr.WEIGHTS
     assert settings.CHOICES["attention"] == timesformer.ATTENTION
     of_wtmr, of_released = (set(inspect.signature(module.build).parameters) for module in (wtmr, released))
-    assert {*SIZES, *DESCRIBED, "size", "classes"} == of_wtmr - {"dataset"}
+    assert {*SIZES, *DESCRIBED, *BUILT, "colour", "size", "classes"} == of_wtmr - {"dataset"}
     assert {*SIZES, "size", "classes"} == of_released - {"dataset", "model", "profiled"}
 
 
@@ -106,9 +106,21 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"regions": (2,)}, "regions is"),
         ({"model": "released-wmrc", "attention": "divided"}, "attention is divided; released-wmrc has no such part"),
         ({"dataset": "ntu60", "regions": (3, 3)}, "the regions of joints are body parts"),
-        ({"dataset": "ntu60", "backbone": "resnet18"}, "the regions of joints are body parts"),
+        ({"dataset": "ntu60", "backbone": "resnet18"}, "ntu60 has no frames"),
+        ({"dataset": "ntu60", "colour": True}, "ntu60 has no frames"),
         ({"cnn": False, "kernels": "shared"}, "kernels is shared; cnn is off"),
-        ({"backbone_weights": "some.pth"}, "there is no backbone for them"),
+        ({"backbone_weights": "some.pth"}, "there is no backbone"),
+        ({"model": "released-wtmr", "backbone": "resnet18"}, "released-wtmr has none"),
+        ({"model": "released-wtmr", "colour": True}, "takes frames as it was released"),
+        ({"model": "linear", "depth": 3}, "linear is one layer over a backbone"),
+        ({"model": "linear", "context": False}, "linear has no such part"),
+        ({"model": "linear", "dataset": "ntu60"}, "which takes frames; for ntu60 it can be wtmr"),
+        ({"model": "logistic", "epochs": 2}, "with model logistic it must be 1"),
+        ({"model": "logistic", "backbone_frozen": 16}, "which needs a backbone that is frozen: backbone_frozen 32"),
+        ({"backbone": "resnet18", "backbone_frozen": 4}, "there are no backbone_weights"),
+        ({"backbone": "resnet18", "backbone_views": 3}, "no layer is frozen"),
+        ({"model": "linear", "backbone_lr": 0.1}, "the whole backbone is frozen"),
+        ({"model": "linear", "schedule": "plateau", "backbone_frozen": 16, "backbone_start": 1}, "one learning rate"),
         ({"depth": 0, "drop_path": 0.1}, "drop_path is 0.1; depth is 0, so there are no blocks"),
         ({"depth": 0, "attention": "divided"}, "attention is divided; depth is 0"),
         ({"model": "released-wmrc", "drop_path": 0.1}, "drop_path is 0.1; released-wmrc has no blocks"),

@@ -47,11 +47,13 @@ ALLOWED = {
     "state": {"checkpoint", "epochs", "models", "runs", "settings"},
     "engine": {"data", "datasets", "settings", "state"},
     "recording": {"datasets", "skeleton"},
-    "description": {"data", "datasets", "files", "modality", "recording", "runs", "settings"},
+    "maps": {"data", "datasets", "locks", "modality", "models", "settings"},
+    "regression": {"data", "engine", "state"},
+    "description": {"data", "datasets", "files", "modality", "models", "recording", "runs", "settings"},
     "card": {"intervals", "metrics"},
     "training": {
-        "card", "checkpoint", "data", "description", "distributed", "engine", "environment", "epochs", "metrics",
-        "processes", "runs", "settings", "state",
+        "card", "checkpoint", "data", "datasets", "description", "distributed", "engine", "environment", "epochs",
+        "maps", "metrics", "processes", "regression", "runs", "settings", "state",
     },
     # a trained run applied to what it has not seen
     "classifier": {"checkpoint", "data", "datasets", "description", "recording", "runs", "settings"},

@@ -21,6 +21,8 @@ MODELS = {
     "released-wmrc": "WMRC-Net (the CNN alone) as it was released",
     "released-timesformer": "TimeSformer (the baseline) as it was released",
     "temporal": "A plain CNN over time, the baseline on joints",
+    "linear": "One linear layer on the mean features of a backbone, the baseline on frames",
+    "logistic": "Logistic regression on the mean features of a frozen backbone, the baseline on frames",
 }
 PROTOCOLS = {
     "corrected": "corrected: official or grouped splits, evaluation without randomness, test read once, at the end",
@@ -50,7 +52,7 @@ def page(
         "Use": _use(name, description["input"]),
         "Input": _input(description["input"]),
         "Classes": f"{len(description['classes'])}: {', '.join(description['classes'])}.",
-        "Trained on": _data(description, metrics),
+        "Trained on": _data(description, metrics) + _backbone(description.get("backbone")),
         "Figures": _figures(metrics, predictions),
         "Limits": _limits(description, metrics),
         "Licence": f"Of the recordings it was trained on: {description['licence']}. Of the code: MIT.",
@@ -108,6 +110,15 @@ def _data(description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         f"* epochs: {metrics['epochs']}, of which {metrics['chosen_epoch']} counts ({metrics['epoch_choice']})",
     ]
     return "\n".join(lines)
+
+
+def _backbone(origin: Mapping[str, str] | None) -> str:
+    if not origin:
+        return ""
+    source = origin["source"]
+    for key, name in (("licence", "licence"), ("sha256", "SHA-256")):
+        source += f", {name} {origin[key]}" if key in origin else ""
+    return f"\n* backbone: {origin['network']}, started from {source}"
 
 
 def _figures(metrics: Mapping[str, Any], predictions: Mapping[str, np.ndarray]) -> str:

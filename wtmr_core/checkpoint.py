@@ -28,8 +28,11 @@ def new_network(settings: Settings, classes: int) -> nn.Module:
 
 
 def without_files(settings: Settings) -> Settings:
-    """The same settings without files of pretrained weights."""
-    return replace(settings, backbone_weights=None, timesformer_weights=None)
+    """The same settings without pretrained weights, which a trained network needs no more."""
+    sizes = {"backbone_frozen": 0, "backbone_lr": 1.0, "backbone_start": 0, "backbone_views": 1}
+    if settings.model == "logistic":
+        sizes["model"] = "linear"
+    return replace(settings, backbone_weights=None, timesformer_weights=None, **sizes)
 
 
 def trained_network(run: Run) -> nn.Module:

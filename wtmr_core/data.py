@@ -15,7 +15,7 @@ from wtmr_core import datasets
 from wtmr_core.datasets import augment
 from wtmr_core.datasets.clips import Cache, ClipFormat, cached
 from wtmr_core.datasets.splits import official_parts, sampled_parts
-from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
+from wtmr_core.modality import channels, has_joints
 from wtmr_core.settings import Settings
 
 #: the settings that say how strongly to augment
@@ -28,16 +28,25 @@ def clip_format(settings: Settings) -> ClipFormat:
         bodies = 1 if settings.reader == "published" else 2
         return ClipFormat(settings.stored_frames, bodies=bodies, reader=settings.reader)
     choice = "flow" if settings.dataset == "svideoqa" else "uniform"
-    return ClipFormat(settings.stored_frames, settings.size, CHANNELS[MODALITIES[settings.dataset]], choice=choice)
+    return ClipFormat(settings.stored_frames, settings.size, channels(settings.dataset, settings.colour), choice=choice)
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads: the cached clips, the rows of each part, and how validation was split off, in words."""
+    """What a run reads.
+
+    Attributes:
+        cache: the clips
+        parts: the rows of each part
+        validation: how it was split off, in words
+        maps: (views · b, t, c, h, w) maps of a backbone's frozen layers instead of the clips (see `maps.mapped`), the
+            first b rows of the clips as they are, each b further rows of an augmented view; or None
+    """
 
     cache: Cache
     parts: dict[str, np.ndarray]
     validation: str
+    maps: np.ndarray | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -48,6 +57,13 @@ class Data:
     def mirrorable(self) -> Tensor:
         """(b,) bool: the clips whose class stays true in a mirror."""
         return augment.mirrorable(self.cache.index.classes)[torch.from_numpy(self.labels)]
+
+    def augmented_rows(self, rows: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        """The rows to train on for clips: of maps, a view of each at random, augmented ones where there are any."""
+        views = 1 if self.maps is None else len(self.maps) // len(self.labels)
+        if views == 1:
+            return rows
+        return rows + len(self.labels) * torch.randint(1, views, (len(rows),), generator=generator).numpy()
 
 
 def resolve(settings: Settings, root: str | Path | None = None) -> Settings:
@@ -79,13 +95,14 @@ def prepare_clips(settings: Settings, root: str | Path | None = None) -> Data:
 
 
 class Batches(Dataset):
-    """Whole batches by their row numbers, read from the memory-mapped cache."""
+    """Whole batches by their row numbers, read from the memory-mapped cache: of clips, or of maps."""
 
     def __init__(self, data: Data):
-        self.clips, self.labels = data.cache.clips, torch.from_numpy(data.labels)
+        self.clips, self.labels = data.cache.clips if data.maps is None else data.maps, torch.from_numpy(data.labels)
 
     def __getitem__(self, rows: np.ndarray) -> tuple[Tensor, Tensor, np.ndarray]:
-        return torch.from_numpy(np.ascontiguousarray(self.clips[rows])), self.labels[rows], rows
+        clips = rows % len(self.labels)
+        return torch.from_numpy(np.ascontiguousarray(self.clips[rows])), self.labels[clips], clips
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,23 @@ class Share:
         return slice(self.first, self.stop)
 
 
+def augmentation(
+    settings: Settings,
+    generator: torch.Generator,
+    *,
+    share: Share | None = None,
+    mirrorable: Tensor | None = None,
+) -> augment.Augmentation:
+    """The augmentation of a run, for a `share` of a batch; `mirrorable` (b,) as for `inputs`."""
+    return augment.Augmentation(
+        generator,
+        per_frame=settings.augment_per == "frame",
+        share=(share.first, share.stop, share.whole) if share else None,
+        mirrorable=mirrorable if settings.spare_sided else None,
+        **{k: getattr(settings, k) for k in STRENGTHS},
+    )
+
+
 def inputs(
     clips: Tensor,
     settings: Settings,
@@ -138,7 +172,8 @@ def inputs(
     """Turn a batch from the cache into the input of the network.
 
     Args:
-        clips: pictures (b, t, h, w, c) uint8, or joints (b, t, m, j, 3) in metres, on any device
+        clips: pictures (b, t, h, w, c) uint8, joints (b, t, m, j, 3) in metres, or maps (b, t, c, h, w) float16, which
+            are augmented already; on any device
         settings: those of the run
         generator: of the random numbers; None for none
         augmented: augment at random and choose frames at random; otherwise nothing is random
@@ -148,25 +183,19 @@ def inputs(
         view: which frames are shown where nothing is random, from 0 to `settings.views` - 1
 
     Returns:
-        Pictures (b, t, c, h, w); or joints, (b, t, m, j, 3) for `wtmr` and (b, t, j, 3), the first body's, for the
-        released networks.
+        Pictures or maps (b, t, c, h, w); or joints, (b, t, m, j, 3) for `wtmr` and (b, t, j, 3), the first body's, for
+        the others.
     """
     share = share or Share(0, len(clips), len(clips))
-    augmentation = None
-    if augmented:
-        augmentation = augment.Augmentation(
-            generator,
-            per_frame=settings.augment_per == "frame",
-            share=(share.first, share.stop, share.whole),
-            mirrorable=mirrorable if settings.spare_sided else None,
-            **{k: getattr(settings, k) for k in STRENGTHS},
-        )
+    change = augmentation(settings, generator, share=share, mirrorable=mirrorable) if augmented else None
     chosen = augment.pick(
         clips.shape[1], settings.frames, share.whole, generator if augmented else None, view=(view, settings.views)
     )[share.slice]
     if clips.shape[1] != settings.frames:
         clips = clips[torch.arange(len(clips))[:, None], chosen]
+    if clips.dtype == torch.float16:
+        return clips.float()
     if not has_joints(settings.dataset):
-        return augment.frames(clips, augmentation)
-    bodies = augment.joints(clips, augmentation, centred=settings.centre_joints, normalised=settings.normalise_joints)
+        return augment.frames(clips, change)
+    bodies = augment.joints(clips, change, centred=settings.centre_joints, normalised=settings.normalise_joints)
     return bodies if settings.model == "wtmr" else bodies[:, :, 0]  # the others take one

@@ -14,6 +14,7 @@ from wtmr_core.data import Data, clip_format
 from wtmr_core.datasets import augment
 from wtmr_core.datasets.video import ClipFormat, uniform
 from wtmr_core.files import AGAIN, RunError
+from wtmr_core.models.backbones import origin
 from wtmr_core.recording import length
 from wtmr_core.runs import WEIGHTS, Run
 from wtmr_core.settings import Settings
@@ -36,7 +37,10 @@ def of_run(settings: Settings, data: Data) -> dict[str, Any]:
     index = data.cache.index
     paths = list(index.paths())
     seconds = typical_length([paths[row] for row in data.parts["train"]], clip_format(settings))
-    return of(settings, index.classes, seconds, licence(settings.dataset, index.root))
+    described = of(settings, index.classes, seconds, licence(settings.dataset, index.root))
+    if settings.backbone:
+        described["backbone"] = {"network": settings.backbone} | origin(settings.backbone, settings.backbone_weights)
+    return described
 
 
 def of(settings: Settings, classes: Sequence[str], seconds: float | None, licence: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def learning_rate(settings: Settings, epoch: float) -> float:
 def training_batches(data: Data, settings: Settings, worker: Accelerator, seed: int) -> Iterator[Batch]:
     """The training part in an order sampled from `seed`, augmented and, with `mixup`, blended."""
     generator, train = torch.Generator().manual_seed(seed), data.parts["train"]
-    order = train[torch.randperm(len(train), generator=generator).numpy()]
+    order = data.augmented_rows(train[torch.randperm(len(train), generator=generator).numpy()], generator)
     # a clip and its partner may be in different shares: blended first, then shared
     whole = bool(settings.mixup)
     for step, (clips, labels, rows, share) in enumerate(loaded(data, order, settings, worker, whole=whole)):
@@ -146,7 +146,7 @@ def train_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, fl
         if settings.schedule != "plateau":
             rate = learning_rate(settings, epoch + step / steps)
             for group in state.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["part"] if epoch >= group["start"] else 0.0
         for norm in state.norms:
             norm.together = not batch.share.alone
         update, place = divmod(step, settings.accumulate)

@@ -10,6 +10,11 @@ OWN = ("folder", "skeletons")
 CHANNELS = {"grey": 1, "rgb": 3}
 
 
+def channels(dataset: str, colour: bool | None = None) -> int:
+    """Channels of a data set's pictures: as the paper reads them, or in `colour` (True) or grey (False)."""
+    return CHANNELS[MODALITIES[dataset]] if colour is None else CHANNELS["rgb" if colour else "grey"]
+
+
 def has_joints(dataset: str) -> bool:
     """Whether the clips of a data set are joints (t, m, j, 3) in metres rather than pictures (t, h, w, c)."""
     return MODALITIES[dataset] == "joints"

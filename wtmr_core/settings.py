@@ -18,8 +18,10 @@ from wtmr_core.literals import DIGITS, shown
 from wtmr_core.modality import MODALITIES, OWN, has_joints
 
 DATASETS = tuple(MODALITIES)
-MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer", "temporal")
+MODELS = ("wtmr", "released-wtmr", "released-wmrc", "released-timesformer", "temporal", "linear", "logistic")
 RELEASED = MODELS[1:4]
+#: baselines over a backbone
+PROBES = ("linear", "logistic")
 PROTOCOLS = ("published", "corrected")
 SCALES = ("mini", "full")
 
@@ -38,7 +40,8 @@ class Settings:
     # hmdb51, ntu60 or svideoqa; of one's own: folder, class folders of videos or frames, and skeletons
     dataset: str
     # wtmr: as the paper describes it; released-wtmr, released-wmrc, released-timesformer: as released; temporal: a
-    # plain CNN over time, for joints alone
+    # plain CNN over time, for joints alone; linear: the mean of a backbone's map, and one linear layer; logistic: the
+    # same, fitted by logistic regression
     model: str
     # the preset of what follows. published: as the paper's notebooks did; corrected: official splits, honest measures
     protocol: str
@@ -57,6 +60,7 @@ class Settings:
     frames: int  # frames the network sees
     stored_frames: int  # frames the cache holds of a clip; more than `frames` gives jitter in time
     size: int  # height and width of a frame in pixels; joints have none: 0
+    colour: bool | None  # frames in colour; None: as the paper reads the data set, HMDB51 in grey
     centre_joints: bool  # on the first body's spine, in the first frame it is seen; else as the camera has them
     # less the mean of the first body's hips, in lengths of its trunk, thigh and shin; so is `joint_noise` then
     normalise_joints: bool
@@ -79,9 +83,18 @@ class Settings:
     patch: int | None  # side of a patch in cells of the map; of joints, frames of a body part; None is 8, of joints 2
     time_encoding: bool
     attention: str  # joint over space and time, divided, or over space alone
-    backbone: str | None  # a network of timm under the regions of frames
-    backbone_weights: str | None  # a local file in timm's layout; none: random
     timesformer_weights: str | None  # a local file in Hugging Face's layout; none: random
+
+    # the backbone under wtmr, linear and logistic, of frames alone
+    backbone: str | None  # a network of timm
+    backbone_weights: str | None  # package, hub, or a local file in timm's layout; none: random
+    backbone_stage: int  # the side of a frame over that of the map that is used, such as 32
+    backbone_frozen: int  # its layers up to this stage keep their weights; 0: none of them
+    backbone_lr: float  # the learning rate of its other layers, in parts of `lr`
+    backbone_start: int  # epochs before these train, too
+    # views of each clip whose frozen maps are cached: the first as it is, the others augmented, to train on; with 1,
+    # training has no augmentation; with 0, nothing is cached
+    backbone_views: int
 
     # training
     epochs: int
@@ -155,6 +168,18 @@ class Settings:
                 raise SettingsError(f"val_fraction is 0; epoch_choice {self.epoch_choice} needs a validation part")
         if self.model == "temporal" and not has_joints(self.dataset):
             raise SettingsError(f"model is temporal, which takes joints; for {self.dataset} it can be wtmr")
+        if self.model in PROBES and has_joints(self.dataset):
+            raise SettingsError(f"model is {self.model}, which takes frames; for {self.dataset} it can be wtmr")
+        if self.model in PROBES and not self.backbone:
+            raise SettingsError(f"model is {self.model}, which needs a backbone, such as mobilenetv2_100")
+        if self.model == "logistic":
+            self._check_logistic()
+        if self.backbone_frozen and not self.backbone_weights:
+            raise SettingsError(
+                f"backbone_frozen is {self.backbone_frozen}, but there are no backbone_weights; random ones must train"
+            )
+        if self.backbone_start and self.schedule == "plateau":
+            raise SettingsError("backbone_start is not 0; schedule plateau has one learning rate for all layers")
         if self.dataset in OWN and self.model in RELEASED:
             able = "wtmr or temporal" if has_joints(self.dataset) else "wtmr"
             raise SettingsError(
@@ -178,6 +203,16 @@ class Settings:
                 + ("joints, so it must be 0" if has_joints(self.dataset) else "pictures, so it must be more")
             )
 
+    def _check_logistic(self) -> None:
+        """Raise `SettingsError` for what a regression, which is fitted at once, cannot have."""
+        if not self.backbone_frozen or self.backbone_frozen != self.backbone_stage:
+            raise SettingsError(
+                f"model is logistic, which needs a backbone that is frozen: backbone_frozen {self.backbone_stage}"
+            )
+        for key, value in LOGISTIC.items():
+            if getattr(self, key) != value:
+                raise SettingsError(f"{key} is {shown(getattr(self, key))}; with model logistic it must be {value}")
+
     def _idle(self) -> dict[str, str]:
         """The settings that have no effect here, and why: if set, they would name another run of the same."""
         joints = has_joints(self.dataset)
@@ -185,22 +220,34 @@ class Settings:
             idle = {"augment_per": "joints are augmented by clip"}
         else:
             idle = dict.fromkeys(("centre_joints", "normalise_joints"), f"{self.dataset} has no joints")
+        if not self.backbone:
+            idle |= dict.fromkeys(BACKBONE[1:], "there is no backbone")
+        elif not self.backbone_frozen:
+            idle["backbone_views"] = "no layer is frozen"
+        if self.backbone and self.backbone_frozen == self.backbone_stage:
+            idle |= dict.fromkeys(("backbone_lr", "backbone_start"), "the whole backbone is frozen")
         if self.dataset not in PUBLISHED_READERS:
             idle["reader"] = f"both readings of {self.dataset} are the same"
         if self.model != "wtmr":
             idle |= dict.fromkeys(DESCRIBED, f"{self.model} has no such part, only wtmr has")
+            if self.model in PROBES:
+                none = f"{self.model} is one layer over a backbone"
+                return idle | dict.fromkeys(("width", "depth", "heads", "conv_channels", "drop_path"), none)
+            idle |= {"backbone": f"{self.model} has none"}
+            if self.model in RELEASED:
+                idle["colour"] = f"{self.model} takes frames as it was released"
             idle |= {"drop_path": f"{self.model} has no blocks"} if self.model in ("released-wmrc", "temporal") else {}
             if self.model == "temporal":
                 idle |= {"heads": "temporal has no attention", "conv_channels": "width is what its convolutions have"}
             return idle
-        idle |= {} if self.backbone else {"backbone_weights": "there is no backbone for them"}
         if self.depth == 0:
             parts = ("attention", "drop_path", "timesformer_weights")
             idle |= dict.fromkeys(parts, "depth is 0, so there are no blocks")
         if joints:
-            idle |= dict.fromkeys(("regions", "backbone"), "the regions of joints are body parts")
+            idle["regions"] = "the regions of joints are body parts"
+            idle |= dict.fromkeys(("backbone", "colour"), f"{self.dataset} has no frames")
         if not self.cnn:
-            parts = ("regions", "kernels", "region_weights", "context", "motion", "backbone")
+            parts = ("regions", "kernels", "region_weights", "context", "motion")
             idle |= dict.fromkeys(parts, "cnn is off")
         return idle
 
@@ -248,7 +295,9 @@ class Settings:
 
     def sizes(self) -> dict[str, Any]:
         """The arguments that `models.build` takes from these settings."""
-        keys = (*SIZES, *(DESCRIBED if self.model == "wtmr" else ()), *(("size",) if self.size else ()))
+        described = DESCRIBED if self.model == "wtmr" else ()
+        pictures = ("size", "colour", *BUILT) if self.size and self.model not in RELEASED else ()
+        keys = (*SIZES, *described, *(pictures or (("size",) if self.size else ())))
         return {key: getattr(self, key) for key in keys}
 
     def name(self, data: str) -> str:
@@ -310,17 +359,32 @@ LATER: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "augment_per": _by_protocol("frame", "clip"),
     "spare_sided": _by_protocol(False, True),
     "normalise_joints": lambda settings: False,
+    "colour": lambda settings: None,
+    "backbone_stage": lambda settings: 4,
+    "backbone_frozen": lambda settings: 0,
+    "backbone_lr": lambda settings: 1.0,
+    "backbone_start": lambda settings: 0,
+    "backbone_views": lambda settings: 1,
 }
 #: what every network can be built with, and what the described one has beside
 SIZES = ("frames", "width", "depth", "heads", "conv_channels", "dropout", "drop_path")
 DESCRIBED = ("cnn", "regions", "kernels", "region_weights", "context", "motion", "patch", "time_encoding", "attention",
-             "backbone", "backbone_weights", "timesformer_weights")  # fmt: skip
+             "timesformer_weights")  # fmt: skip
+#: the settings of a backbone, and those with which it is built
+BACKBONE = ("backbone", "backbone_weights", "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_start",
+            "backbone_views")  # fmt: skip
+BUILT = BACKBONE[:4]
+#: what a regression has, which is fitted at once
+LOGISTIC = {"epochs": 1, "accumulate": 1, "mixup": 0.0, "ema_decay": 0.0, "label_smoothing": 0.0, "warmup_epochs": 0,
+            "processes": 1, "nodes": 1}  # fmt: skip
 #: the data sets that the paper's own reader reads otherwise
 PUBLISHED_READERS = ("ntu60", "svideoqa")
 _MANY = 10**6
 _WIDEST = 8192
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**31 - 1), "frames": (1, 1024), "stored_frames": (1, 1024), "size": (0, 4096),
+    "backbone_stage": (1, 64), "backbone_frozen": (0, 64), "backbone_lr": (0, 1), "backbone_start": (0, _MANY),
+    "backbone_views": (0, 64),
     "width": (1, _WIDEST), "depth": (0, 256), "heads": (1, 256), "dropout": (0, 0.99), "drop_path": (0, 0.99),
     "patch": (1, 1024), "ema_decay": (0, 0.999999), "mixup": (0, 10), "views": (1, 64),
     "epochs": (1, _MANY), "batch_size": (1, _MANY), "accumulate": (1, _MANY),

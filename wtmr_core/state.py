@@ -65,7 +65,7 @@ class State:
         network = checkpoint.new_network(settings, classes)
         self.settings, self.worker = settings, worker
         self.norms = synced(network) if worker.num_processes > 1 else []
-        optimizer = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(groups(network, settings), lr=settings.lr, weight_decay=settings.weight_decay)
         self.average = MovingAverage(network, settings.ema_decay, worker.device) if settings.ema_decay else None
         self.network, self.optimizer = worker.prepare(network, optimizer)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer.optimizer, factor=0.5, patience=5)
@@ -121,6 +121,21 @@ class State:
         if self.worker.scaler and state["scaler"]:  # begun in another precision, it has none
             self.worker.scaler.load_state_dict(state["scaler"])
         self.progress, self.chosen = Progress(**state["progress"]), state["chosen"]
+
+
+def groups(network: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """The parameters that train, for an optimiser; those of a backbone are a group of their own.
+
+    Each group has the `part` of the learning rate that it trains with, and the epoch in which it starts.
+    """
+    backbone = getattr(network, "backbone", None)
+    inside = set() if backbone is None else set(backbone.parameters())
+    rest = {"params": [p for p in network.parameters() if p not in inside], "part": 1.0, "start": 0}
+    trained = [p for p in network.parameters() if p in inside and p.requires_grad]
+    if not trained:
+        return [rest]
+    part = settings.backbone_lr
+    return [rest, {"params": trained, "lr": settings.lr * part, "part": part, "start": settings.backbone_start}]
 
 
 def read_state(file: Path) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from wtmr_core import card, checkpoint, description, distributed, environment, epochs, runs
+from wtmr_core import card, checkpoint, datasets, description, distributed, environment, epochs, regression, runs
 from wtmr_core.data import Data, prepare_clips, resolve
 from wtmr_core.engine import accuracy, check_finite, epoch_seed, evaluate, train_epoch
+from wtmr_core.maps import mapped
 from wtmr_core.metrics import scores
 from wtmr_core.processes import cores
 from wtmr_core.settings import Settings
@@ -134,6 +135,8 @@ def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> 
         runs.write_json(
             folder / runs.ENVIRONMENT, runs.environment(str(worker.device), precision, worker.num_processes)
         )
+    with worker.main_process_first():
+        data = mapped(data, settings, datasets.cache_home(), worker.device)
     state = State(settings, len(data.cache.index.classes), worker)
     if (folder / runs.STATE).is_file():
         state.resume(folder / runs.STATE, identity)
@@ -159,7 +162,10 @@ def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> 
 def one_epoch(state: State, data: Data, epoch: int, bar: tqdm) -> dict[str, float]:
     """Train for one epoch, counted from 0, and validate; returns the epoch's row of the history."""
     began = time.perf_counter()
-    trained = train_epoch(state, data, epoch, bar)
+    if state.settings.model == "logistic":
+        trained = regression.fit(state, data)
+    else:
+        trained = train_epoch(state, data, epoch, bar)
     logits, labels = evaluate(state, data, "val", epoch_seed(state.settings, epoch))
     check_finite(logits, data, "val", epoch + 1, "lower lr; the epoch before is kept")
     loss = float(F.cross_entropy(logits, labels)) if len(labels) else math.nan

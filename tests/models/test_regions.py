@@ -1,22 +1,18 @@
-"""The multi-region CNN: parity with plain convolutions, weights, motion, backbones, bodies that come and go."""
+"""The multi-region CNN: parity with plain convolutions, weights, motion, bodies that come and go."""
 
 import copy
-import socket
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from wtmr_core.models import regions
 from wtmr_core.models.bodies import BodyRegions, PlainBodies, bodies_present, moving, padded_parts
 from wtmr_core.models.regions import FrameRegions, PlainFrames, RegionConv, RegionWeights
 from wtmr_core.skeleton import PARTS
 
 CHANNELS = (3, 4)
 PLAIN = {"learned": False, "context": False, "motion": False}
-BACKBONE = "test_resnet"  # timm's own test network
 
 
 def some(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -199,17 +195,17 @@ def joined(network: nn.Module, maps: torch.Tensor, around: torch.Tensor) -> torc
     return norm(F.conv2d(torch.cat([maps, around], dim=1), convolution.weight)).relu()
 
 
-@pytest.mark.parametrize("backbone", [None, BACKBONE])
+@pytest.mark.parametrize("halves", [True, False])
 @torch.no_grad()
-def test_the_context_is_two_convolutions_over_the_whole_frame_halved(backbone):
-    network = frame_regions(learned=False, motion=False, backbone=backbone)
-    plain, clips = as_in(frame_regions(backbone=backbone, **PLAIN), network), some(2, 3, 1, 32, 32)
-    frames = network.backbone(clips.flatten(0, 1))[0] if backbone else clips.flatten(0, 1)
+def test_the_context_is_two_convolutions_over_the_whole_frame_halved(halves):
+    network = frame_regions(learned=False, motion=False, halves=halves)
+    plain, clips = as_in(frame_regions(halves=halves, **PLAIN), network), some(2, 3, 1, 32, 32)
+    frames = clips.flatten(0, 1)
     _, first, one, _, second, two, _ = network.context
     frames = F.avg_pool2d(network.normalise(frames), 2)
-    around = one(F.conv2d(frames, first.weight, stride=1 if backbone else 2, padding=1)).relu()
+    around = one(F.conv2d(frames, first.weight, stride=2 if halves else 1, padding=1)).relu()
     around = two(F.conv2d(around, second.weight, padding=1)).relu()
-    if backbone:  # which has left no more than the map's own size
+    if not halves:  # the map of a backbone keeps its size
         around = F.interpolate(around, scale_factor=2, mode="bilinear")
     expected = joined(network, plain(clips).maps.flatten(0, 1), around)
     torch.testing.assert_close(network(clips).maps.flatten(0, 1), expected)
@@ -293,102 +289,6 @@ def test_frames_that_grid_and_pools_do_not_divide_are_refused(size, grid, separa
     )
     with pytest.raises(ValueError, match=said):
         FrameRegions(1, CHANNELS, grid, separate=separate)(some(1, 2, 1, *size))
-
-
-# --- backbones
-
-
-@pytest.fixture
-def offline(monkeypatch):
-    """Whatever asks for the network fails."""
-
-    def refuse(*_args, **_kwargs):
-        raise AssertionError("asked for the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-def written(path, name: str = BACKBONE, drop: str | None = None):
-    """A file of weights of timm's network for three channels, and these weights by name."""
-    torch.manual_seed(7)
-    weights = regions.timm.create_model(name, in_chans=3).state_dict()
-    weights = {key: value for key, value in weights.items() if key != drop}
-    (save_file if path.suffix == ".safetensors" else torch.save)(weights, path)
-    return str(path), weights
-
-
-@pytest.mark.parametrize("backbone", [BACKBONE, "test_efficientnet", "test_convnext"])
-@torch.no_grad()
-def test_regions_over_the_map_of_a_backbone(backbone, offline):
-    network = FrameRegions(1, CHANNELS, backbone=backbone).eval()
-    assert network(some(2, 3, 1, 32, 48)).maps.shape == (2, 3, 4, 8, 12)
-    assert not [part for part in network.steps if isinstance(part, nn.MaxPool2d)]
-    assert next(network.backbone.parameters()).shape[1] == 2  # grey and its difference
-
-
-@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
-def test_weights_of_a_backbone_come_from_the_file(name, tmp_path, offline):
-    path, weights = written(tmp_path / name)
-    torch.manual_seed(1)
-    backbone = FrameRegions(1, CHANNELS, backbone=BACKBONE, backbone_weights=path).backbone
-    loaded = backbone.state_dict()
-    assert len(loaded) > 10
-    for key, value in loaded.items():
-        expected = weights[key]
-        if expected.ndim == 4 and expected.shape[1] == 3:  # the first layer: two of three channels, as strong as three
-            expected = 1.5 * expected[:, :2]
-        torch.testing.assert_close(value, expected)
-    torch.manual_seed(1)
-    drawn = FrameRegions(1, CHANNELS, backbone=BACKBONE).backbone.state_dict()
-    assert not torch.equal(drawn["layer1.0.conv1.weight"], loaded["layer1.0.conv1.weight"])
-
-
-def test_three_channels_without_motion_are_taken_as_they_are(tmp_path, offline):
-    path, weights = written(tmp_path / "weights.pth")
-    network = FrameRegions(3, CHANNELS, motion=False, backbone=BACKBONE, backbone_weights=path)
-    for key, value in network.backbone.state_dict().items():
-        assert torch.equal(value, weights[key])
-
-
-def test_weights_of_another_network_or_none_are_refused(tmp_path, offline):
-    def build(path):
-        FrameRegions(1, CHANNELS, backbone=BACKBONE, backbone_weights=str(path))
-
-    with pytest.raises(FileNotFoundError, match=r"no file .*missing.pth with weights of test_resnet"):
-        build(tmp_path / "missing.pth")
-    (tmp_path / "torn.pth").write_bytes(b"abc")
-    with pytest.raises(ValueError, match=r"torn.pth cannot be read as weights of test_resnet"):
-        build(tmp_path / "torn.pth")
-    written(tmp_path / "other.pth", "test_convnext")
-    with pytest.raises(ValueError, match=r"other.pth has no weights for conv1.* of test_resnet"):
-        build(tmp_path / "other.pth")
-    written(tmp_path / "part.pth", drop="layer1.0.conv2.weight")
-    with pytest.raises(ValueError, match=r"part.pth has no weights for layer1.0.conv2.weight of test_resnet"):
-        build(tmp_path / "part.pth")
-    with pytest.raises(ValueError, match=r"no backbone for the weights weights.pth"):
-        FrameRegions(1, CHANNELS, backbone_weights="weights.pth")
-
-
-@pytest.mark.parametrize(
-    ("backbone", "message"),
-    [
-        ("resnet_of_nobody", "timm has no network 'resnet_of_nobody'"),
-        ("test_vit", "test_vit has maps at 1/16, 1/16, 1/16 of each side, none at 1/4"),
-        ("swin_tiny_patch4_window7_224", "the maps of swin_tiny_patch4_window7_224 have their channels last"),
-    ],
-)
-def test_a_backbone_without_a_map_at_a_quarter_is_refused(backbone, message, offline):
-    with pytest.raises(ValueError, match=message):
-        FrameRegions(1, CHANNELS, backbone=backbone)
-
-
-@torch.no_grad()
-def test_a_backbone_whose_map_is_not_quite_a_quarter_is_refused():
-    network = frame_regions(backbone=BACKBONE)
-    network.backbone.forward = lambda frames: [frames.new_zeros(len(frames), 32, 6, 6)]
-    with pytest.raises(ValueError, match="a map of 6×6 cells of a frame of 32×32 pixels, not a quarter of each side"):
-        network(some(1, 1, 1, 32, 32))
 
 
 # --- bodies

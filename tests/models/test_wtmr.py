@@ -272,7 +272,7 @@ def test_a_backbone_stands_under_the_regions():
     network = small("hmdb51", backbone="test_resnet")
     assert network(clips("hmdb51")).shape == (2, 4)
     assert tokens(network, clips("hmdb51")) == (2, 4, 4, 16)
-    assert any(name.startswith("cnn.backbone.") for name in names(network))
+    assert any(name.startswith("backbone.") for name in names(network))
 
 
 @torch.no_grad()

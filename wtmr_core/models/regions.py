@@ -8,9 +8,7 @@ Axes: b clip, t frame, c channel, h w pixels (or cells of a map), r region.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import timm
 import torch
 from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
@@ -34,7 +32,7 @@ class Regions:
 
 
 class RegionConv(nn.Module):
-    """A 3×3 convolution with separate kernels for each region.
+    """A convolution with separate kernels of `side` × `side` cells for each region.
 
     Maps (b, inputs, h, w) → (b, outputs, h/stride, w/stride). `grid` is the number of regions down and across. At its
     borders a region sees its neighbours, and zeros at those of the frame: the output is that of each region's kernels
@@ -45,17 +43,17 @@ class RegionConv(nn.Module):
     torch.Size([1, 8, 8, 8])
     """
 
-    def __init__(self, inputs: int, outputs: int, grid: tuple[int, int], stride: int = 1):
+    def __init__(self, inputs: int, outputs: int, grid: tuple[int, int], stride: int = 1, side: int = 3):
         super().__init__()
         regions = grid[0] * grid[1]
-        self.grid, self.stride = grid, stride
-        self.conv = nn.Conv2d(regions * inputs, regions * outputs, 3, stride, groups=regions, bias=False)
+        self.grid, self.stride, self.border = grid, stride, side // 2
+        self.conv = nn.Conv2d(regions * inputs, regions * outputs, side, stride, groups=regions, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         gh, gw = self.grid
         _check_grid(maps, (gh * self.stride, gw * self.stride))
-        h, w = maps.shape[-2] // gh, maps.shape[-1] // gw
-        tiles = F.pad(maps, (1, 1, 1, 1)).unfold(2, h + 2, h).unfold(3, w + 2, w)  # each with a border of one cell
+        (h, w), border = (maps.shape[-2] // gh, maps.shape[-1] // gw), self.border
+        tiles = F.pad(maps, 4 * (border,)).unfold(2, h + 2 * border, h).unfold(3, w + 2 * border, w)
         tiles = rearrange(tiles, "b c gh gw h w -> b (gh gw c) h w")
         return rearrange(self.conv(tiles), "b (gh gw c) h w -> b c (gh h) (gw w)", gh=gh, gw=gw)
 
@@ -80,28 +78,26 @@ class RegionWeights(nn.Module):
 
 
 class FrameRegions(nn.Module):
-    """The CNN on frames: clips (b, t, c, h, w) → `Regions`.
+    """The CNN on frames, or on the maps of a backbone: clips (b, t, c, h, w) → `Regions`.
 
-    Maps have `conv_channels[1]` channels and a quarter of each side. Two convolutions run over a `grid` of regions, the
-    first with a stride of two and pooled. The context comes from the same two over the whole frame, which is halved
-    instead of pooled. Each region of the map is multiplied by its weight, put back in its place and joined with the
-    context by a 1×1 convolution.
+    Maps have `conv_channels[1]` channels and, of frames, a quarter of each side. Two convolutions run over a `grid` of
+    regions, the first with a stride of two and pooled. The context comes from the same two over the whole frame, which
+    is halved instead of pooled. Each region of the map is multiplied by its weight, put back in its place and joined
+    with the context by a 1×1 convolution. Maps of a backbone keep their size: nothing but the context is halved, and
+    the kernels of regions have one cell, since each cell has seen what is round it.
 
     Args:
-        channels: of a frame
+        channels: of a frame or map
         conv_channels: of the two convolutions
         grid: regions down and across
         separate: each region has its own kernels, otherwise all share them
         learned: weights are learned from region and context, otherwise all are 1
         context: add the context
-        motion: beside each frame, show the network its difference to the previous one
-        backbone: a network of timm, whose map at a quarter of each side comes first; nothing is halved then
-        backbone_weights: its weights, a local file; None starts it at random
+        motion: beside each frame or map, show the network its difference to the previous one
+        halves: whether the sides are halved twice; not those of a backbone's map
 
     Raises:
-        ValueError: for frames that grid and pools do not divide, for a backbone without such a map, and for weights
-            that cannot be read or belong to another network.
-        FileNotFoundError: where there is no such file.
+        ValueError: in `forward`, for clips that grid and halves do not divide.
     """
 
     def __init__(
@@ -114,27 +110,20 @@ class FrameRegions(nn.Module):
         learned: bool = True,
         context: bool = True,
         motion: bool = True,
-        backbone: str | None = None,
-        backbone_weights: str | None = None,
+        halves: bool = True,
     ):
         super().__init__()
-        self.grid, self.motion = grid, motion
+        self.grid, self.motion, self.shrinks = grid, motion, 4 if halves else 1
         inputs, (first, second) = channels * (2 if motion else 1), conv_channels
-        self.backbone = None
-        if backbone_weights and not backbone:
-            raise ValueError(f"there is no backbone for the weights {backbone_weights}; name it")
-        if backbone:
-            self.backbone = _backbone(backbone, inputs, backbone_weights)
-            inputs = self.backbone.feature_info.channels()[-1]
-        stride, pool = (1, nn.Identity()) if backbone else (2, nn.MaxPool2d(2))
-        kernels = grid if separate else (1, 1)
+        stride, pool = (2, nn.MaxPool2d(2)) if halves else (1, nn.Identity())
+        kernels, side = grid if separate else (1, 1), 3 if halves else 1
         self.normalise = nn.BatchNorm2d(inputs)  # a difference of frames is a tenth of a frame
         self.steps = nn.Sequential(
-            RegionConv(inputs, first, kernels, stride),
+            RegionConv(inputs, first, kernels, stride, side),
             pool,
             nn.BatchNorm2d(first),
             nn.ReLU(),
-            RegionConv(first, second, kernels),
+            RegionConv(first, second, kernels, side=side),
             nn.BatchNorm2d(second),
             nn.ReLU(),
         )
@@ -154,23 +143,15 @@ class FrameRegions(nn.Module):
 
     def forward(self, clips: Tensor) -> Regions:
         b, (gh, gw), (height, width) = len(clips), self.grid, clips.shape[-2:]
-        if height % (4 * gh) or width % (4 * gw):
+        if height % (self.shrinks * gh) or width % (self.shrinks * gw):
+            what = "a frame of {}×{} pixels, halved twice," if self.shrinks > 1 else "a map of {}×{} cells"
             raise ValueError(
-                f"a frame of {height}×{width} pixels, halved twice, is not divided by a grid of {gh}×{gw} "
-                "regions; change the size"
+                f"{what.format(height, width)} is not divided by a grid of {gh}×{gw} regions; change the size"
             )
         if self.motion:
             previous = torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
             clips = torch.cat([clips, clips - previous], dim=2)
         frames = rearrange(clips, "b t c h w -> (b t) c h w")
-        if self.backbone is not None:
-            (frames,) = self.backbone(frames)
-            h, w = frames.shape[-2:]
-            if (h, w) != (height // 4, width // 4):
-                raise ValueError(
-                    f"the backbone makes a map of {h}×{w} cells of a frame of {height}×{width} pixels, "
-                    "not a quarter of each side; choose another"
-                )
         frames = self.normalise(frames)
         maps = self.steps(frames)
         around = None if self.context is None else self.context(frames)
@@ -181,7 +162,7 @@ class FrameRegions(nn.Module):
             h, w = maps.shape[-2] // gh, maps.shape[-1] // gw
             maps = maps * repeat(weights, "b (gh gw) -> b 1 (gh h) (gw w)", gh=gh, h=h, w=w)
         if around is not None:
-            if around.shape != maps.shape:  # under a backbone only the context is halved
+            if around.shape != maps.shape:  # over a backbone only the context is halved
                 around = F.interpolate(around, size=maps.shape[-2:], mode="bilinear")
             maps = self.join(torch.cat([maps, around], dim=1))
         return Regions(rearrange(maps, "(b t) c h w -> b t c h w", b=b), rearrange(weights, "(b t) r -> b t r", b=b))
@@ -197,38 +178,6 @@ class PlainFrames(nn.Module):
 def fusion(channels: int) -> nn.Sequential:
     """A 1×1 convolution that joins maps and their context, `channels` each."""
     return nn.Sequential(nn.Conv2d(2 * channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
-
-
-def _backbone(name: str, channels: int, weights: str | None) -> nn.Module:
-    """The network `name` of timm up to its map at a quarter of each side, as a list of that one map."""
-    if not timm.is_model(name):
-        raise ValueError(f"timm has no network {name!r}; `timm.list_models()` lists them")
-    if weights and not Path(weights).is_file():
-        raise FileNotFoundError(f"there is no file {weights} with weights of {name}")
-
-    def create(**options) -> nn.Module:
-        return timm.create_model(name, features_only=True, in_chans=channels, **options)
-
-    with torch.random.fork_rng(devices=()):  # so that the second starts with the numbers of this one
-        whole = create()
-    reductions = whole.feature_info.reduction()
-    if 4 not in reductions:
-        raise ValueError(f"{name} has maps at 1/{', 1/'.join(map(str, reductions))} of each side, none at 1/4")
-    if getattr(whole, "output_fmt", "NCHW") != "NCHW":
-        raise ValueError(f"the maps of {name} have their channels last; choose a network that has them first")
-    quarter = (reductions.index(4),)
-    if not weights:
-        return create(out_indices=quarter)
-    try:  # timm takes the weights from the local file alone, and adapts those of the first layer to our channels
-        network = create(out_indices=quarter, pretrained=True, pretrained_cfg_overlay={"file": weights})
-    except Exception as error:  # readers raise many kinds
-        raise ValueError(f"{weights} cannot be read as weights of {name}: damaged, or of another network") from error
-    # timm passes over what the file lacks; such a weight still has its random start
-    random = dict(whole.named_parameters())
-    for key, value in network.named_parameters():
-        if value.ndim > 1 and not value.is_meta and torch.equal(value, random[key]):
-            raise ValueError(f"{weights} has no weights for {key} of {name}; it is of another network")
-    return network
 
 
 def _check_grid(maps: Tensor, grid: tuple[int, int]) -> None:

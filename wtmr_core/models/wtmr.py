@@ -5,9 +5,11 @@ Axes: b clip, t frame, c channel, h w pixels, r region, m body, j joint, n token
 
 from __future__ import annotations
 
+from einops import rearrange
 from torch import Tensor, nn
 
-from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
+from wtmr_core.modality import MODALITIES, channels, has_joints
+from wtmr_core.models.backbones import Backbone
 from wtmr_core.models.bodies import BODIES, BodyRegions, PlainBodies
 from wtmr_core.models.embedding import Encodings, PatchEmbedding
 from wtmr_core.models.pretrained import load_timesformer
@@ -18,6 +20,7 @@ from wtmr_core.skeleton import JOINTS, PARTS
 
 KERNELS, WEIGHTS = ("own", "shared"), ("learned", "uniform")
 SHRINKS = 4  # the CNN halves each side twice
+PATCH = 32  # pixels of a side of the patches that the paper has
 
 
 class WTMR(nn.Module):
@@ -25,7 +28,8 @@ class WTMR(nn.Module):
 
     Regions → patches as tokens → encodings → TimeSformer → the mean over all tokens that are present → dropout and
     linear layer. With a `depth` of 0, the tokens are averaged as they are embedded. `expected` is the length of each
-    axis after the first, by its letter; clips of another shape raise `ValueError`.
+    axis after the first, by its letter; clips of another shape raise `ValueError`. With a `backbone`, the CNN works on
+    its maps, and clips may also be the maps of its frozen layers (b, t, c, h, w).
     """
 
     def __init__(
@@ -37,8 +41,10 @@ class WTMR(nn.Module):
         classes: int,
         dropout: float,
         expected: dict[str, int],
+        backbone: Backbone | None = None,
     ):
         super().__init__()
+        self.backbone = backbone
         self.cnn, self.patches, self.encodings, self.timesformer = cnn, patches, encodings, timesformer
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(timesformer.norm.normalized_shape[0], classes)
@@ -46,12 +52,27 @@ class WTMR(nn.Module):
 
     def regions(self, clips: Tensor) -> Regions:
         """The CNN's maps of clips, and the weight of each region in each frame, for figures."""
-        lengths = dict(zip(self.expected, clips.shape[1:], strict=False))
-        fits = all(length in (None, lengths.get(axis)) for axis, length in self.expected.items())
-        if clips.ndim != 1 + len(self.expected) or not fits:
+        expected = self.expected
+        if self.backbone is not None and clips.ndim == 5 and clips.shape[2] != self.backbone.channels:
+            expected = {"t": expected["t"], "c": self.backbone.frozen_width, "h": clips.shape[3], "w": clips.shape[4]}
+        lengths = dict(zip(expected, clips.shape[1:], strict=False))
+        fits = all(length in (None, lengths.get(axis)) for axis, length in expected.items())
+        if clips.ndim != 1 + len(expected) or not fits:
             axes = ", ".join(["b", *(f"{axis}={length or '1 or 2'}" for axis, length in self.expected.items())])
             raise ValueError(f"expected clips of shape ({axes}), found {tuple(clips.shape)}")
-        return self.cnn(clips)
+        return self.cnn(clips if self.backbone is None else self._maps(clips))
+
+    def _maps(self, clips: Tensor) -> Tensor:
+        """The backbone's maps (b, t, c, h, w) of clips."""
+        maps = self.backbone(rearrange(clips, "b t c h w -> (b t) c h w"))
+        side = self.expected["h"] // self.backbone.stage
+        if maps.shape[-2:] != (side, side):
+            h, w = maps.shape[-2:]
+            raise ValueError(
+                f"the backbone makes a map of {h}×{w} cells, not of {side}×{side}, a frame's side by "
+                f"{self.backbone.stage}; choose another, or another stage"
+            )
+        return rearrange(maps, "(b t) c h w -> b t c h w", b=len(clips))
 
     def resize(self, frames: int, size: int | None = None) -> None:
         """Adapt the network to other clips by interpolating its encodings.
@@ -104,23 +125,26 @@ def build(
     patch: int | None = None,
     time_encoding: bool = True,
     attention: str = "joint",
+    colour: bool | None = None,
     backbone: str | None = None,
     backbone_weights: str | None = None,
+    backbone_stage: int = 4,
+    backbone_frozen: int = 0,
     timesformer_weights: str | None = None,
 ) -> WTMR:
     """Build the network of the paper for `dataset`, with the parts that the settings of the same names leave it.
 
     None means the paper's value: width 768 (256 on joints), heads of width 64 (32), convolutions of 64 and 128
-    channels, dropout 0.3, patches of 8×8 cells (on joints, of 2 frames of a part), 12 blocks (6). Data sets other than
-    the paper's need `classes`. With `cnn` off, tokens are patches of the frames, as many as with it, or the joints of
-    each part.
+    channels, dropout 0.3, patches of 8×8 cells (on joints, of 2 frames of a part; over a backbone, of 32×32 pixels), 12
+    blocks (6). Data sets other than the paper's need `classes`. With `cnn` off, tokens are patches of the frames or of
+    the backbone's maps, as many as with it, or the joints of each part.
 
     Returns:
         A network for grey or RGB pictures (b, frames, 1 or 3, size, size), or for joints (b, frames, 1 or 2, 25, 3) in
         metres; `modality.MODALITIES` says which. Its output are logits (b, classes).
 
     Raises:
-        ValueError: for sizes that do not fit, and as `load_timesformer` for its weights.
+        ValueError: for sizes that do not fit, as `Backbone`, and as `load_timesformer` for its weights.
     """
     if dataset not in MODALITIES:
         raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(MODALITIES)}")
@@ -135,7 +159,11 @@ def build(
     depth = (6 if on_joints else 12) if depth is None else depth
     conv_channels = (64, 128) if conv_channels is None else tuple(conv_channels)
     dropout = 0.3 if dropout is None else dropout
-    patch = (2 if on_joints else 8) if patch is None else patch
+    if backbone_weights and not backbone:
+        raise ValueError(f"there is no backbone for the weights {backbone_weights}; name it")
+    shrinks = backbone_stage if backbone else SHRINKS
+    if patch is None:
+        patch = 2 if on_joints else max(1, PATCH // shrinks)
     least = {
         "classes": classes,
         "frames": frames,
@@ -147,38 +175,41 @@ def build(
     check_least(least)
     parts = {"separate": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
 
+    eyes = None
     if on_joints:
         if frames % patch:
             raise ValueError(f"frames must be a multiple of patch, {patch} frames a token; found {frames}")
         network = BodyRegions(conv_channels, **parts) if cnn else PlainBodies()
-        channels = conv_channels[1] if cnn else 3 * network.joints.shape[1]
+        width_of_map = conv_channels[1] if cnn else 3 * network.joints.shape[1]
         cut, length, grid = (patch, 1, 1), frames // patch, (BODIES, len(PARTS))
         expected = {"t": frames, "m": None, "j": JOINTS, "c": 3}
     else:
-        step = SHRINKS * patch
+        step, colours = shrinks * patch, channels(dataset, colour)
+        part = "a quarter" if shrinks == SHRINKS else f"1/{shrinks}"
         if size < 1 or size % step:
             raise ValueError(
-                f"size must be a multiple of {step}, since the map, a quarter of a frame, is cut into "
+                f"size must be a multiple of {step}, since the map, {part} of a frame, is cut into "
                 f"{patch}×{patch} patches; found {size}"
             )
-        if cnn and any(size % (SHRINKS * side) for side in regions):
+        if cnn and any(size % (shrinks * side) for side in regions):
             raise ValueError(
-                f"size must be a multiple of {SHRINKS} times each side of the grid of "
+                f"size must be a multiple of {shrinks} times each side of the grid of "
                 f"{regions[0]}×{regions[1]} regions; found {size}"
             )
-        network, colours = PlainFrames(), CHANNELS[MODALITIES[dataset]]
-        if cnn:
-            network = FrameRegions(
-                colours, conv_channels, regions, **parts, backbone=backbone, backbone_weights=backbone_weights
+        if backbone:
+            eyes = Backbone(
+                backbone, backbone_stage, channels=colours, weights=backbone_weights, frozen=backbone_frozen
             )
-        channels = conv_channels[1] if cnn else colours
-        cut = (1, patch, patch) if cnn else (1, step, step)
+        inputs = eyes.width if backbone else colours
+        network = FrameRegions(inputs, conv_channels, regions, **parts, halves=not backbone) if cnn else PlainFrames()
+        width_of_map = conv_channels[1] if cnn else inputs
+        cut = (1, patch, patch) if cnn or backbone else (1, step, step)
         length, grid = frames, (size // step, size // step)
         expected = {"t": frames, "c": colours, "h": size, "w": size}
 
-    patches = PatchEmbedding(channels, cut, width)
+    patches = PatchEmbedding(width_of_map, cut, width)
     encodings = Encodings(width, length, grid, time=time_encoding)
     timesformer = TimeSformer(width, depth, heads, attention=attention, drop_path=drop_path)
     if timesformer_weights:
         load_timesformer(timesformer_weights, patches, encodings, timesformer)
-    return WTMR(network, patches, encodings, timesformer, classes, dropout, expected)
+    return WTMR(network, patches, encodings, timesformer, classes, dropout, expected, eyes)

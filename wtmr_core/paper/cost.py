@@ -26,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.benchmark.utils.timer import timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from wtmr_core.modality import CHANNELS, MODALITIES, has_joints
+from wtmr_core.modality import channels, has_joints
 from wtmr_core.models import build, released
 from wtmr_core.paper import published
 
@@ -116,8 +116,9 @@ def cost_of_run(dataset: str, model: str, *, frames: int, size: int = 224, **siz
     A clip of joints has one body here; `profile_table` counts `wtmr` with two. Files of weights are not read. Each
     network is counted once, so its sizes must be hashable. Raises `ValueError` as `models.build`.
     """
-    sizes = {k: v for k, v in sizes.items() if k not in ("backbone_weights", "timesformer_weights")}
-    shape = input_shape(dataset, model, frames, size, bodies=1)
+    files = ("backbone_weights", "backbone_frozen", "timesformer_weights")
+    sizes = {k: v for k, v in sizes.items() if k not in files}
+    shape = input_shape(dataset, model, frames, size, bodies=1, colour=sizes.get("colour"))
     with torch.device(_device(dataset, model)):
         return count_complete(build(dataset, model, frames=frames, size=size, **sizes), torch.ones(1, *shape))
 
@@ -158,11 +159,13 @@ def profile_table(counting: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "model", "params_m", "gmacs"])
 
 
-def input_shape(dataset: str, model: str, frames: int = 16, size: int = 224, bodies: int = 2) -> tuple[int, ...]:
+def input_shape(
+    dataset: str, model: str, frames: int = 16, size: int = 224, bodies: int = 2, colour: bool | None = None
+) -> tuple[int, ...]:
     """The lengths of a clip's axes: (t, c, h, w), or for joints (t, j, 3) and for `wtmr` (t, m, j, 3)."""
     if has_joints(dataset):
         return (frames, bodies, released.JOINTS, 3) if model == "wtmr" else (frames, released.JOINTS, 3)
-    return (frames, CHANNELS[MODALITIES[dataset]], size, size)
+    return (frames, channels(dataset, colour), size, size)
 
 
 def _device(dataset: str, model: str) -> str:

@@ -14,11 +14,11 @@ from wtmr_core import intervals, metrics
 from wtmr_core.paper import published
 from wtmr_core.paper.suite import Suite, finished_runs
 from wtmr_core.runs import Run, RunError
-from wtmr_core.settings import Settings
+from wtmr_core.settings import PROBES, Settings
 
 NETWORK = ["dataset", "model"]
-#: in which tables have the networks of a data set: the paper's own, then what it describes
-MODELS = (*published.MODELS, "wtmr")
+#: in which tables have the networks of a data set: the paper's own, what it describes, baselines
+MODELS = (*published.MODELS, "wtmr", *PROBES)
 ACCURACIES = ["train_accuracy", "val_accuracy", "test_accuracy"]
 PERFORMANCE = [
     *NETWORK, "published_params_m", "published_gmacs", "reproduced_params_m", "reproduced_gmacs", "complete_params_m",
@@ -197,6 +197,30 @@ def components(
             }
         table.append(row | scores.to_dict())
     return pd.DataFrame(table, columns=COMPONENTS)
+
+
+def by_class(
+    suite: Suite, results: Path, networks: Sequence[str], left_out: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The share of each class's test clips that networks get right, by their labels (see `labels`) on one data set.
+
+    Returns:
+        Rows by class, in the order of its number; columns clips, and each of `networks`: 0-1, means over seeds.
+
+    Raises:
+        RunError: as `components`, and for a label that no run has.
+    """
+    rows, table = _labelled(suite, results, left_out), {}
+    for network in networks:
+        alike = [run for label, _, run in rows if label == network]
+        if not alike:
+            raise RunError(f"suite {suite.name} has no network {network!r}")
+        clips, logits = _pooled(network, alike, None)
+        right = (logits.argmax(axis=-1) == clips.label.to_numpy()).mean(axis=0)
+        names = pd.Series(alike[0].classes)[clips.label].to_numpy()
+        shares = pd.Series(right).groupby(names, sort=False)
+        table |= {"clips": shares.size(), network: shares.mean()}
+    return pd.DataFrame(table).loc[list(alike[0].classes)]
 
 
 def training_times(suite: Suite, results: Path, left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
