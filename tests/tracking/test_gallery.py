@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from tests.tracking.test_appearance import BLUE, GREEN, RED, looks
 from wtmr_core import files
-from wtmr_core.tracking.appearance import Appearance
+from wtmr_core.tracking.appearance import FEATURES, Appearance
 from wtmr_core.tracking.gallery import Gallery, GalleryError, Seen, checked
 
 ALICE = Seen(1, "monday", 3, looks(RED, BLUE), "2026-11-23")
@@ -53,16 +53,16 @@ def test_there_is_an_empty_one_where_none_was_made_yet(tmp_path):
 
 
 def test_it_holds_numbers_and_names_and_no_picture(tmp_path):
-    """9 kB a person of a log: sums of histograms and features alone."""
+    """Under 6 kB a person of a log: sums of histograms and features alone."""
     gallery(tmp_path, ALICE, AGAIN).save()
-    assert (tmp_path / "who.safetensors").stat().st_size < 2 * 9300 + 700
+    assert (tmp_path / "who.safetensors").stat().st_size < 2 * 5400 + 700
 
 
 def damaged(path: Path, change) -> None:
     """A file that differs in its head or tensors from a right one."""
     head = {"version": 1, "names": [[1, "alice"]], "seen": [[1, "monday", 3, "", True, 5]]}
     tensors = {
-        name: np.ones((1, size), np.float32) for name, size in (("upper", 512), ("lower", 512), ("features", 1280))
+        name: np.ones((1, size), np.float32) for name, size in (("upper", 512), ("lower", 512), ("features", FEATURES))
     }
     head, tensors = change(head, tensors)
     save_file(tensors, path, metadata={"gallery": head if isinstance(head, str) else json.dumps(head)})

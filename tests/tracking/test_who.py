@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from tests.tracking.test_appearance import BLUE, GREEN, GREY, RED
 from wtmr_core.__main__ import main
 from wtmr_core.tracking import detectors, features
+from wtmr_core.tracking.appearance import FEATURES
 from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.gallery import Gallery
 from wtmr_core.tracking.log import SCHEMA
@@ -207,7 +208,7 @@ def test_there_must_be_a_gallery_to_change(tmp_path, capsys):
 
 def test_missing_features_are_said_where_the_gallery_has_them(tmp_path, monkeypatch, capsys):
     home = write(tmp_path / "home")
-    monkeypatch.setattr(features, "load", lambda: lambda pictures: np.ones((len(pictures), 1280)))
+    monkeypatch.setattr(features, "load", lambda: lambda pictures: np.ones((len(pictures), FEATURES)))
     assert track(home, tmp_path / "logs/one", "--who", "alice=1") == 0
     assert log_of(tmp_path / "logs/one")["warnings"] == []
     monkeypatch.setattr(features, "load", lambda: None)

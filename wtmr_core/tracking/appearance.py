@@ -19,7 +19,7 @@ from wtmr_core.tracking.people import COCO, Sighting
 EVERY = 0.5  # seconds between two sightings of a person that are looked at
 LEAST = 3  # sightings without which nothing is known of somebody
 BINS = (8, 8, 8)  # of hue, saturation and value
-COLOURS, FEATURES = int(np.prod(BINS)), 1280
+COLOURS, FEATURES = int(np.prod(BINS)), 320
 UPRIGHT = 1.1  # smallest ratio of a box's height to its width
 EDGE = 0.01  # of the picture's sides: a box that reaches into it is cut off
 COVERED = 0.3  # share of a box under another's from which the colours may be the other's
@@ -44,7 +44,7 @@ class Appearance:
 
     Attributes:
         upper, lower: (512,) sums of colour histograms of the clothes above and below the waist
-        features: (1280,) sum of the features of the upper body, zeros where they were not computed
+        features: (320,) sum of the features of the upper body, zeros where they were not computed
         sightings: how many were summed
     """
 

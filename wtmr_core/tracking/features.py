@@ -33,9 +33,14 @@ class Features:
 
 
 def load() -> Features | None:
-    """The features of the backbone that comes in a package; None where it is not installed."""
+    """The features of the backbone whose weights the extra `pretrained` installs; None where it is not installed.
+
+    Raises:
+        ValueError: where its weights are not the known ones.
+    """
+    from wtmr_core.models.backbones import PACKAGE, PACKAGED, Backbone
+
     try:
-        from wtmr_core.models import backbones
-    except ImportError:
+        return Features(Backbone(PACKAGED, 32, weights=PACKAGE))
+    except FileNotFoundError:
         return None
-    return Features(backbones.backbone("mobilenetv2_100", stage=32, weights="package"))
