@@ -1,15 +1,15 @@
 """Who is recognised by their looks: which part of them tells, and how many are right, wrong and unknown.
 
-    python benchmarks/identity.py [--data DIR] [--homes N] [--chain] [--colours]
+    python benchmarks/identity.py [--data DIR] [--homes N] [--chain]
 
 `looks`: the sightings of each person are cut in two by time (people of the miniature home where they were away, if they
 were), and each half is compared with the other halves of all: AUC of the same person against others / rank 1 / share of
-the same persons above the similarity that 1 % of the others reach, for each part of the looks. For PETS also single
+the same persons above the similarity that 1 % of the others reach, for each part of the looks: colours, which are used,
+and what was tried beside them, features of the upper body from a backbone (the extra `pretrained`) and stature. For PETS also single
 pictures, by the number of frames between them. `households`: three known people and a stranger drawn at random from a
 recording, 2,000 times, at the thresholds of `identity.py`. `homes`: each pair of home clips of two subjects, one of
 whom wears other clothes in one clip. `--chain`: `wtmr track` on miniature homes with and without a gallery, then on
-second videos of the same people in the same clothes, in others, and all in the same ones. `--colours` leaves the
-features out.
+second videos of the same people in the same clothes, in others, and all in the same ones.
 
 Recordings: PETS 2009 S2.L1 (6 people) and a street at about one picture a second, with true boxes and MoveNet's joints;
 nine home clips, as tracked; N miniature homes with new people each. The thresholds were chosen on the street.
@@ -41,8 +41,9 @@ from trackers.eval import evaluate_mot_sequence
 
 from wtmr_core.datasets.video import decoded
 from wtmr_core.miniature import home, sets
-from wtmr_core.tracking import detectors, features, track
-from wtmr_core.tracking.appearance import ANKLES, SEEN, Appearance, _common, described, unit
+from wtmr_core.models.backbones import PACKAGE, PACKAGED, Backbone
+from wtmr_core.tracking import detectors, track
+from wtmr_core.tracking.appearance import ANKLES, SEEN, Appearance, _common, described, part
 from wtmr_core.tracking.boxes import read_boxes, sightings, with_joints
 from wtmr_core.tracking.gallery import Gallery
 from wtmr_core.tracking.identity import likeness, recognised
@@ -51,7 +52,10 @@ from wtmr_core.tracking.score import score
 from wtmr_core.tracking.tracks import Tracker
 
 Frame = tuple[int, float, np.ndarray, dict[int, Sighting]]  # number, seconds, picture, people
-Row = tuple[int, int, float, Appearance, Sighting, int]  # number of the frame, person, seconds, looks, and where
+Row = tuple[int, int, float, Appearance, Sighting, np.ndarray]  # number of the frame, person, seconds, looks, features
+Half = tuple[Appearance, np.ndarray, float]  # looks, features (c,) and stature of a person in half of the sightings
+CHEST = (0.10, 0.55, 0.0, 1.0)  # of the box: top, bottom, left, right
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures, RGB
 GAPS = ((1, 9), (10, 19), (20, 70))
 
 
@@ -89,17 +93,37 @@ def tracked(path: Path) -> Iterator[Frame]:
     return ((number, *frames[number], people[number]) for number in sorted(people))
 
 
-def rows(frames: Iterator[Frame], backbone: features.Features | None) -> list[Row]:
+class Features:
+    """The means over a picture of the channels of a backbone, of length 1; zeros where it is not installed."""
+
+    def __init__(self) -> None:
+        try:
+            self._network = Backbone(PACKAGED, 32, weights=PACKAGE).eval()
+        except FileNotFoundError:
+            self._network = None
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Features (c,) of a picture (h, w, 3) BGR uint8."""
+        if self._network is None:
+            return np.zeros(1)
+        rgb = (cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA)[..., ::-1] / 255 - MEAN) / DEVIATION
+        with torch.inference_mode():
+            maps = self._network(torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None])
+        row = maps.mean(dim=(0, 2, 3)).numpy()
+        return row / np.linalg.norm(row)
+
+
+def rows(frames: Iterator[Frame], features: Features) -> list[Row]:
     """The looks of everybody who shows clearly."""
     return [
-        (number, person, seconds, looks, people[person], picture.shape[0])
+        (number, person, seconds, looks, people[person], features(part(picture, people[person].box, CHEST)))
         for number, seconds, picture, people in frames
-        for person, looks in described(picture, people, backbone).items()
+        for person, looks in described(picture, people).items()
     ]
 
 
-def halves(found: list[Row], away: float = 5.0) -> dict[int, tuple[Appearance, Appearance, float]]:
-    """Person -> looks of both halves, and the difference of the statures that these show."""
+def halves(found: list[Row], away: float = 5.0) -> dict[int, tuple[Half, Half]]:
+    """Person -> both halves of the sightings, parted where the person was away, if that was longer than so many seconds."""
     statures, people = stature(found), {}
     for person in sorted({row[1] for row in found}):
         mine = [n for n, row in enumerate(found) if row[1] == person]
@@ -108,12 +132,14 @@ def halves(found: list[Row], away: float = 5.0) -> dict[int, tuple[Appearance, A
         gaps = np.diff([found[n][2] for n in mine])
         cut = int(gaps.argmax()) + 1 if len(gaps) and gaps.max() > away else len(mine) // 2
         if min(cut, len(mine) - cut) >= 2:
-            parts = mine[:cut], mine[cut:]
-            people[person] = (
-                *(reduce(add, (found[n][3] for n in part)) for part in parts),
-                *(float(np.nanmedian([statures[n] for n in part] or [np.nan])) for part in parts),
-            )
+            people[person] = tuple(half(found, statures, some) for some in (mine[:cut], mine[cut:]))
     return people
+
+
+def half(found: list[Row], statures: np.ndarray, some: list[int]) -> Half:
+    known = [statures[n] for n in some if not np.isnan(statures[n])]
+    looks = reduce(add, (found[n][3] for n in some))
+    return looks, np.mean([found[n][5] for n in some], axis=0), float(np.median(known)) if known else np.nan
 
 
 def stature(found: list[Row]) -> np.ndarray:
@@ -131,20 +157,20 @@ def stature(found: list[Row]) -> np.ndarray:
     return np.log(np.maximum(heights[:, 0], 1) / np.maximum(np.polyval(line, heights[:, 1]), 1))
 
 
-def parts(a: tuple, b: tuple) -> dict[str, float]:
-    """Similarity of the first half of one person and the second of another, by each part of the looks."""
-    upper, lower = _common(a[0].upper, b[1].upper), _common(a[0].lower, b[1].lower)
-    seen = float(unit(a[0].features) @ unit(b[1].features))
+def parts(a: Half, b: Half) -> dict[str, float]:
+    """Similarity of two people, by each part of the looks."""
+    upper, lower = _common(a[0].upper, b[0].upper), _common(a[0].lower, b[0].lower)
+    features = float(a[1] @ b[1] / max(np.linalg.norm(a[1]) * np.linalg.norm(b[1]), 1e-9))
     colours = (upper + lower) / 2
-    return {"upper": upper, "lower": lower, "colours": colours, "features": seen,
-            "colours and features": (colours + seen) / 2, "stature": -abs(a[2] - b[3])}  # fmt: skip
+    return {"upper": upper, "lower": lower, "colours": colours, "features": features,
+            "colours and features": (colours + features) / 2, "stature": -abs(a[2] - b[2])}  # fmt: skip
 
 
-def looks_table(name: str, people: Mapping[int, tuple]) -> None:
-    values = [[parts(people[p], people[q]) for q in people] for p in people]
+def looks_table(name: str, people: Mapping[int, tuple[Half, Half]]) -> None:
+    values = [[parts(people[p][0], people[q][1]) for q in people] for p in people]
     same = np.eye(len(people), dtype=bool)
-    for part in values[0][0]:
-        table = np.array([[cell[part] for cell in row] for row in values])
+    for kind in values[0][0]:
+        table = np.array([[cell[kind] for cell in row] for row in values])
         known = ~np.isnan(table)
         if known.sum() < known.size / 2:
             continue
@@ -152,7 +178,7 @@ def looks_table(name: str, people: Mapping[int, tuple]) -> None:
         others = np.sort(table[~same])
         level = others[min(int(0.99 * len(others)), len(others) - 1)]
         rank = np.mean(table.argmax(1) == np.arange(len(table)))
-        print(f"looks | {name}, {len(people)} people | {part} | {roc_auc_score(same.ravel(), table.ravel()):.3f} | "
+        print(f"looks | {name}, {len(people)} people | {kind} | {roc_auc_score(same.ravel(), table.ravel()):.3f} | "
               f"{rank:.2f} | {np.mean(table[same] > level):.2f}", flush=True)  # fmt: skip
 
 
@@ -162,25 +188,25 @@ def gaps_table(name: str, found: list[Row]) -> None:
     apart, same = np.abs(frames[:, None] - frames), people[:, None] == people
     tables = {"colours": np.zeros(apart.shape), "colours and features": np.zeros(apart.shape)}
     for i, k in combinations(range(len(found)), 2):
-        cell = parts((found[i][3], None, np.nan), (None, found[k][3], np.nan, np.nan))
-        for part, table in tables.items():
-            table[i, k] = table[k, i] = cell[part]
-    for part, table in tables.items():
+        cell = parts(*((found[n][3], found[n][5], np.nan) for n in (i, k)))
+        for kind, table in tables.items():
+            table[i, k] = table[k, i] = cell[kind]
+    for kind, table in tables.items():
         for low, high in GAPS:
             pairs = (apart >= low) & (apart <= high)
             hits = [table[i][there].argmax() == same[i][there].argmax() for i in range(len(found))
                     for f in set(frames[pairs[i]]) if same[i][there := frames == f].any()]  # fmt: skip
             auc = roc_auc_score(same[pairs], table[pairs])
-            print(f"gaps | {name} | {part} | {low}–{high} frames | {auc:.3f} | {np.mean(hits):.2f} of {len(hits)}")
+            print(f"gaps | {name} | {kind} | {low}–{high} frames | {auc:.3f} | {np.mean(hits):.2f} of {len(hits)}")
 
 
-def households(name: str, people: Mapping[int, tuple], count: int = 2000) -> None:
+def households(name: str, people: Mapping[int, tuple[Half, Half]], count: int = 2000) -> None:
     rng, numbers, total = np.random.default_rng(0), list(people), Counter()
     for _ in range(count):
         *known, stranger = (numbers[n] for n in rng.choice(len(numbers), 4, replace=False))
-        gallery = {n: [seen(people[n][0])] for n in known}
+        gallery = {n: [seen(people[n][0][0])] for n in known}
         for n in (*known, stranger):
-            answer = recognised(seen(people[n][1]), gallery)
+            answer = recognised(seen(people[n][1][0]), gallery)
             kind = "known" if n in gallery else "stranger"
             total[kind, "unknown" if answer is None else "right" if answer == n else "wrong"] += 1
     shares = {key: f"{value / sum(v for k, v in total.items() if k[0] == key[0]):.3f}" for key, value in total.items()}
@@ -193,10 +219,10 @@ def seen(looks: Appearance) -> Appearance:
     return replace(looks, sightings=max(looks.sightings, 3))
 
 
-def clips(data: Path, backbone: features.Features | None) -> None:
+def clips(data: Path, features: Features) -> None:
     people = {}
     for path in sorted((data / "homes").glob("*/*.mp4")):
-        found = rows(tracked(path), backbone)
+        found = rows(tracked(path), features)
         looks = reduce(add, (row[3] for row in found), Appearance.none())
         people[f"{path.parent.name}/{path.stem}"] = looks
         print(f"homes | {path.parent.name}/{path.stem} | {looks.sightings} sightings", flush=True)
@@ -293,20 +319,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
     parser.add_argument("--homes", type=int, default=4, help="number of miniature homes")
     parser.add_argument("--chain", action="store_true")
-    parser.add_argument("--colours", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    if options.colours:
-        features.load = lambda: None
     if options.chain:
         chain(range(201, 201 + options.homes))
         return
-    backbone, data = features.load(), options.data
+    features, data = Features(), options.data
     pets, block = data / "pedestrians/PETS09-S2L1", data / "street/block1"
     for name, frames in (("PETS", true(pictures(pets, 7), pets / "gt/gt.txt")),
                          ("street", true(pictures(block, 25), block / "gt/gt.txt"))):  # fmt: skip
-        found = rows(frames, backbone)
+        found = rows(frames, features)
         people = halves(found)
         looks_table(name, people)
         households(name, people)
@@ -316,7 +339,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         for seed in range(101, 101 + options.homes):
             folder = sets.make_home(Path(place, str(seed)), seed)
-            people = halves(rows(true(video(folder / "home.mp4", 5), folder / "truth/tracks.txt"), backbone))
+            people = halves(rows(true(video(folder / "home.mp4", 5), folder / "truth/tracks.txt"), features))
             looks_table(f"miniature home {seed}", people)
 
 

@@ -13,12 +13,12 @@ from safetensors.numpy import save_file
 
 from tests.tracking.test_appearance import BLUE, GREEN, RED, looks
 from wtmr_core import files
-from wtmr_core.tracking.appearance import FEATURES, Appearance
+from wtmr_core.tracking.appearance import Appearance
 from wtmr_core.tracking.gallery import Gallery, GalleryError, Seen, checked
 
 ALICE = Seen(1, "monday", 3, looks(RED, BLUE), "2026-11-23")
 AGAIN = Seen(1, "tuesday", 1, looks(RED, GREEN), "2026-11-24")
-GUEST = Seen(2, "monday", 4, looks(GREEN, GREEN, features=[0.5, 1]), "2026-11-23", sure=False)
+GUEST = Seen(2, "monday", 4, looks(GREEN, GREEN, sightings=8), "2026-11-23", sure=False)
 
 
 def gallery(folder, *seen, **names) -> Gallery:
@@ -29,7 +29,7 @@ def gallery(folder, *seen, **names) -> Gallery:
 def content(one: Gallery) -> tuple:
     """All that a gallery holds, comparable."""
     rows = [
-        (s.identity, s.key, s.day, s.sure, s.looks.sightings, s.looks.upper.tolist(), s.looks.features.tolist())
+        (s.identity, s.key, s.day, s.sure, s.looks.sightings, s.looks.upper.tolist(), s.looks.lower.tolist())
         for s in one.seen
     ]
     return rows, one.names
@@ -53,17 +53,15 @@ def test_there_is_an_empty_one_where_none_was_made_yet(tmp_path):
 
 
 def test_it_holds_numbers_and_names_and_no_picture(tmp_path):
-    """Under 6 kB a person of a log: sums of histograms and features alone."""
+    """Some 4 kB a person of a log: sums of histograms and features alone."""
     gallery(tmp_path, ALICE, AGAIN).save()
-    assert (tmp_path / "who.safetensors").stat().st_size < 2 * 5400 + 700
+    assert (tmp_path / "who.safetensors").stat().st_size < 2 * 4096 + 700
 
 
 def damaged(path: Path, change) -> None:
     """A file that differs in its head or tensors from a right one."""
     head = {"version": 1, "names": [[1, "alice"]], "seen": [[1, "monday", 3, "", True, 5]]}
-    tensors = {
-        name: np.ones((1, size), np.float32) for name, size in (("upper", 512), ("lower", 512), ("features", FEATURES))
-    }
+    tensors = {name: np.ones((1, size), np.float32) for name, size in (("upper", 512), ("lower", 512))}
     head, tensors = change(head, tensors)
     save_file(tensors, path, metadata={"gallery": head if isinstance(head, str) else json.dumps(head)})
 
@@ -93,7 +91,7 @@ def damaged(path: Path, change) -> None:
         lambda h, t: (h, t | {"upper": np.ones((1, 512), np.float64)}),
         lambda h, t: (h, t | {"upper": np.full((1, 512), np.nan, np.float32)}),
         lambda h, t: (h, t | {"lower": np.full((1, 512), -1, np.float32)}),
-        lambda h, t: (h, {k: v for k, v in t.items() if k != "features"}),
+        lambda h, t: (h, {k: v for k, v in t.items() if k != "lower"}),
         lambda h, t: (
             h | {"seen": 2 * h["seen"]}, {k: np.repeat(v, 2, axis=0) for k, v in t.items()}),
     ],

@@ -11,8 +11,7 @@ from jsonschema import Draft202012Validator
 
 from tests.tracking.test_appearance import BLUE, GREEN, GREY, RED
 from wtmr_core.__main__ import main
-from wtmr_core.tracking import detectors, features
-from wtmr_core.tracking.appearance import FEATURES
+from wtmr_core.tracking import detectors
 from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.gallery import Gallery
 from wtmr_core.tracking.log import SCHEMA
@@ -24,12 +23,11 @@ VISIT = {1: (ALICE, 40, 1, 25), 2: (BOB, 200, 1, 80), 3: (ALICE, 60, 50, 80)}
 
 
 @pytest.fixture(autouse=True)
-def _without_detectors_and_features(monkeypatch):
+def _without_joints(monkeypatch):
     def poses(picture: np.ndarray) -> sv.Detections:
         return detections([], [], picture.shape[:2], np.zeros((0, 17, 3)))
 
     monkeypatch.setattr(detectors, "poses", lambda: poses)
-    monkeypatch.setattr(features, "load", lambda: None)
 
 
 def write(folder, people=VISIT, frames=80):
@@ -204,14 +202,3 @@ def test_there_must_be_a_gallery_to_change(tmp_path, capsys):
     assert main(["who", "name", str(tmp_path / "no"), "1", "alice"]) == 2
     assert "no gallery" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
-
-
-def test_missing_features_are_said_where_the_gallery_has_them(tmp_path, monkeypatch, capsys):
-    home = write(tmp_path / "home")
-    monkeypatch.setattr(features, "load", lambda: lambda pictures: np.ones((len(pictures), FEATURES)))
-    assert track(home, tmp_path / "logs/one", "--who", "alice=1") == 0
-    assert log_of(tmp_path / "logs/one")["warnings"] == []
-    monkeypatch.setattr(features, "load", lambda: None)
-    assert track(home, tmp_path / "logs/two", "--gallery", tmp_path / "logs") == 0
-    assert "wtmr-core[pretrained]" in log_of(tmp_path / "logs/two")["warnings"][0]
-    assert names(tmp_path / "logs/two") == {1: "alice"}

@@ -1,13 +1,13 @@
-"""What people look like: the colours of their clothes and the features of a backbone, summed over many sightings.
+"""What people look like: the colours of their clothes, summed over many sightings.
 
-`benchmarks/identity.py` measures what each of these is worth.
+`benchmarks/identity.py` measures what these tell, and that features of a backbone and the stature do not tell more.
 
-Axes: t sighting, h w pixels, c channel.
+Axes: h w pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +19,7 @@ from wtmr_core.tracking.people import COCO, Sighting
 EVERY = 0.5  # seconds between two sightings of a person that are looked at
 LEAST = 3  # sightings without which nothing is known of somebody
 BINS = (8, 8, 8)  # of hue, saturation and value
-COLOURS, FEATURES = int(np.prod(BINS)), 320
+COLOURS = int(np.prod(BINS))
 UPRIGHT = 1.1  # smallest ratio of a box's height to its width
 EDGE = 0.01  # of the picture's sides: a box that reaches into it is cut off
 COVERED = 0.3  # share of a box under another's from which the colours may be the other's
@@ -29,13 +29,9 @@ SHOULDERS, HIPS, KNEES, ANKLES = (
     [COCO.index(f"{side} {name}") for side in ("left", "right")] for name in ("shoulder", "hip", "knee", "ankle")
 )
 # of the box: top, bottom, left, right
-UPPER, LOWER, CHEST = (0.20, 0.48, 0.25, 0.75), (0.53, 0.88, 0.25, 0.75), (0.10, 0.55, 0.0, 1.0)
+UPPER, LOWER = (0.20, 0.48, 0.25, 0.75), (0.53, 0.88, 0.25, 0.75)
 
-#: similarity below which a person's looks have changed all at once: by colours and features, and by colours alone
-CHANGED, CHANGED_COLOURS = 0.60, 0.45
-
-#: pictures (h, w, 3) BGR uint8 -> features (t, c) of each
-Features = Callable[[Sequence[np.ndarray]], np.ndarray]
+CHANGED = 0.45  # similarity below which a person's looks have changed all at once
 
 
 @dataclass(frozen=True)
@@ -44,19 +40,17 @@ class Appearance:
 
     Attributes:
         upper, lower: (512,) sums of colour histograms of the clothes above and below the waist
-        features: (320,) sum of the features of the upper body, zeros where they were not computed
         sightings: how many were summed
     """
 
     upper: np.ndarray
     lower: np.ndarray
-    features: np.ndarray
     sightings: int
 
     @classmethod
     def none(cls) -> Appearance:
         """That of somebody of whom nothing is known."""
-        return cls(*(np.zeros(length, np.float32) for length in (COLOURS, COLOURS, FEATURES)), 0)
+        return cls(np.zeros(COLOURS, np.float32), np.zeros(COLOURS, np.float32), 0)
 
     @property
     def known(self) -> bool:
@@ -64,11 +58,8 @@ class Appearance:
         return self.sightings >= LEAST
 
     def __add__(self, other: Appearance) -> Appearance:
-        """The looks of one person from two sets of sightings; the sum has features only where both have."""
-        both = (self.features.any() or not self.sightings) and (other.features.any() or not other.sightings)
-        features = self.features + other.features if both else np.zeros_like(self.features)
-        sightings = self.sightings + other.sightings
-        return Appearance(self.upper + other.upper, self.lower + other.lower, features, sightings)
+        """The looks of one person from two sets of sightings."""
+        return Appearance(self.upper + other.upper, self.lower + other.lower, self.sightings + other.sightings)
 
 
 class Appearances:
@@ -78,13 +69,9 @@ class Appearances:
     Clothes are where the joints tell; where there are none, at their usual place in the box. Sightings of both kinds do
     not mix: those without joints count only where there are too few with them. Whose looks change all at once is taken
     for two people whom the tracker confused, and nothing is known of them.
-
-    Args:
-        features: computes features of pictures; None for colours alone
     """
 
-    def __init__(self, features: Features | None = None):
-        self._features = features
+    def __init__(self) -> None:
         self._seen: dict[int, float] = {}  # when each person was last looked at
         self._looks: dict[tuple[int, bool], Appearance] = {}  # by person and whether there were joints
         self._recent: dict[tuple[int, bool], Appearance] = {}  # the last few sightings, not yet among these
@@ -93,7 +80,7 @@ class Appearances:
     def add(self, picture: np.ndarray, seconds: float, people: Mapping[int, Sighting]) -> None:
         """Look at the people (id -> sighting) of a frame (h, w, 3) BGR uint8."""
         due = [n for n in people if seconds - self._seen.get(n, -np.inf) >= EVERY]
-        for number, looks in described(picture, people, self._features, due).items():
+        for number, looks in described(picture, people, due).items():
             key = number, people[number].joints is not None
             self._seen[number] = seconds
             self._recent[key] = self._recent.get(key, Appearance.none()) + looks
@@ -121,54 +108,38 @@ class Appearances:
     def _settle(self, key: tuple[int, bool]) -> None:
         """Add the recent sightings of a person to the others, if they show the same person."""
         looks, recent = self._looks.get(key, Appearance.none()), self._recent.pop(key)
-        likeness, features = similarity(looks, recent)
-        if looks.known and likeness < (CHANGED if features else CHANGED_COLOURS):
+        if looks.known and similarity(looks, recent) < CHANGED:
             self._confused.add(key[0])
         self._looks[key] = looks + recent
 
 
-def similarity(a: Appearance, b: Appearance) -> tuple[float, bool]:
-    """How similar two appearances are, from 0 to 1, and whether features were compared.
+def similarity(a: Appearance, b: Appearance) -> float:
+    """How similar two appearances are, from 0 to 1.
 
-    Colours are compared by the Bhattacharyya coefficient of their histograms, that of the upper and of the lower
-    clothes in equal parts; features by the cosine. Where both have features these count as much as the colours.
+    It is the Bhattacharyya coefficient of their histograms, the mean of that of the upper and of the lower clothes.
     """
-    colours = (_common(a.upper, b.upper) + _common(a.lower, b.lower)) / 2
-    if not (a.features.any() and b.features.any()):
-        return colours, False
-    return (colours + float(unit(a.features) @ unit(b.features))) / 2, True
+    return (_common(a.upper, b.upper) + _common(a.lower, b.lower)) / 2
 
 
 def described(
-    picture: np.ndarray,
-    people: Mapping[int, Sighting],
-    features: Features | None = None,
-    due: Iterable[int] | None = None,
+    picture: np.ndarray, people: Mapping[int, Sighting], due: Iterable[int] | None = None
 ) -> dict[int, Appearance]:
     """Describe the people of a frame who show clearly.
 
     Args:
         picture: (h, w, 3) BGR uint8
         people: id -> sighting of everybody in it
-        features: computes features of pictures; None for colours alone
         due: ids of those to describe; by default all
     """
     wanted = people if due is None else due
-    clothes = {n: pair for n in wanted if (pair := _clothes(picture, people[n], people.values()))}
-    rows = np.zeros((len(clothes), FEATURES), np.float32)
-    if features and clothes:
-        rows = unit(features([part(picture, people[n].box, CHEST) for n in clothes]))
-    return {n: Appearance(*pair, row, 1) for (n, pair), row in zip(clothes.items(), rows, strict=True)}
+    return {
+        n: Appearance(*pair, 1) for n in wanted if (pair := _clothes(picture, people[n], people.values())) is not None
+    }
 
 
 def _common(a: np.ndarray, b: np.ndarray) -> float:
     """The Bhattacharyya coefficient of two histograms, from 0 (nothing in common) to 1 (the same)."""
     return float(np.sqrt(a * b).sum() / np.sqrt(max(a.sum() * b.sum(), 1e-12)))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale vectors (..., c) to length 1; zeros stay."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
 def colours(pixels: np.ndarray) -> np.ndarray:

@@ -20,12 +20,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from wtmr_core import files
-from wtmr_core.tracking.appearance import COLOURS, FEATURES, Appearance
+from wtmr_core.tracking.appearance import COLOURS, Appearance
 
 NAME = "who.safetensors"  # of the gallery in a folder of logs
 VERSION = 1
 LONGEST = 100  # characters of a name
-_SIZES = {"upper": COLOURS, "lower": COLOURS, "features": FEATURES}
+_PARTS = ("upper", "lower")
 
 
 class GalleryError(ValueError):
@@ -116,8 +116,8 @@ class Gallery:
         names = [[number, name] for number, name in sorted(self.names.items())]
         head = json.dumps({"version": VERSION, "names": names, "seen": rows}, ensure_ascii=False)
         tensors = {
-            name: np.array([getattr(s.looks, name) for s in self.seen], np.float32).reshape(-1, size)
-            for name, size in _SIZES.items()
+            name: np.array([getattr(s.looks, name) for s in self.seen], np.float32).reshape(-1, COLOURS)
+            for name in _PARTS
         }
         files.write(self.path, lambda path: save_file(tensors, path, metadata={"gallery": head}))
 
@@ -235,15 +235,15 @@ def _content(head: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> tupl
     rows, names = head["seen"], {_natural(number): checked(name) for number, name in head["names"]}
     if len(names) != len(head["names"]) or len(set(names.values())) != len(names):
         raise ValueError("a person or a name is there twice")
-    for name, size in _SIZES.items():
+    for name in _PARTS:
         tensor = tensors.get(name)
-        if tensor is None or tensor.dtype != np.float32 or tensor.shape != (len(rows), size):
-            raise ValueError(f"{name} is not {len(rows)} rows of {size} numbers")
-        if not (np.isfinite(tensor).all() and (name == "features" or (tensor >= 0).all())):
+        if tensor is None or tensor.dtype != np.float32 or tensor.shape != (len(rows), COLOURS):
+            raise ValueError(f"{name} is not {len(rows)} rows of {COLOURS} numbers")
+        if not (np.isfinite(tensor).all() and (tensor >= 0).all()):
             raise ValueError(f"{name} has numbers that cannot be")
     seen = []
     for (identity, log, person, day, sure, sightings), *looks in zip(
-        rows, *(tensors[name] for name in _SIZES), strict=True
+        rows, *(tensors[name] for name in _PARTS), strict=True
     ):
         if not (isinstance(log, str) and log and isinstance(sure, bool)):
             raise ValueError(f"a row of {log!r} is malformed")

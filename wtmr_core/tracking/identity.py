@@ -13,8 +13,7 @@ import numpy as np
 
 from wtmr_core.tracking.appearance import Appearance, similarity
 
-#: similarity from which two appearances can be of one person: by colours and features, and by colours alone
-SAME, SAME_COLOURS = 0.78, 0.77
+SAME = 0.76  # similarity from which two appearances can be of one person
 MARGIN = 0.03  # by which the most similar person must be more similar than every other
 AWAY = 0.5  # seconds out of sight without which nobody has returned
 
@@ -29,8 +28,7 @@ def likeness(a: Appearance, b: Appearance) -> float:
     """
     if not (a.known and b.known):
         return -np.inf
-    similar, features = similarity(a, b)
-    return similar - (SAME if features else SAME_COLOURS)
+    return similarity(a, b) - SAME
 
 
 def recognised(looks: Appearance, known: Mapping[Key, Sequence[Appearance]]) -> Key | None:

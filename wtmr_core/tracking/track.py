@@ -25,7 +25,7 @@ from wtmr_core.datasets.faults import remark
 from wtmr_core.datasets.index import Unreadable
 from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
-from wtmr_core.tracking import detectors, features
+from wtmr_core.tracking import detectors
 from wtmr_core.tracking.annotation import write_annotated
 from wtmr_core.tracking.appearance import Appearances
 from wtmr_core.tracking.context import describe
@@ -288,7 +288,7 @@ def track(
             for name in (VIDEO, *PAGE):  # of an earlier log
                 (log.folder / name).unlink(missing_ok=True)
             keyframes = KeyFrames(folder, anonymous=blur)
-            looks = None if known is None else _looks(known)
+            looks = None if known is None else Appearances()
             tracking = Tracking(people, classifier, log, keyframes, scaled, tell, detector == "published", looks)
             complete = False
             try:
@@ -334,15 +334,6 @@ def _opened(source: str | Path, fps: float | None) -> Stream:
         return Stream(source, fps=fps, most=RATE)
     except (ValueError, OSError) as error:
         raise Unwatchable(errors.sentence(error, "wtmr track")) from error
-
-
-def _looks(known: Gallery) -> Appearances:
-    """Collects what people look like, with features where the backbone is installed."""
-    backbone = features.load()
-    if backbone is None and any(s.looks.features.any() for s in known.seen):
-        install = "pip install 'wtmr-core[pretrained]'"
-        remark(Unreadable("no features", f"people are compared by colours alone, the gallery has features: {install}"))
-    return Appearances(backbone)
 
 
 def _people(name: str, listed: Path | None, *, joints: bool) -> Followed | Listed:
