@@ -4,12 +4,12 @@
 
 `looks`: the sightings of each person are cut in two by time (people of the miniature home where they were away, if they
 were), and each half is compared with the other halves of all: AUC of the same person against others / rank 1 / share of
-the same persons above the similarity that 1 % of the others reach, for each part of the looks: colours, which are used,
-and what was tried beside them, features of the upper body from a backbone (the extra `pretrained`) and stature. For PETS also single
-pictures, by the number of frames between them. `households`: three known people and a stranger drawn at random from a
-recording, 2,000 times, at the thresholds of `identity.py`. `homes`: each pair of home clips of two subjects, one of
-whom wears other clothes in one clip. `--chain`: `wtmr track` on miniature homes with and without a gallery, then on
-second videos of the same people in the same clothes, in others, and all in the same ones.
+the same persons above the similarity that 1 % of the others reach. This for each part of the looks: colours, which are
+used, and what was tried beside them, features of the upper body from a backbone (the extra `pretrained`) and stature.
+`gaps`: the same for single pictures of PETS, by the number of frames between them. `households`: three known people and
+a stranger drawn at random from a recording, 2,000 times, at the thresholds of `identity.py`. `homes`: each pair of home
+clips of two subjects, one of whom wears other clothes in one clip. `--chain`: `wtmr track` on miniature homes with and
+without a gallery, then on second videos of the same people in the same clothes, in others, and all in the same ones.
 
 Recordings: PETS 2009 S2.L1 (6 people) and a street at about one picture a second, with true boxes and MoveNet's joints;
 nine home clips, as tracked; N miniature homes with new people each. The thresholds were chosen on the street.
@@ -123,7 +123,7 @@ def rows(frames: Iterator[Frame], features: Features) -> list[Row]:
 
 
 def halves(found: list[Row], away: float = 5.0) -> dict[int, tuple[Half, Half]]:
-    """Person -> both halves of the sightings, parted where the person was away, if that was longer than so many seconds."""
+    """Person -> both halves of the sightings, parted where the person was away for long."""
     statures, people = stature(found), {}
     for person in sorted({row[1] for row in found}):
         mine = [n for n, row in enumerate(found) if row[1] == person]
@@ -335,7 +335,7 @@ def main() -> None:
         households(name, people)
         if name == "PETS":
             gaps_table(name, found)
-    clips(data, backbone)
+    clips(data, features)
     with tempfile.TemporaryDirectory() as place:
         for seed in range(101, 101 + options.homes):
             folder = sets.make_home(Path(place, str(seed)), seed)

@@ -13,6 +13,7 @@ import numpy as np
 
 from wtmr_core.tracking.appearance import Appearance, similarity
 
+# Chosen on people of a street: of households of three known people and a stranger, the stranger got a name in 5 %.
 SAME = 0.76  # similarity from which two appearances can be of one person
 MARGIN = 0.03  # by which the most similar person must be more similar than every other
 AWAY = 0.5  # seconds out of sight without which nobody has returned
