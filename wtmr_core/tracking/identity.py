@@ -49,7 +49,7 @@ def returned(looks: Mapping[int, Appearance], spans: Mapping[int, Span]) -> dict
     """Find the people of a video who were in it before, under another number.
 
     Somebody is a person whom they surely look like and who was not seen since they came. They must also look more like
-    that person than like anybody else in the video, seen at the same time or not.
+    that person than like anybody else who was seen before, and may still be there.
 
     Args:
         looks: person -> appearance
