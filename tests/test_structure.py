@@ -60,7 +60,7 @@ ALLOWED = {
     "predictions": {"classifier", "datasets", "errors", "files", "recording"},
     "export": {"classifier", "data", "description", "files", "models", "skeleton"},
     "tracking": {
-        "card", "checkpoint", "classifier", "data", "datasets", "description", "errors", "files", "literals",
+        "card", "checkpoint", "classifier", "data", "datasets", "description", "errors", "files", "literals", "locks",
         "miniature", "models", "recording", "runs", "settings", "skeleton",
     },
     # the reproduction of the paper stands on all of these and none of them on it

@@ -71,9 +71,36 @@ def main(arguments: list[str] | None = None) -> int:
     track.add_argument("--video", dest="annotate", action="store_true", help="also write annotated.mp4")
     track.add_argument("--page", action="store_true", help="also write page.html, a timeline and a contact sheet")
     track.add_argument("--no-blur", dest="blur", action="store_false", help="do not blur heads in saved pictures")
+    track.add_argument("--gallery", type=Path, metavar="FILE", help="recognise people by their looks; see wtmr who")
+    track.add_argument(
+        "--who",
+        type=_named,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="person N of this log is NAME; kept in the gallery, by default that of the folder above the log's",
+    )
+    track.add_argument("--day", default="", metavar="DATE", help="of the video, as 2026-11-29: clothes are kept by day")
     track.add_argument("--json", action="store_true", help="print one JSON object at the end")
     track.add_argument("--follow", action="store_true", help="print a line of JSON for each event as it happens")
     track.set_defaults(run=track_video)
+
+    who = commands.add_parser("who", help="people known by their looks: list, name, join, part and forget them")
+    who = who.add_subparsers(dest="what", required=True)
+    person = "a name, a number, or LOG:N for person N of a log"
+    for what, does, given in (
+        ("list", "list everybody, and where they were seen", {}),
+        ("name", "give somebody a name", {"who": person, "name": "the name"}),
+        ("join", "make two people one", {"who": person, "other": person}),
+        ("part", "make people of logs somebody new", {"people": "LOG:N"}),
+        ("forget", "drop all that is known of people, and their names in the logs", {"people": person}),
+    ):
+        one = who.add_parser(what, help=does)
+        one.add_argument("gallery", type=Path, metavar="GALLERY", help="its file, or the folder that holds it")
+        for name, meaning in given.items():
+            one.add_argument(name, nargs="+" if name == "people" else None, metavar=name.upper(), help=meaning)
+        one.set_defaults(run=who_is_who)
+    who.choices["list"].add_argument("--json", action="store_true", help="print a JSON list of objects")
 
     zones = commands.add_parser("zones", help="write a picture and a template for the zones of a camera")
     zones.add_argument("video", metavar="VIDEO", help="as for track")
@@ -185,6 +212,14 @@ def _date(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"{text!r} is no date, such as 2026-03-01") from error
 
 
+def _named(text: str) -> tuple[int, str]:
+    """Parse NAME=N; raises `argparse.ArgumentTypeError` for anything else."""
+    name, _, number = text.rpartition("=")
+    if not name or not (number.isascii() and number.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no NAME=N, such as alice=3")
+    return int(number), name
+
+
 def data_check(options: argparse.Namespace) -> int:
     """`wtmr data check`: 0 where the data set is as expected, otherwise 1."""
     from wtmr_core.datasets import check
@@ -244,10 +279,13 @@ def track_video(options: argparse.Namespace) -> int:
         if options.follow:
             print(json.dumps(event, ensure_ascii=False), flush=True)
 
-    arguments = {key: getattr(options, key) for key in ("model", "detector", "fps", "zones", "boxes", "page", "blur")}
+    keys = ("model", "detector", "fps", "zones", "boxes", "annotate", "page", "blur", "gallery", "day")
+    arguments = {key: getattr(options, key) for key in keys}
+    if len({number for number, _ in options.who}) < len(options.who):
+        raise ValueError("--who gives one person two names")
     try:
         with processes.stoppable():
-            summary = track(options.video, options.out, **arguments, annotate=options.annotate, tell=tell)
+            summary = track(options.video, options.out, **arguments, who=dict(options.who), tell=tell)
     except Unwatchable as error:
         print(f"wtmr: {error}", file=sys.stderr)
         return 1
@@ -260,6 +298,24 @@ def track_video(options: argparse.Namespace) -> int:
         print(json.dumps(summary, ensure_ascii=False))
     elif not options.follow:
         print((options.out / "episodes.csv").read_text(encoding="utf-8"), end="")
+    return 0
+
+
+def who_is_who(options: argparse.Namespace) -> int:
+    """`wtmr who`."""
+    from wtmr_core.tracking import who
+    from wtmr_core.tracking.gallery import Gallery
+
+    if options.what == "list":
+        gallery = Gallery.read(options.gallery)
+        print(json.dumps(who.listed(gallery), indent=2, ensure_ascii=False) if options.json else who.text(gallery))
+    elif options.what == "name":
+        print(who.rename(options.gallery, options.who, options.name))
+    elif options.what == "join":
+        print(who.join(options.gallery, options.who, options.other))
+    else:
+        change = {"part": who.part, "forget": who.forget}[options.what]
+        print(change(options.gallery, options.people))
     return 0
 
 

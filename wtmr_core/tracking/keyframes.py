@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from shutil import copyfile
 
 import cv2
 import numpy as np
@@ -108,6 +110,15 @@ class KeyFrames:
         names = tuple(self._write(person, candidate) for candidate in chosen)
         self._candidates[person] = [c for c in self._candidates.get(person, []) if c.seconds > episode.end - SLACK]
         return names
+
+    def join(self, person: int, other: int) -> None:
+        """Give a person the pictures of another number, who is the same person and was seen later."""
+        for candidate in self._files.get(other, []):
+            files.write(
+                self.folder / _name(person, candidate), partial(copyfile, self.folder / _name(other, candidate))
+            )
+            self._files.setdefault(person, []).append(candidate)
+        self._candidates[person] = [*self._candidates.get(person, []), *self._candidates.pop(other, [])]
 
     def finish(self, names: Iterable[str]) -> None:
         """Delete every saved picture that is not among the `names` in the final log."""

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -128,6 +128,21 @@ class LogWriter:
                 os.ftruncate(self._tracks, end - end % TRACK)
                 raise _unwritten(path, error) from error
 
+    def renumber(self, same: Mapping[int, int]) -> None:
+        """Replace ids in `tracks.txt` by those of the same persons (id -> id), as the last thing before `finish`.
+
+        Raises:
+            RunError: where the file cannot be written; it is then as it was.
+        """
+        self._check_open()
+        path = self.folder / "tracks.txt"
+
+        def save(beside: Path) -> None:
+            with path.open("rb") as old, beside.open("wb") as new:
+                new.writelines(_renumbered(row, same) for row in old)
+
+        files.write(path, save)
+
     def episode(self, row: Row) -> None:
         """Add an episode that has ended; raises `ValueError` where its values are impossible."""
         self._check_open()
@@ -204,7 +219,7 @@ class LogWriter:
             "people": [{"person": p, **summary(e)} for p, e in _by_person(self.rows).items()],
             "episodes": [dict(zip(COLUMNS, values(row), strict=True)) for row in self.rows],
         }
-        files.write_text(self.folder / "log.json", json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        _write(self.folder / "log.json", value)
 
 
 def _by_person(rows: Iterable[Row]) -> dict[int, list[Episode]]:
@@ -225,6 +240,33 @@ def _track(frame: int, person: int, sighting: Sighting) -> bytes:
         if digits > 2:
             return f"{start}{round(min(max(sighting.score, 0), 1), 4):.{digits}f},1,-1,-1\n".encode("ascii")
     raise ValueError(f"frame {frame}: the box of person {person} lies too far outside the picture: {sighting.box}")
+
+
+def _renumbered(row: bytes, same: Mapping[int, int]) -> bytes:
+    """A row of `tracks.txt` with another id, as long as before: the score takes the digits that the id leaves."""
+    start, person, *middle, score, end = row.split(b",", 7)
+    changed = str(same.get(int(person), int(person))).encode("ascii")
+    score += b"0" * (len(person) - len(changed))
+    return b",".join([start, changed, *middle, score, end])
+
+
+def write_names(folder: str | Path, names: Mapping[int, str]) -> None:
+    """Write the names of the people (id -> name) into the `log.json` of a finished log, in place of any that it has.
+
+    Raises:
+        RunError: where it cannot be read or written.
+    """
+    path = Path(folder) / "log.json"
+    log = files.read_json(path, ["people"])
+    for person in log["people"]:
+        person.pop("name", None)
+        if person["person"] in names:
+            person["name"] = names[person["person"]]
+    _write(path, log)
+
+
+def _write(path: Path, log: Mapping[str, Any]) -> None:
+    files.write_text(path, json.dumps(log, indent=2, ensure_ascii=False) + "\n")
 
 
 def _rounded(value: float | None) -> float | None:

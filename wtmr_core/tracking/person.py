@@ -50,6 +50,11 @@ class Person:
         self._heads.extend(head(sighting.box, sighting.joints).tolist())
         self._activity.add(sighting, picture)
 
+    def join(self, other: Person) -> None:
+        """Add the history of somebody who is the same person, first seen after this one was last seen."""
+        for name in ("seconds", "_boxes", "_heads", "_steps", "_probabilities"):
+            getattr(self, name).extend(getattr(other, name))
+
     def news(self, now: float = math.inf) -> list[Event]:
         """Return the events that have become certain.
 

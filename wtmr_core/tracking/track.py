@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,8 +27,11 @@ from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
 from wtmr_core.tracking import detectors
 from wtmr_core.tracking.annotation import write_annotated
+from wtmr_core.tracking.appearance import Appearances
 from wtmr_core.tracking.context import describe
 from wtmr_core.tracking.episodes import Event
+from wtmr_core.tracking.gallery import Gallery, as_day, checked
+from wtmr_core.tracking.identity import returned
 from wtmr_core.tracking.keyframes import KeyFrames
 from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.movenet import INSTALL
@@ -40,6 +43,7 @@ from wtmr_core.tracking.render import contact_sheet, save, timeline
 from wtmr_core.tracking.sightings import Followed, Listed
 from wtmr_core.tracking.table import Row, described
 from wtmr_core.tracking.tracks import Tracker
+from wtmr_core.tracking.who import remember
 from wtmr_core.tracking.zones import Zones
 
 VIDEO = "annotated.mp4"
@@ -74,6 +78,7 @@ class Tracking:
             of `event`, `person`, the values of the log, `at_s` (seconds of the video read by then) and `delay_s`
             (seconds since the end of the episode or the start of the fall)
         stills: whether to judge single pictures, as the paper does, without smoothing
+        looks: collects what people look like; `finish` then joins those who left and came back, where that is sure
     """
 
     def __init__(
@@ -85,10 +90,11 @@ class Tracking:
         zones: Zones | None = None,
         tell: Callable[[dict[str, Any]], None] = lambda event: None,
         stills: bool = False,
+        looks: Appearances | None = None,
     ):
         self.persons: dict[int, Person] = {}
         self._people, self._log, self._keyframes, self._zones, self._tell = people, log, keyframes, zones, tell
-        self._person = partial(Person, classifier, stills=stills)
+        self._person, self._looks = partial(Person, classifier, stills=stills), looks
         self._moments: deque[Moment] = deque()
         self._before: Moment | None = None
         self._now = 0.0
@@ -110,10 +116,28 @@ class Tracking:
             self._settle(self._moments.popleft())
         for number, person in self.persons.items():
             self._report(number, person.news())
+        self._reunite()
         rows = []
         for number, person in sorted(self.persons.items()):
             rows += [self._row(number, episode) for episode in person.episodes()]
         return rows
+
+    @property
+    def spans(self) -> dict[int, tuple[float, float]]:
+        """Seconds of the first and the last sighting of each person."""
+        return {number: (person.seconds[0], person.seconds[-1]) for number, person in self.persons.items()}
+
+    def _reunite(self) -> None:
+        """Give the people who left and came back the number that they had before."""
+        if not self._looks:
+            return
+        same = returned({number: self._looks.of(number) for number in self.persons}, self.spans)
+        for number, first in sorted(same.items(), key=lambda pair: self.persons[pair[0]].seconds[0]):
+            self.persons[first].join(self.persons.pop(number))
+            self._keyframes.join(first, number)
+            self._looks.join(first, number)
+        if same:
+            self._log.renumber(same)
 
     def _report(self, number: int, events: list[Event]) -> None:
         """Report the events of a person, and log the episodes among them."""
@@ -148,6 +172,8 @@ class Tracking:
             self._log.sightings(number, self._people.known(number) or people)
         self._log.processed(moment.frame.number, moment.frame.seconds, moment.people)
         self._keyframes.add(moment.frame.picture[..., ::-1], moment.frame.seconds, moment.people)
+        if self._looks:
+            self._looks.add(moment.frame.picture, moment.frame.seconds, moment.people)
         self._before = moment
 
     def _row(self, number: int, episode: Episode) -> Row:
@@ -195,6 +221,9 @@ def track(
     annotate: bool = False,
     page: bool = False,
     blur: bool = True,
+    gallery: Path | None = None,
+    who: Mapping[int, str] | None = None,
+    day: str = "",
     tell: Callable[[dict[str, Any]], None] = lambda event: None,
 ) -> dict[str, Any]:
     """Write the log of a video.
@@ -212,19 +241,30 @@ def track(
         annotate: whether to write `annotated.mp4` too
         page: whether to write `page.html` too, with a timeline and a contact sheet
         blur: whether to blur heads in every picture written
+        gallery: a file or folder with the people known by their looks, see `gallery.Gallery`: people who left and came
+            back get their first number again, and all are named from the gallery and put into it
+        who: number of a person of this log -> name; without `gallery` it is the one in the folder that holds the log
+        day: date of the video as YYYY-MM-DD: people are compared with what they wore on that day, if that is known
         tell: called with each event while the video runs, see `Tracking`, and at its end with one that says how many
             `episodes` the log has and how many of them smoothing over the whole video `corrected`
 
     Returns:
-        `frames`, `seconds`, `people` and `episodes` (their numbers), `detector`, `fps_processed` and `warnings`
+        `frames`, `seconds`, `people` and `episodes` (their numbers), `detector`, `fps_processed` and `warnings`; with a
+        gallery also `names`, person -> name
 
     Raises:
         Unwatchable: where nothing of the video can be read.
-        ValueError: for zones, boxes or a network that do not fit.
+        ValueError: for zones, boxes or a network that do not fit, for a gallery that cannot be read, and for a name
+            given to nobody in the log, which is then finished all the same.
         RunError: for a folder that holds no finished run, and where a file cannot be written.
         NotInstalled: for a detector that is not installed.
     """
+    who = {number: checked(name) for number, name in (who or {}).items()}
+    gallery = Path(folder).parent if who and gallery is None else gallery
+    known = None if gallery is None else Gallery.at(gallery)
+    as_day(day)
     classifier = Classifier.load(HOME if str(model) == "home" else model)
+    names: dict[int, str] = {}
     with ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always", Remark)
@@ -248,7 +288,8 @@ def track(
             for name in (VIDEO, *PAGE):  # of an earlier log
                 (log.folder / name).unlink(missing_ok=True)
             keyframes = KeyFrames(folder, anonymous=blur)
-            tracking = Tracking(people, classifier, log, keyframes, scaled, tell, stills=detector == "published")
+            looks = None if known is None else Appearances()
+            tracking = Tracking(people, classifier, log, keyframes, scaled, tell, detector == "published", looks)
             complete = False
             try:
                 for frame in stream:
@@ -260,6 +301,9 @@ def track(
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
                 log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
                 keyframes.finish(name for row in rows for name in row.keyframes)
+                if looks:
+                    seen = {number: looks.of(number) for number in tracking.persons}
+                    names = remember(gallery, folder, seen, tracking.spans, who, day)
     corrected = len({_described(row) for row in rows} - {_described(row) for row in told})
     tell({"event": "log", "episodes": len(rows), "corrected": corrected})
     if annotate:
@@ -277,7 +321,7 @@ def track(
         "detector": people.name,
         "fps_processed": summary["fps_processed"],
         "warnings": summary["warnings"],
-    }
+    } | ({} if known is None else {"names": names})
 
 
 def _described(row: Row) -> tuple[int, str, float, float]:
