@@ -35,7 +35,7 @@ def fit(state: State, data: Data) -> dict[str, float]:
     x, y = torch.cat(features), torch.cat(labels)
     network.norm.running_mean.copy_(x.mean(dim=0))
     network.norm.running_var.copy_(x.var(dim=0, correction=0))
-    standard = network.norm.cpu()(x)
+    standard = (x - x.mean(dim=0)) / (x.var(dim=0, correction=0) + network.norm.eps).sqrt()
     strength = 1 / (max(settings.weight_decay, 1e-12) * len(y))
     model = LogisticRegression(C=strength, max_iter=_STEPS).fit(standard.double().numpy(), y.numpy())
     network.head.weight.zero_()
@@ -47,8 +47,7 @@ def fit(state: State, data: Data) -> dict[str, float]:
     rows = torch.from_numpy(model.classes_)
     network.head.weight[rows] = torch.from_numpy(coefficients).to(network.head.weight)
     network.head.bias[rows] = torch.from_numpy(intercepts).to(network.head.bias)
-    network.to(state.worker.device)
-    logits = network.head(network.norm(x.to(state.worker.device))).cpu()
+    logits = network.head(standard.to(state.worker.device)).cpu()
     return {
         "lr": settings.lr,
         "train_loss": float(F.cross_entropy(logits, y)),

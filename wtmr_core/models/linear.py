@@ -28,19 +28,19 @@ class LinearProbe(nn.Module):
     def __init__(self, backbone: Backbone, classes: int, dropout: float):
         super().__init__()
         self.backbone = backbone
-        self.norm = nn.BatchNorm1d(backbone.width, affine=False)
+        self.norm = nn.BatchNorm2d(backbone.width, affine=False)  # of maps: a batch may have a single clip
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.width, classes)
 
-    def features(self, clips: Tensor) -> Tensor:
-        """The mean of the backbone's maps over frames and cells: (b, c)."""
+    def features(self, clips: Tensor, normalised: bool = False) -> Tensor:
+        """The mean of the backbone's maps, `normalised` or as they are, over frames and cells: (b, c)."""
         if clips.ndim != 5:
             raise ValueError(f"expected clips of shape (b, t, c, h, w), found {tuple(clips.shape)}")
         maps = self.backbone(rearrange(clips, "b t c h w -> (b t) c h w"))
-        return reduce(maps, "(b t) c h w -> b c", "mean", b=len(clips))
+        return reduce(self.norm(maps) if normalised else maps, "(b t) c h w -> b c", "mean", b=len(clips))
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.dropout(self.norm(self.features(clips))))
+        return self.head(self.dropout(self.features(clips, normalised=True)))
 
 
 def build(
