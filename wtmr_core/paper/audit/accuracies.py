@@ -72,8 +72,8 @@ def training_accuracy(table: pd.DataFrame | None = None, logs: pd.DataFrame | No
         "each printed accuracy beside the last epoch of its network's published log",
         f"{'; '.join(said)}. They lie up to {100 * gap:.1f} points above validation",
         REPRODUCED if held_out else AS_PUBLISHED,
-        "the validation accuracy that ends each log, and even that for the reasons of findings 4, 10 and 12 only as an "
-        "upper bound",
+        "the validation accuracy that ends each log, and even that for the reasons of findings 4, 10 and 12 only as "
+        "an upper bound",
         table,
     )
 
@@ -125,27 +125,22 @@ def equal_budgets(kept: Path, logs: pd.DataFrame | None = None) -> Finding:
         f"{points((row.held_out_gap, row.low, row.high))}"
         for row in table.iloc[2:].itertuples()
     )
+    others = others or f"not yet (`{trials.COMMAND}`)"
     return Finding(
         2,
         "Budgets are unequal",
         "on HMDB51 WTMR-Net 98.41 %, TimeSformer 15.06 %, side by side in the table",
         "How much of the lead remains where both networks train for as many epochs?",
-        "the published logs at equal epochs; and both networks trained for 4 and 20 epochs, all else equal, on a third "
-        "of the miniature and on real frames (three seeds, another fifth of the groups held out each; kept)",
+        "the published logs at equal epochs; and both networks trained for 4 and 20 epochs, all else equal, on a "
+        "third of the miniature and on real frames (three seeds, another fifth of the groups held out each; kept)",
         f"at {whole.wtmr_epochs} epochs against {whole.timesformer_epochs} the lead is {100 * whole.train_gap:.1f} "
-        "points "
-        f"in training and {points((whole.held_out_gap, whole.low, whole.high))} in validation; at {shorter} epochs "
-        "each, "
-        f"{100 * equal.train_gap:.1f} and {points((equal.held_out_gap, equal.low, equal.high))}, {percent(remains)} of "
-        "it. "
-        f"Trained here: {others}"
-        if others
-        else "",
+        f"points in training and {points((whole.held_out_gap, whole.low, whole.high))} in validation; at {shorter} "
+        f"epochs each, {100 * equal.train_gap:.1f} and {points((equal.held_out_gap, equal.low, equal.high))}, "
+        f"{percent(remains)} of it. Trained here: {others}",
         verdict,
         f"at equal budgets WTMR-Net led TimeSformer by {100 * equal.held_out_gap:.1f} points on HMDB51; what "
-        "TimeSformer "
-        "would have reached in 50 epochs is not known. On NTU the learning rates differ, 1e-4 and 5e-4, and only one "
-        "network's labels were smoothed: no log says what remains there",
+        "TimeSformer would have reached in 50 epochs is not known. On NTU the learning rates differ, 1e-4 and 5e-4, "
+        "and only one network's labels were smoothed: no log says what remains there",
         table,
     )
 
@@ -248,17 +243,13 @@ def spread_of_a_run(results: Path, logs: pd.DataFrame | None = None) -> Finding:
         "WTMR-Net above TimeSformer on all three sets, one run of each",
         "How far do two runs of one network lie apart, and which orderings are larger than that?",
         "seeds, processors, seeds and folds of the kept runs, and the draw of the validation clips, beside the leads "
-        "in "
-        "the logs' validation accuracy",
+        "in the logs' validation accuracy",
         f"in 19 of 20 pairs two runs of one network lie within {100 * table.pair.min():.1f} to "
-        f"{100 * table.pair.max():.1f} points, by "
-        f"what is varied; the leads are {leads} points. Larger than runs and clips together: "
-        f"{', '.join(beyond) or 'none'}; "
-        f"not: {', '.join(within) or 'none'}",
+        f"{100 * table.pair.max():.1f} points, by what is varied; the leads are {leads} points. Larger than runs and "
+        f"clips together: {', '.join(beyond) or 'none'}; not: {', '.join(within) or 'none'}",
         undecided(f"further runs with seeds on {', '.join(within)}") if within else REPRODUCED,
-        f"the order on {', '.join(beyond) or 'no set'} is no accident of one run, though budgets were unequal (finding "
-        "2); "
-        f"on {', '.join(within) or 'none'} there is no order",
+        f"the order on {', '.join(beyond) or 'no set'} is no accident of one run, though budgets were unequal "
+        f"(finding 2); on {', '.join(within) or 'none'} there is no order",
         pd.concat([table, orders], keys=["spread", "orders"]).droplevel(1).rename_axis("part"),
     )
 

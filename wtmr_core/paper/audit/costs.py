@@ -88,8 +88,7 @@ def multiply_accumulates(profile: pd.DataFrame | None = None, counted: pd.DataFr
         f"{table.as_layers.sum()} of {len(table)} come out to two decimals as multiply-accumulates of layers, "
         f"{table.as_flops.sum()} as operations. Attention's two products add {percent(added[added > 0.01].min())} to "
         f"{percent(added.max())} to those networks that have it. SVideoQA: {unequal:.1f} times fewer at 56×56 pixels "
-        "against "
-        f"224×224, {equal:.1f} times at equal input, since there are 784 tokens instead of 3136",
+        f"against 224×224, {equal:.1f} times at equal input, since there are 784 tokens instead of 3136",
         verdict,
         "twice the complete GMACs are the operations; on SVideoQA 99.15 GMACs instead of 6.94, 4.5 times fewer than "
         "TimeSformer's 449.67",

@@ -127,17 +127,9 @@ def regions_and_weights(
     from wtmr_core.paper.audit import trials
 
     torch.manual_seed(0)
-    sizes = {
-        "classes": 60,
-        "frames": 16,
-        "width": 32,
-        "depth": 1,
-        "heads": 2,
-        "conv_channels": (16, 32),
-        "dropout": 0.0,
-    }
+    sizes = {"classes": 60, "frames": 16, "width": 32, "depth": 1, "heads": 2, "conv_channels": (64, 128)}
     clips = torch.randn(2, 16, JOINTS, 3, generator=torch.Generator().manual_seed(0))
-    network = joints(**sizes)
+    network = joints(**sizes, dropout=0.0)
     weights, moved = untouched_weights(network, clips), joints_seen(network, clips)
     regions = kernels_by_place(released.frame_cnn(1, (8, 16)) if frames is None else frames)
     dead, mixes = weights.untouched.sum() / weights.weights.sum(), moved.maps.max() > 1
@@ -155,18 +147,14 @@ def regions_and_weights(
         "the text: a weighted multi-region CNN; 98.59 % on NTU with it",
         "Do regions have kernels of their own, do kernels meet joints, and is a token a joint?",
         "the same small picture in each quarter of a frame; the gradients of the joint kernels; one joint moved at a "
-        "time; "
-        "and both versions trained on real skeletons (kept)",
+        "time; and both versions trained on real skeletons (kept)",
         f"frames: {regions} kernel{'s' if regions > 1 else ''} for four regions. Joints: {percent(dead)} of the "
-        "weights have a gradient of exactly zero; moving one "
-        f"joint changes the maps of {moved.maps.max()} and {moved.tokens.min()} to {moved.tokens.max()} of the 25 "
-        "tokens "
+        f"weights have a gradient of exactly zero; moving one joint changes the maps of {moved.maps.max()} and "
+        f"{moved.tokens.min()} to {moved.tokens.max()} of the 25 tokens "
         f"({'each token is of some joints' if joint_tokens else 'so no token is a joint'}). With kernels along the "
-        "joints "
-        f"and a token a joint, at the same cost: {'; '.join(gains) or 'not trained'}",
+        f"joints and a token a joint, at the same cost: {'; '.join(gains) or 'not trained yet'}",
         REPRODUCED if right else NOT_REPRODUCED,
         "the figures are those of two ordinary convolutions before a transformer; the network of the text is `wtmr` "
-        "here "
-        "(04_ablation says what its regions and weights are worth)",
+        "here (04_ablation says what its regions and weights are worth)",
         weights,
     )  # fmt: skip

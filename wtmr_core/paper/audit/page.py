@@ -59,9 +59,8 @@ def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
         "# The audit: what each published figure means",
         "",
         f"Made by `{MAKE}` from what [notebooks/07_audit.ipynb](notebooks/07_audit.ipynb) computed; not written by "
-        "hand. "
-        "Everything here stands on the authors' openly published notebooks and logs, without which none of it could be "
-        "checked.",
+        "hand. Everything here stands on the authors' openly published notebooks and logs, without which none of it "
+        "could be checked.",
         "",
         f"Of {len(figures)} published figures: " + "; ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ".",
         "",

@@ -161,11 +161,9 @@ def lost_files(
         "Which files does the notebook's reader lose, and do they explain what is missing?",
         f"the notebook's reader and ours over {len(table)} files; the official list of {names:,} names by action",
         f"the notebook's reader {loses} a file with a second body in any frame, without a word. {two:,} of the names "
-        "are of "
-        f"two-person actions and {names - two:,} of one person; {names - PUBLISHED_CLIPS:,} were lost, so at least "
-        f"{least:,} one-person files too (stray second bodies, frames without anybody, fewer than 16 frames), and "
-        f"about {left} more, "
-        f"since in the matrix, a fifth of all clips, "
+        f"are of two-person actions and {names - two:,} of one person; {names - PUBLISHED_CLIPS:,} were lost, so at "
+        f"least {least:,} one-person files too (stray second bodies, frames without anybody, fewer than 16 frames), "
+        f"and about {left} more, since in the matrix, a fifth of all clips, "
         f"{', '.join(f'{n} are {name}' for name, n in shown.items())}{whole}",
         verdict,
         "NTU's accuracies are of one-person actions: the eleven two-person classes have all but vanished. How the "
@@ -251,9 +249,8 @@ def unstable_labels(
         f"the notebooks' rule under pairs of random orders, on the miniature ({len(words)} sequences, "
         f"{percent(several)} of them with several words); the published matrix beside its most frequent class",
         f"{percent(middle)} of the clips change their label from one order to another (19 of 20 pairs {percent(low)} "
-        "to "
-        f"{percent(high)}). In the matrix, {totals.max()} of {all_clips} clips are {majority}: that answer alone has "
-        f"{percent(base[0])} right ({percent(base[1])} to {percent(base[2])}), the network {percent(accuracy[0])} "
+        f"to {percent(high)}). In the matrix, {totals.max()} of {all_clips} clips are {majority}: that answer alone "
+        f"has {percent(base[0])} right ({percent(base[1])} to {percent(base[2])}), the network {percent(accuracy[0])} "
         f"({percent(accuracy[1])} to {percent(accuracy[2])})",
         verdict,
         f"none of SVideoQA's accuracies shows recognition: all lie below the {percent(base[0])} of one answer, and "

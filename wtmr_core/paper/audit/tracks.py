@@ -169,9 +169,8 @@ def persons_by_order(scenes: Iterable[Scene], kept: Path | None = None) -> Findi
         "true boxes in the order of their size, so that only identity is judged, in the miniature home and in real "
         "recordings (kept); true episodes from first to last against their sum",
         f"in {boxes:,} boxes of {len(table)} recordings persons are exchanged {order} times by order, {tracked} times "
-        "when they "
-        f"are tracked; from first to last an activity takes up to {1 + too_long.max():.1f} times as long as it was "
-        "done",
+        f"when they are tracked; from first to last an activity takes up to {1 + too_long.max():.1f} times as long as "
+        "it was done",
         NOT_REPRODUCED if wrong else REPRODUCED,
         "a log of persons needs tracks, and durations that leave gaps out (06_activity_tracking does both)",
         table.drop(columns="version"),
