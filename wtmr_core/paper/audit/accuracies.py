@@ -14,8 +14,10 @@ from wtmr_core.paper import comparison, published
 from wtmr_core.paper.audit import trials
 from wtmr_core.paper.audit.finding import (
     AS_PUBLISHED,
+    NAMES,
     NOT_REPRODUCED,
     REPRODUCED,
+    SETS,
     AuditError,
     Finding,
     mean,
@@ -63,7 +65,7 @@ def training_accuracy(table: pd.DataFrame | None = None, logs: pd.DataFrame | No
     said = [f"{counts.get(part, 0)} of {len(table)} are the log's last {name} accuracy"
             for part, name in (("train", "training"), ("val", "validation"))]  # fmt: skip
     neither = table[table.printed_is == "neither"]
-    said += [f"{row.model} on {row.dataset} is neither (finding 3)" for row in neither.itertuples()]
+    said += [f"{NAMES[row.model]} on {SETS[row.dataset]} is neither (finding 3)" for row in neither.itertuples()]
     return Finding(
         1,
         "The table gives training accuracy",
@@ -72,8 +74,8 @@ def training_accuracy(table: pd.DataFrame | None = None, logs: pd.DataFrame | No
         "each printed accuracy beside the last epoch of its network's published log",
         f"{'; '.join(said)}. They lie up to {100 * gap:.1f} points above validation",
         REPRODUCED if held_out else AS_PUBLISHED,
-        "the validation accuracy that ends each log, and even that for the reasons of findings 4, 10 and 12 only as "
-        "an upper bound",
+        "the validation accuracy that ends each log, though clips that leak raise it (finding 10) and augmentation may "
+        "lower it (finding 12)",
         table,
     )
 
@@ -235,8 +237,8 @@ def spread_of_a_run(results: Path, logs: pd.DataFrame | None = None) -> Finding:
         larger = lead > np.hypot(noise, widest)
         rows.append((dataset, lead, one.train_accuracy - two.train_accuracy, noise, widest, larger))
     orders = pd.DataFrame(rows, columns=["dataset", "lead_val", "lead_train", "clips", "runs", "larger"])
-    beyond, within = (orders[orders.larger == state].dataset.tolist() for state in (True, False))
-    leads = ", ".join(f"{row.dataset} {100 * row.lead_val:+.1f}".replace("-", "−") for row in orders.itertuples())
+    beyond, within = (orders[orders.larger == state].dataset.map(SETS).tolist() for state in (True, False))
+    leads = ", ".join(f"{SETS[row.dataset]} {100 * row.lead_val:+.1f}".replace("-", "−") for row in orders.itertuples())
     return Finding(
         15,
         "Every figure is one run without a seed",

@@ -11,6 +11,9 @@ from scipy import stats
 REPRODUCED = "reproduced"
 AS_PUBLISHED = "reproduced only when counted as published"
 NOT_REPRODUCED = "not reproduced"
+#: sets and networks as the paper calls them
+SETS = {"hmdb51": "HMDB51", "ntu60": "NTU", "svideoqa": "SVideoQA"}
+NAMES = {"released-wtmr": "WTMR-Net", "released-wmrc": "WMRC-Net", "released-timesformer": "TimeSformer"}
 
 
 def undecided(without: str) -> str:

@@ -9,15 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from wtmr_core.files import write_text
-from wtmr_core.paper.audit.finding import Finding
+from wtmr_core.paper.audit.finding import NAMES, SETS, Finding
 from wtmr_core.paper.audit.verdicts import COLUMNS
 from wtmr_core.paper.comparison import read_table
 
 FINDINGS, FIGURES = "07_findings.csv", "07_figures.csv"
 FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe"]
 MAKE = "wtmr audit"
-NAMES = {"released-wtmr": "WTMR-Net", "released-wmrc": "WMRC-Net", "released-timesformer": "TimeSformer"}
-SETS = {"hmdb51": "HMDB51", "ntu60": "NTU", "svideoqa": "SVideoQA"}
 
 
 def said(finding: Finding) -> str:
@@ -28,7 +26,9 @@ def said(finding: Finding) -> str:
     lines = [f"{finding.number}. {finding.title}"]
     for name, part in parts.items():
         start = f"   {name:<{width}}"
-        lines += textwrap.wrap(part, 118, initial_indent=start, subsequent_indent=" " * len(start))
+        lines += textwrap.wrap(
+            part, 118, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -84,14 +84,18 @@ def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
         "## Every published figure",
         "*Found* is what came out when it was counted or looked up as published.",
     ]
+    return "\n".join(lines) + "\n" + tables(figures)
+
+
+def tables(figures: pd.DataFrame) -> str:
+    """The figures in Markdown, a table for each place where they stand."""
+    lines, head = [], ["set", "network", "figure", "published", "found", "verdict", "finding", "believe"]
     for where, part in figures.groupby(figures["where"].str.replace(r", epoch \d+", "", regex=True), sort=False):
-        head = ["set", "network", "figure", "published", "found", "verdict", "finding", "believe"]
-        lines += ["", f"### {where[0].upper()}{where[1:]}", f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+        lines += ["", f"### {where[0].upper()}{where[1:]}", "", f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
         for row in part.itertuples():
             figure = row.figure + (f" ({row.where.split(', ')[1]})" if ", epoch" in row.where else "")
-            cells = [SETS[row.dataset], NAMES[row.model], figure, number(row.published), number(row.found), row.verdict,
-                     row.finding, row.believe]  # fmt: skip
-            lines.append(f"| {' | '.join(map(str, cells))} |")
+            cells = [SETS[row.dataset], NAMES[row.model], figure, number(row.published), number(row.found)]
+            lines.append(f"| {' | '.join(cells)} | {row.verdict} | {row.finding} | {row.believe} |")
     return "\n".join(lines) + "\n"
 
 

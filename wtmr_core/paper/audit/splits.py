@@ -18,6 +18,7 @@ from wtmr_core.paper.audit.finding import (
     AS_PUBLISHED,
     NOT_REPRODUCED,
     REPRODUCED,
+    SETS,
     AuditError,
     Finding,
     mean,
@@ -107,15 +108,16 @@ def redrawn_matrices(matrices: dict[str, pd.DataFrame] | None = None, logs: pd.D
         else AS_PUBLISHED if (judged.shows == "clips trained on").all() else NOT_REPRODUCED
     )  # fmt: skip
     said = "; ".join(
-        f"{row.dataset}: the matrix {percent(row.matrix)}, its named classes {percent(row.named)} ({percent(row.low)} "
-        f"to {percent(row.high)}), the log's validation {percent(row.log_val)}, a part drawn again {percent(row.law)} "
-        f"± {100 * row.law_sd:.1f}: {row.shows}"
+        f"{SETS[row.dataset]}: the matrix {percent(row.matrix)}, its named classes {percent(row.named)} "
+        f"({percent(row.low)} to {percent(row.high)}), the log's validation {percent(row.log_val)}, a part drawn again "
+        f"{percent(row.law)} ± {100 * row.law_sd:.1f}: {row.shows}"
         for row in table.itertuples()
     )
     return Finding(
         4,
         "The confusion matrices are mostly of training clips",
-        "the three matrices: " + ", ".join(f"{percent(row.matrix)} of {row.dataset}" for row in table.itertuples()),
+        "the three matrices: "
+        + ", ".join(f"{percent(row.matrix)} on {SETS[row.dataset]}" for row in table.itertuples()),
         "Are they of the clips that were held out, and what does it add to collapse the classes?",
         "the recall of the classes that the matrices name, which collapsing leaves as it is, against the logs; and "
         "the split drawn again 10,000 times, whose mean is 0.8 · training + 0.2 · validation",
