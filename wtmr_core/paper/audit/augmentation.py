@@ -71,9 +71,11 @@ def frame_by_frame(clips: np.ndarray, kept: Path, per: str = "frame") -> Finding
     made = made[made.experiment == "augmentation"]
     by = {variation: part.set_index("seed") for variation, part in made.groupby("variation")}
     jumps = table.loc["stills", per] > 1.0
+    ran = "clips of a miniature, and stills, through the transform of the notebooks"
     if {"clip", "frame"} <= by.keys():
         seen = mean((by[per].held_out_accuracy - by[per].augmented_accuracy).dropna())
         trained = mean((by["clip"].held_out_accuracy - by["frame"].held_out_accuracy).dropna())
+        ran += "; one network trained on real frames with either, evaluated with and without (three seeds; kept)"
         matters = seen[1] > 0 or seen[2] < 0
         measured = (
             f"Evaluated without augmentation, the same weights are better by {points(seen)}; trained by clip instead "
@@ -89,8 +91,7 @@ def frame_by_frame(clips: np.ndarray, kept: Path, per: str = "frame") -> Finding
         "every validation accuracy, such as 45.57 % on HMDB51",
         "What is left of motion, and how far does the accuracy move where evaluation is not augmented, or training "
         "by clip?",
-        "clips and stills through the transform of the notebooks; one network trained on real frames with either, "
-        "evaluated with and without (three seeds; kept)",
+        ran,
         f"a still picture moves by {table.loc['stills', 'frame']:.1f} grey levels from frame to frame, and by "
         f"{table.loc['stills', 'clip']:.1f} where a clip is augmented as one; the clips themselves move by "
         f"{table.loc['clips', 'none']:.1f}. {measured}",
