@@ -238,6 +238,26 @@ rule activity_tracking:
         NOTEBOOK
 
 
+rule audit:
+    input:
+        source=source("07_audit"),
+    output:
+        notebook="notebooks/07_audit.ipynb",
+        done=touch(".done/07_audit"),
+        findings=report("tables/07_findings.csv", category="Audit"),
+        figures=report("tables/07_figures.csv", category="Audit"),
+        picture=report("figures/07_audit.png", category="Audit"),
+    params:
+        given=lambda wildcards: given(results=RESULTS),
+    log:
+        "logs/07_audit.log",
+    resources:
+        gpu=0,
+    priority: 800
+    shell:
+        NOTEBOOK
+
+
 rule habits:
     input:
         source=source("09_habits"),

@@ -20,6 +20,7 @@ SHOWN = {
     "01_data": "01_data-hmdb51", "02_train": "02_train-hmdb51-wtmr",
     "03_confusion_matrix": "03_confusion_matrix-hmdb51-wtmr", "04_ablation": "04_ablation",
     "05_performance_table": "05_performance_table", "06_activity_tracking": "06_activity_tracking",
+    "07_audit": "07_audit",
     "09_habits": "09_habits",
 }  # fmt: skip
 every_suite = pytest.mark.parametrize("name", SUITES)

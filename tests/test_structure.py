@@ -65,9 +65,8 @@ ALLOWED = {
     },
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {
-        "datasets", "distributed", "environment", "intervals", "literals", "locks", "metrics", "modality", "models",
-        "processes",
-        "runs", "settings", "skeleton",
+        "checkpoint", "data", "datasets", "distributed", "environment", "files", "intervals", "literals", "locks",
+        "metrics", "miniature", "modality", "models", "processes", "runs", "settings", "skeleton", "state", "tracking",
     },
     "errors": {"datasets"},
     "__main__": {

@@ -179,6 +179,15 @@ def main(arguments: list[str] | None = None) -> int:
     compare.add_argument("--results", type=Path, help="folder of results; by default results/SUITE")
     compare.set_defaults(run=compare_results)
 
+    audit = commands.add_parser("audit", help="write AUDIT.md from what the audit's notebook found")
+    audit.add_argument("--results", type=Path, help="folder of the suite's results; by default results/mini")
+    audit.add_argument("--page", type=Path, help="the page to write; by default AUDIT.md")
+    audit.add_argument(
+        "--train", action="store_true", help="first make the kept trials anew, as far as they are absent"
+    )
+    audit.add_argument("--data", type=Path, help="with --train, the folder that holds the folders of real recordings")
+    audit.set_defaults(run=write_audit)
+
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks is no error
         if isinstance(stream, io.TextIOWrapper):
@@ -449,6 +458,24 @@ def compare_results(options: argparse.Namespace) -> int:
     page, within = comparison.report(results, datasets.home(), options.suite)
     print(page)
     return 0 if within else 1
+
+
+def write_audit(options: argparse.Namespace) -> int:
+    """`wtmr audit`: 0; with `--train` the kept trials are made, which the notebook then shows."""
+    from wtmr_core.paper.audit import page, tracks, trials
+
+    kept = datasets.results_home("audit")
+    if options.train:
+        if options.data is None or not options.data.is_dir():
+            raise datasets.DataError(f"there is no folder {options.data}: give that of the real recordings as --data")
+        tracks.make(kept, options.data)
+        print(trials.make(kept, options.data).to_string(index=False))
+        print("papermill notebooks/07_audit.ipynb out.ipynb shows them")
+        return 0
+    target = options.page or datasets.home() / "AUDIT.md"
+    page.write(target, datasets.results_home("mini", options.results))
+    print(target)
+    return 0
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def spread(results: Path) -> pd.DataFrame:
     file = results / SPREAD
     if not file.is_file():
         raise RunError(f"there is no {file}: python benchmarks/spread.py measures it")
-    table = _table(file, ("name", "dataset", "seed", "processor", *ACCURACIES), "python benchmarks/spread.py")
+    table = read_table(file, ("name", "dataset", "seed", "processor", *ACCURACIES), "python benchmarks/spread.py")
     rows: dict[str, dict[str, float]] = {name: {} for name in table.name.unique()}
     for figure in ACCURACIES:
         for _, dataset in table.groupby("dataset", sort=False):
@@ -113,10 +113,10 @@ def _runs(results: Path) -> pd.DataFrame:
     file = results / "tables/05_runs.csv"
     if not file.is_file():
         raise RunError(f"there is no {file}: make it with `make reproduce`")
-    return _table(file, ("name", *ACCURACIES), "make reproduce").set_index("name")[list(ACCURACIES)]
+    return read_table(file, ("name", *ACCURACIES), "make reproduce").set_index("name")[list(ACCURACIES)]
 
 
-def _table(file: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
+def read_table(file: Path, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
     """Read the table in `file`; raises `RunError` where it is none or lacks one of the columns."""
     try:
         table = pd.read_csv(file)
@@ -140,7 +140,7 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
         if file.parts[0] in ("runs", "tracking", SPREAD) or file.name == "05_times.csv":
             continue
         new, old = (
-            _table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
+            read_table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
         )
         count = max(new.size, old.size)
         if new.shape != old.shape or list(new.columns) != list(old.columns):

@@ -13,7 +13,7 @@ from wtmr_core.literals import LiteralError, shown
 from wtmr_core.runs import Run
 from wtmr_core.settings import Settings, SettingsError
 
-NOTEBOOKS = ("06_activity_tracking", "09_habits")
+NOTEBOOKS = ("06_activity_tracking", "07_audit", "09_habits")
 _BYTES = 2**20  # of a suite's file
 
 

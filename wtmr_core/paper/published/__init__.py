@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-__all__ = ["ablation", "classes", "confusion", "epochs", "profile", "table"]
+__all__ = ["ablation", "classes", "confusion", "epochs", "ntu60_names", "profile", "table"]
 
 DATASETS = ("hmdb51", "ntu60", "svideoqa")
 MODELS = ("released-wtmr", "released-wmrc", "released-timesformer")
@@ -89,6 +89,14 @@ def ablation() -> pd.DataFrame:
     bars = ["train_loss", "train_accuracy", "val_accuracy"]
     table = values[bars].astype(float).join(sources[bars].fillna("").add_suffix("_source"))
     return table.rename_axis(columns=None).reset_index()
+
+
+def ntu60_names() -> pd.Series:
+    """How many of NTU RGB+D 60's samples its list of missing skeletons leaves, by action number.
+
+    These are no figures of the paper, but of the set that it read.
+    """
+    return _read("ntu60_names").set_index("action").names
 
 
 def _read(name: str) -> pd.DataFrame:

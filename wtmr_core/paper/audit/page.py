@@ -1,0 +1,109 @@
+"""The audit as a page of text, and its tables as files."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from wtmr_core.files import write_text
+from wtmr_core.paper.audit.finding import NAMES, SETS, Finding
+from wtmr_core.paper.audit.verdicts import COLUMNS
+from wtmr_core.paper.comparison import read_table
+
+FINDINGS, FIGURES = "07_findings.csv", "07_figures.csv"
+FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe"]
+MAKE = "wtmr audit"
+
+
+def said(finding: Finding) -> str:
+    """A finding as a block of text, each of its parts from a line of its own."""
+    parts = {"claim": finding.claim, "question": finding.question, "ran": finding.ran, "result": finding.result,
+             "verdict": finding.verdict.upper(), "believe": finding.believe}  # fmt: skip
+    width = max(map(len, parts)) + 2
+    lines = [f"{finding.number}. {finding.title}"]
+    for name, part in parts.items():
+        start = f"   {name:<{width}}"
+        lines += textwrap.wrap(
+            part, 118, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+        )
+    return "\n".join(lines) + "\n"
+
+
+def listed(findings: Iterable[Finding]) -> pd.DataFrame:
+    """The findings as a table, a row each, in the order of their numbers."""
+    rows = [[getattr(finding, field) for field in FIELDS] for finding in findings]
+    return pd.DataFrame(rows, columns=FIELDS).sort_values("number", ignore_index=True)
+
+
+def save(folder: Path, findings: Iterable[Finding], figures: pd.DataFrame) -> None:
+    """Write both tables into the folder of a suite's results."""
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    for name, table in ((FINDINGS, listed(findings)), (FIGURES, figures.round(4))):
+        write_text(folder / "tables" / name, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read both tables back; raises `RunError` where one is missing or has other columns."""
+    remedy = "papermill notebooks/07_audit.ipynb out.ipynb"
+    findings = read_table(folder / "tables" / FINDINGS, tuple(FIELDS), remedy)
+    return findings, read_table(folder / "tables" / FIGURES, tuple(COLUMNS), remedy)
+
+
+def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
+    """The page in Markdown, from both tables."""
+    counts = figures.verdict.str.split(" without").str[0].value_counts()
+    lines = [
+        "# The audit: what each published figure means",
+        "",
+        f"Made by `{MAKE}` from what [notebooks/07_audit.ipynb](notebooks/07_audit.ipynb) computed; not written by "
+        "hand. Everything here stands on the authors' openly published notebooks and logs, without which none of it "
+        "could be checked.",
+        "",
+        f"Of {len(figures)} published figures: " + "; ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ".",
+        "",
+        "| | finding | verdict on the published claim |",
+        "| --- | --- | --- |",
+        *(f"| {row.number} | [{row.title}](#{row.number}) | {row.verdict} |" for row in findings.itertuples()),
+    ]
+    for row in findings.itertuples():
+        lines += [
+            "",
+            f'## <a id="{row.number}"></a>{row.number}. {row.title}',
+            f"* **Claim**: {row.claim}.",
+            f"* **Question**: {row.question}",
+            f"* **Experiment**: {row.ran}.",
+            f"* **Result**: {row.result}.",
+            f"* **Verdict**: {row.verdict}.",
+            f"* **Believe instead**: {row.believe}.",
+        ]
+    lines += [
+        "",
+        "## Every published figure",
+        "*Found* is what came out when it was counted or looked up as published.",
+    ]
+    return "\n".join(lines) + "\n" + tables(figures)
+
+
+def tables(figures: pd.DataFrame) -> str:
+    """The figures in Markdown, a table for each place where they stand."""
+    lines, head = [], ["set", "network", "figure", "published", "found", "verdict", "finding", "believe"]
+    for where, part in figures.groupby(figures["where"].str.replace(r", epoch \d+", "", regex=True), sort=False):
+        lines += ["", f"### {where[0].upper()}{where[1:]}", "", f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+        for row in part.itertuples():
+            figure = row.figure + (f" ({row.where.split(', ')[1]})" if ", epoch" in row.where else "")
+            cells = [SETS[row.dataset], NAMES[row.model], figure, number(row.published), number(row.found)]
+            lines.append(f"| {' | '.join(cells)} | {row.verdict} | {row.finding} | {row.believe} |")
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """A figure with as many digits as it needs, – where there is none."""
+    return "–" if pd.isna(value) else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def write(page: Path, folder: Path) -> None:
+    """Write `AUDIT.md`, or another `page`, from the tables in the folder of a suite's results."""
+    write_text(page, text(*read(folder)))
