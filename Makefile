@@ -28,5 +28,7 @@ test: setup
 	# against the committed results, whatever was reproduced since: the first two notebooks write there, the others read
 	rm -rf build/nbval && mkdir -p build/nbval/write build/nbval/read
 	for copy in write read; do { git archive HEAD results 2>/dev/null || tar -c results; } | tar -x -C build/nbval/$$copy || exit 1; done
-	WTMR_RESULTS=$(CURDIR)/build/nbval/write/results $(BIN)/python -m pytest --nbval --nbval-current-env notebooks/0[12]*
-	WTMR_RESULTS=$(CURDIR)/build/nbval/read/results $(BIN)/python -m pytest --nbval --nbval-current-env notebooks/0[3456]*
+	WTMR_RESULTS=$(CURDIR)/build/nbval/write/results $(BIN)/python -m pytest --nbval --nbval-current-env notebooks/0[12]* \
+		> build/nbval/write.log 2>&1 & writing=$$!; \
+	WTMR_RESULTS=$(CURDIR)/build/nbval/read/results $(BIN)/python -m pytest --nbval --nbval-current-env notebooks/0[3-9]*; reading=$$?; \
+	wait $$writing; written=$$?; cat build/nbval/write.log; test $$reading = 0 && test $$written = 0
