@@ -166,7 +166,7 @@ def lost_files(
         f"and about {left} more, since in the matrix, a fifth of all clips, "
         f"{', '.join(f'{n} are {name}' for name, n in shown.items())}{whole}",
         verdict,
-        "NTU's accuracies are of one-person actions: the eleven two-person classes have all but vanished. How the "
+        "NTU's accuracies are of one-person actions: of the eleven two-person classes few clips are left. How the "
         f"remaining {least:,} and more divide cannot be told without the set",
         table,
     )  # fmt: skip
