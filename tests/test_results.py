@@ -13,7 +13,8 @@ from wtmr_core import runs
 from wtmr_core.paper import suite, tables
 from wtmr_core.paper.suite import finished_runs
 
-SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in ("mini", "real", "folds")}
+KEPT = ("mini", "real", "folds", "real-pretrained", "folds-pretrained")
+SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in KEPT}
 MINI = SUITES["mini"]
 #: notebook -> the copy in results/mini that was made with the notebook's own defaults
 SHOWN = {
