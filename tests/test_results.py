@@ -75,6 +75,11 @@ def test_the_readme_says_what_the_folds_are(committed_results):
     assert not_in_the_readme(rows, "{top1} {interval} | {f1} | {difference} | {params} | {gmacs}") == []
 
 
+def test_the_readme_says_what_a_backbone_gives(committed_results):
+    rows = tables.components(SUITES["folds-pretrained"], committed_results / "folds-pretrained")
+    assert not_in_the_readme(rows, "{top1} {interval} | {f1} | {difference} | {params} | {gmacs}") == []
+
+
 def test_the_published_counts_come_out_to_two_decimals(committed_results):
     table = pd.read_csv(committed_results / "mini/performance_table.csv")
     table = table[table.model != "wtmr"]  # which the paper has no figures of
