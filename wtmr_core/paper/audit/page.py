@@ -14,7 +14,7 @@ from wtmr_core.paper.audit.verdicts import COLUMNS
 from wtmr_core.paper.comparison import read_table
 
 FINDINGS, FIGURES = "07_findings.csv", "07_figures.csv"
-FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe"]
+FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe", "details"]
 MAKE = "wtmr audit"
 LEGEND = (
     "*Found* is what came out when the figure was counted, or looked up in the published log or matrix. Where a "
@@ -60,7 +60,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read both tables back; raises `RunError` where one is missing or has other columns."""
     remedy = "papermill notebooks/07_audit.ipynb out.ipynb"
     findings = read_table(folder / "tables" / FINDINGS, tuple(FIELDS), remedy)
-    return findings, read_table(folder / "tables" / FIGURES, tuple(COLUMNS), remedy)
+    return findings.fillna({"details": ""}), read_table(folder / "tables" / FIGURES, tuple(COLUMNS), remedy)
 
 
 def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
@@ -92,6 +92,7 @@ def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
             f"* **Result**: {row.result}.",
             f"* **Verdict**: {row.verdict}.",
             f"* **Believe instead**: {row.believe}.",
+            *(["", row.details] if row.details else []),
         ]
     lines += [
         "",

@@ -147,8 +147,8 @@ def lost_files(
     least = names - two - PUBLISHED_CLIPS
     survived = (
         f"and, since the matrix, a fifth of all clips, holds {' + '.join(map(str, shown.values()))} clips of "
-        f"{' and '.join(shown)}, about {least + left:,} or more: about {left} clips of these two two-person classes "
-        "survived, of the others the matrix says nothing"
+        f"{' and '.join(shown)}, about {least + left:,} of them or more: about {left} clips of "
+        "these two two-person classes survived, of the nine others the matrix says nothing"
         if shown else "and as many more as two-person files survived"
     )  # fmt: skip
     if root is not None:

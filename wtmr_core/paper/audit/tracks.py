@@ -162,7 +162,7 @@ def persons_by_order(scenes: Iterable[Scene], kept: Path | None = None) -> Findi
     too_long = timed.span_s / timed.seen_s - 1
     drawn = timed.data.str.startswith("miniature")
     lasted = [
-        f"{1 + some.max():.1f} times as long as it was done {where}"
+        f"{1 + some.max():.1f} times {where}"
         for where, some in (("in the miniature", too_long[drawn]), ("at most in real recordings", too_long[~drawn]))
         if len(some)
     ]
@@ -177,7 +177,7 @@ def persons_by_order(scenes: Iterable[Scene], kept: Path | None = None) -> Findi
         "to last against their sum",
         f"in {boxes:,} boxes of {len(table)} recordings, {int((~table.data.str.startswith('miniature')).sum())} of "
         f"them real, persons are exchanged {order} times by order, {tracked} times when they are tracked; on average "
-        f"an activity takes from first to last {' and '.join(lasted) or 'a time that is not known here'}",
+        f"an activity takes from first to last, against what it was done, {' and '.join(lasted) or 'unknown'}",
         NOT_REPRODUCED if wrong else REPRODUCED,
         "a log of persons needs tracks, and durations that leave gaps out (06_activity_tracking does both)",
         table.drop(columns="version"),
