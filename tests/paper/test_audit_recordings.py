@@ -1,5 +1,7 @@
 """The audit of readers, networks, augmentation, tracks and checkpoints, and its page: with the defect and without."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from wtmr_core.paper.audit.finding import AS_PUBLISHED, NOT_REPRODUCED, REPRODUC
 from wtmr_core.settings import Settings
 
 KEPT = PROJECT / "results" / "audit"
+CNN = published.MODELS[1]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,8 @@ def test_the_published_reader_loses_a_file_for_one_frame_with_two_bodies(one_bod
     assert table.agree.all()
     assert found.verdict == "cannot be decided without the recordings of NTU RGB+D 60"
     assert "at least 1,343 one-person files" in found.result
+    assert "holds 4 + 47 clips" in found.result
+    assert "about 1,598 of them or more" in found.result
 
 
 def test_made_files_have_the_bodies_that_they_are_called_by(one_body):
@@ -90,7 +95,7 @@ def test_two_thirds_of_the_released_kernels_meet_no_joint(tmp_path):
     assert found.verdict == NOT_REPRODUCED
     assert (3 * found.table.untouched == 2 * found.table.weights).all()
     assert "1 kernel for four regions" in found.result
-    assert "25 to 25 of the 25 tokens" in found.result
+    assert "1 joint at most and, after the reshape that follows them, at least 25 of the 25 tokens" in found.result
 
 
 def test_kernels_along_joints_and_regions_of_their_own_are_reproduced(tmp_path):
@@ -128,6 +133,31 @@ def test_labels_hang_on_the_order_where_sequences_have_several_words():
     found = audit.unstable_labels(words, clips)
     assert found.verdict == NOT_REPRODUCED
     assert "113 of 146 clips are carrying" in found.result
+
+
+def test_a_matrix_of_other_labels_than_the_logs_says_nothing_about_them():
+    words, clips = {"a": ("walking", "sitting")}, pd.Series({"a": 3})
+    found = audit.unstable_labels(words, clips)
+    assert "the logs probably had evener labels" in found.result
+    assert "38.4 % in validation for its first 8 epochs, as one answer for all clips would" in found.result
+    logs = published.epochs()
+    logs.loc[logs.dataset == "svideoqa", "train_loss"] = 0.7
+    logs.loc[(logs.dataset == "svideoqa") & (logs.epoch == 2), "val_accuracy"] = 0.5
+    found = audit.unstable_labels(words, clips, logs=logs)
+    assert "which says nothing of the labels there" in found.result
+    assert "as one answer" not in found.result
+
+
+def test_the_entropy_of_labels_is_between_others_as_one_class_and_spread_evenly():
+    names = ["walking", "others"]
+    least, greatest = reading.label_entropy(pd.DataFrame([[2, 0], [0, 2]], names, names), 3)
+    assert least == pytest.approx(np.log(2))
+    assert greatest == pytest.approx(0.5 * np.log(2) + 0.5 * np.log(4))  # a half and two quarters
+
+
+def test_a_log_is_constant_up_to_its_first_move():
+    log = pd.DataFrame({"epoch": [3, 1, 2, 4], "val_accuracy": [0.5, 0.4, 0.4, 0.4]})
+    assert reading.constant_epochs(log) == (0.4, 2)
 
 
 def test_sequences_of_one_word_have_stable_labels():
@@ -223,7 +253,12 @@ def test_one_order_and_no_gap_are_reproduced(tmp_path):
 def test_a_gap_is_counted_from_first_to_last(tmp_path):
     lasted = tracks.durations(scene(tmp_path, False, gap=1.5).episodes).set_index("activity")
     assert lasted.loc["walking"].tolist() == [1, 3.0, 1.5]  # person, first to last, seen
-    assert audit.persons_by_order([scene(tmp_path, False, gap=1.5)]).verdict == NOT_REPRODUCED
+    found = audit.persons_by_order([scene(tmp_path, False, gap=1.5)])
+    assert found.verdict == NOT_REPRODUCED
+    assert "1.5 times at most in real recordings" in found.result
+    found = audit.persons_by_order([replace(scene(tmp_path, False, gap=1.5), name="miniature home")])
+    assert "0 of them real" in found.result
+    assert found.result.endswith("1.5 times in the miniature")
 
 
 def test_no_recording_and_another_version_are_refused(tmp_path):
@@ -320,6 +355,37 @@ def test_every_published_figure_has_a_verdict():
     fixed = figures.verdict.isin([REPRODUCED, AS_PUBLISHED, NOT_REPRODUCED])
     assert (fixed | figures.verdict.str.startswith("cannot be decided without ")).all()
     assert figures.believe.notna().all()
+
+
+def test_one_figure_has_one_verdict_wherever_it_stands():
+    _, figures = kept_page()
+    counted = figures[figures["where"].isin(["performance table", "profile"])]
+    assert page.repeated(figures) == 18 + 5  # three costs of six networks; five training accuracies
+    for _, same in counted.groupby(["dataset", "model", "figure", "published"]):
+        assert same.verdict.nunique() == same.believe.nunique() == same.found.nunique(dropna=False) == 1
+
+
+def test_what_cannot_be_looked_up_is_not_reproduced_from_itself():
+    _, figures = kept_page()
+    times = figures[figures.figure.isin(["seconds an epoch", "epochs", "hours of training"])]
+    assert set(times[times.model == CNN].verdict) == {"cannot be decided without its log"}
+    assert set(times[times.model != CNN].verdict) == {REPRODUCED}
+
+
+def test_leaks_raise_accuracy_and_lower_loss_and_ntu_is_not_augmented():
+    _, figures = kept_page()
+    logs = figures[figures["where"].str.startswith("log") & figures.figure.str.startswith("validation")]
+    accuracy = logs.figure.str.contains("accuracy")
+    assert logs[accuracy].believe.str.startswith("may be raised by clips that leak").all()
+    assert logs[~accuracy].believe.str.startswith("may be lowered by clips that leak").all()
+    assert (logs.believe.str.contains("augmentation") == (logs.dataset != "ntu60")).all()
+
+
+def test_the_accuracy_of_a_matrix_is_that_of_its_diagonal():
+    _, figures = kept_page()
+    wholes = figures[figures.figure == "accuracy of its clips, %"].set_index("dataset")
+    assert wholes.found.to_dict() == {"hmdb51": 94.76, "ntu60": 99.59, "svideoqa": 47.95}
+    assert "80.19 %" in wholes.believe["hmdb51"]
 
 
 def test_the_page_is_up_to_date():

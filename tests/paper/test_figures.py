@@ -176,7 +176,7 @@ def test_intervals_from_top_to_bottom():
 def test_printed_accuracies_stand_beside_validation():
     table = pd.DataFrame({"dataset": ["a", "b"], "model": ["m", "m"], "printed": [0.9, 0.6], "log_val": [0.5, 0.4],
                           "val_low": [0.4, 0.3], "val_high": [0.6, 0.5]})  # fmt: skip
-    lines = {line.get_label(): line for line in figures.printed_accuracies(table, {"b": 0.7}).axes[0].get_lines()}
+    lines = {line.get_label(): line for line in figures.printed_accuracies(table).axes[0].get_lines()}
     np.testing.assert_array_equal(lines["printed in the table"].get_xydata(), [[0.9, 0], [0.6, 1]])
-    np.testing.assert_array_equal(lines["always one answer"].get_xydata(), [[0.7, 1]])
-    assert "always one answer" not in str(figures.printed_accuracies(table, {}).axes[0].get_legend_handles_labels()[1])
+    low, high = sorted(figures.printed_accuracies(table).axes[0].get_ylim())
+    assert low < -0.5 < 1.5 < high  # no row lies on the border

@@ -362,28 +362,23 @@ def intervals(rows: pd.DataFrame, figure: str = "top1", title: str = "") -> Figu
     return fig
 
 
-def printed_accuracies(table: pd.DataFrame, one_answer: Mapping[str, float]) -> Figure:
+def printed_accuracies(table: pd.DataFrame) -> Figure:
     """Draw what a paper prints as accuracy beside its logs' validation accuracy, a row per network.
 
     Args:
         table: dataset, model, printed, log_val, and val_low and val_high, the interval of log_val; all 0-1
-        one_answer: data set -> the accuracy (0-1) of always naming its most frequent class, where that is known
     """
     fig, ax = plt.subplots(figsize=(9, 0.8 + 0.42 * len(table)))
     rows = np.arange(len(table))
     ax.hlines(rows, table.log_val, table.printed, color="0.8", lw=2, zorder=1)
     errors = [table.log_val - table.val_low, table.val_high - table.log_val]
     ax.errorbar(
-        table.log_val, rows, xerr=errors, fmt="s", color="C1", capsize=3, label="validation, from the log (95 %)"
+        table.log_val, rows, xerr=errors, fmt="s", ms=5, color="C1", capsize=3, label="validation, from the log (95 %)"
     )
-    ax.plot(table.printed, rows, "^", color="C0", label="printed in the table")
-    known = [i for i, name in enumerate(table.dataset) if name in one_answer]
-    if known:
-        answers = [one_answer[table.dataset.iloc[i]] for i in known]
-        ax.plot(answers, known, "|", color="black", ms=18, mew=2, label="always one answer")
+    # hollow and larger, so that it shows around a square in the same place
+    ax.plot(table.printed, rows, "^", color="C0", ms=12, mew=1.5, fillstyle="none", label="printed in the table")
     ax.set_yticks(rows, [f"{row.dataset}, {row.model}" for row in table.itertuples()])
-    ax.set(xlim=(0, 1), xlabel="accuracy")
-    ax.invert_yaxis()
+    ax.set(xlim=(0, 1.02), ylim=(len(table) - 0.4, -0.6), xlabel="accuracy")
     ax.grid(axis="y", visible=False)
     ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     fig.tight_layout()

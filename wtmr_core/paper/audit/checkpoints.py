@@ -57,12 +57,12 @@ def free_pickles(folder: Path, *, weights_alone: bool = False) -> Finding:
     return Finding(
         14,
         "Checkpoints are loaded as free pickles",
-        "checkpoints are handed on as .pth files, which the notebooks load with torch.load, anything allowed",
+        "implied by the notebooks: a .pth file holds numbers, so torch.load, anything allowed, may load it",
         "Can such a file run code, and does one of ours?",
         "a checkpoint made here that creates an empty file when it is unpickled, loaded in four ways",
         f"loaded as published it {'runs what stands in it' if ran else 'runs nothing'}; "
         f"{'other ways run it too' if ours else 'the other three run nothing'}",
         NOT_REPRODUCED if ran else REPRODUCED,
-        "that a checkpoint of unknown origin is only numbers holds for safetensors and weights_only alone",
+        "only safetensors or weights_only guarantees that an unknown checkpoint holds nothing but numbers",
         table,
     )

@@ -39,6 +39,7 @@ class Finding:
         verdict: on the claim: `REPRODUCED`, `AS_PUBLISHED`, `NOT_REPRODUCED` or `undecided(…)`
         believe: what to take instead
         table: the figures behind the result
+        details: lines of a table in Markdown for the page, where the result has more figures than a sentence holds
     """
 
     number: int
@@ -50,6 +51,7 @@ class Finding:
     verdict: str
     believe: str
     table: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    details: str = ""
 
     def __post_init__(self) -> None:
         if self.verdict not in (REPRODUCED, AS_PUBLISHED, NOT_REPRODUCED) and not self.verdict.startswith(

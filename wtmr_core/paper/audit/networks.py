@@ -149,10 +149,12 @@ def regions_and_weights(
         "the same small picture in each quarter of a frame; the gradients of the joint kernels; one joint moved at a "
         "time; and both versions trained on real skeletons (kept)",
         f"frames: {regions} kernel{'s' if regions > 1 else ''} for four regions. Joints: {percent(dead)} of the "
-        f"weights have a gradient of exactly zero; moving one joint changes the maps of {moved.maps.max()} and "
-        f"{moved.tokens.min()} to {moved.tokens.max()} of the 25 tokens "
-        f"({'each token is of some joints' if joint_tokens else 'so no token is a joint'}). With kernels along the "
-        f"joints and a token a joint, at the same cost: {'; '.join(gains) or 'not trained yet'}",
+        f"weights have a gradient of exactly zero; moving one joint changes what the convolutions give for "
+        f"{moved.maps.max()} joint{'s' if mixes else ''} at most and, after the reshape that follows them, at least "
+        f"{moved.tokens.min()} of the 25 tokens "
+        f"({'each token is of some joints' if joint_tokens else 'so no token is a joint'}). "
+        "Held-out accuracy of a network with kernels along the joints and a token a joint, at the same cost, less the "
+        f"released one's: {'; '.join(gains) or 'not trained yet'}",
         REPRODUCED if right else NOT_REPRODUCED,
         "the figures are those of two ordinary convolutions before a transformer; the network of the text is `wtmr` "
         "here (04_ablation says what its regions and weights are worth)",

@@ -14,8 +14,14 @@ from wtmr_core.paper.audit.verdicts import COLUMNS
 from wtmr_core.paper.comparison import read_table
 
 FINDINGS, FIGURES = "07_findings.csv", "07_figures.csv"
-FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe"]
+FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe", "details"]
 MAKE = "wtmr audit"
+LEGEND = (
+    "*Found* is what came out when the figure was counted, or looked up in the published log or matrix. Where a "
+    "figure is looked up, *reproduced* says that two published places agree; whether the training would come out "
+    "again is asked "
+    "at the logs, and not answered."
+)
 
 
 def said(finding: Finding) -> str:
@@ -30,6 +36,11 @@ def said(finding: Finding) -> str:
             part, 118, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
         )
     return "\n".join(lines) + "\n"
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with sets and networks as the paper calls them."""
+    return table.replace(SETS | NAMES)
 
 
 def listed(findings: Iterable[Finding]) -> pd.DataFrame:
@@ -49,7 +60,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read both tables back; raises `RunError` where one is missing or has other columns."""
     remedy = "papermill notebooks/07_audit.ipynb out.ipynb"
     findings = read_table(folder / "tables" / FINDINGS, tuple(FIELDS), remedy)
-    return findings, read_table(folder / "tables" / FIGURES, tuple(COLUMNS), remedy)
+    return findings.fillna({"details": ""}), read_table(folder / "tables" / FIGURES, tuple(COLUMNS), remedy)
 
 
 def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
@@ -62,7 +73,10 @@ def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
         "hand. Everything here stands on the authors' openly published notebooks and logs, without which none of it "
         "could be checked.",
         "",
-        f"Of {len(figures)} published figures: " + "; ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ".",
+        f"Of {len(figures)} entries: "
+        + "; ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        + f". {repeated(figures)} of them state again what another one states: parameters, GFLOPs and clips a second "
+        f"stand in the performance table and in the profiles, training accuracies in the table and in the logs.",
         "",
         "| | finding | verdict on the published claim |",
         "| --- | --- | --- |",
@@ -78,13 +92,20 @@ def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
             f"* **Result**: {row.result}.",
             f"* **Verdict**: {row.verdict}.",
             f"* **Believe instead**: {row.believe}.",
+            *(["", row.details] if row.details else []),
         ]
     lines += [
         "",
         "## Every published figure",
-        "*Found* is what came out when it was counted or looked up as published.",
+        LEGEND,
     ]
     return "\n".join(lines) + "\n" + tables(figures)
+
+
+def repeated(figures: pd.DataFrame) -> int:
+    """How many figures state again what another one states, of the same network and with the same value."""
+    what = figures.figure.str.removeprefix("training ")
+    return int(figures.assign(what=what).duplicated(["dataset", "model", "what", "published"]).sum())
 
 
 def tables(figures: pd.DataFrame) -> str:
