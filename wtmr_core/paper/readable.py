@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 #: columns of `tables.components` and how they are shown: heading, factor, digits
@@ -26,7 +27,7 @@ COLUMNS = {
 }
 
 
-def readable(table: pd.DataFrame, caption: str, names: Mapping[str, str] | None = None) -> Styler:
+def readable(table: pd.DataFrame, caption: str, names: Mapping[str, str] | None = None) -> HTML:
     """A table of `tables.components` as HTML.
 
     Args:
@@ -47,4 +48,9 @@ def readable(table: pd.DataFrame, caption: str, names: Mapping[str, str] | None 
         else:
             shown[heading] = table[column].to_numpy(float) * factor
             digits[heading] = f"{{:.{decimals}f}}"
-    return shown.style.format(digits, na_rep="–").hide(axis="index").set_caption(caption).set_uuid("table")
+    return html(shown.style.format(digits, na_rep="–").hide(axis="index"), caption)
+
+
+def html(styled: Styler, caption: str) -> HTML:
+    """A styled table with its caption, the same text each time it is made."""
+    return HTML(styled.set_caption(caption).set_uuid("table").to_html())

@@ -40,7 +40,8 @@ def said(finding: Finding) -> str:
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
     """A table with sets and networks as the paper calls them."""
-    return table.replace(SETS | NAMES)
+    words = SETS | NAMES
+    return table.map(lambda value: words.get(value, value) if isinstance(value, str) else value)
 
 
 def listed(findings: Iterable[Finding]) -> pd.DataFrame:
