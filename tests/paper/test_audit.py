@@ -88,8 +88,8 @@ def test_what_remains_after_long_training_is_said_beside_what_remains_early():
     found = audit.equal_budgets(KEPT)
     assert "| miniature of HMDB51 | 20 against 20 | +17.2 | +25.5 (+23.3 to +27.8) |" in found.details.splitlines()
     believe = found.believe
-    assert "after 10 epochs each, WTMR-Net led TimeSformer by 3.2 points" in believe
-    assert "+25.5 of +27.1 on miniature of HMDB51" in believe
+    assert "after 10 epochs each, WTMR-Net led TimeSformer by +3.2 (+0.5 to +5.9) points" in believe
+    assert "+25.5 (+23.3 to +27.8) points of +27.1 (+7.5 to +46.6) points on miniature of HMDB51" in believe
 
 
 # -- 3: names -------------------------------------------------------------------------------------------------

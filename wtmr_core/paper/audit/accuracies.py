@@ -28,6 +28,7 @@ from wtmr_core.paper.audit.finding import (
     undecided,
 )
 
+GAP = ["held_out_gap", "low", "high"]
 CLIPS = {"hmdb51": 6766, "ntu60": 44_888, "svideoqa": 726}  # that the paper read; a fifth is its validation part
 ROUNDING = 5e-5  # half of the last digit of an accuracy in the table, which has two digits of a per cent
 CHART = 0.005  # half of the last digit of what was read off a bar
@@ -129,10 +130,10 @@ def equal_budgets(kept: Path, logs: pd.DataFrame | None = None) -> Finding:
         for row in table.itertuples()
     ]
     longer = [
-        f"{100 * runs.held_out_gap.iloc[2]:+.1f} of {100 * runs.held_out_gap.iloc[0]:+.1f} on {data}".replace("-", "−")
+        f"{points(runs[GAP].iloc[2])} of {points(runs[GAP].iloc[0])} on {data}"
         for data, runs in trained.groupby("data", sort=False)
     ]
-    after = f"of the lead trained here, after as many epochs as the longer run, {' and '.join(longer)} points remain; "
+    after = f"of the lead trained here, after as many epochs as the longer run, {' and '.join(longer)} remain; "
     ran = "the published logs at equal epochs"
     if longer:
         data = " and ".join(trained.data.unique())
@@ -152,7 +153,7 @@ def equal_budgets(kept: Path, logs: pd.DataFrame | None = None) -> Finding:
         f"epochs each, {100 * equal.train_gap:.1f} and {points((equal.held_out_gap, equal.low, equal.high))}, "
         f"{percent(remains)} of it. Trained here: {others}",
         verdict,
-        f"on HMDB51, after {shorter} epochs each, WTMR-Net led TimeSformer by {100 * equal.held_out_gap:.1f} points, "
+        f"on HMDB51, after {shorter} epochs each, WTMR-Net led TimeSformer by {points(equal[GAP])}, "
         f"early in training; {after if longer else ''}what TimeSformer would have reached in {last[WTMR]} epochs is "
         f"not known. On NTU the learning rates differ, 1e-4 and 5e-4, "
         "and only one network's labels were smoothed: no log says what remains there",

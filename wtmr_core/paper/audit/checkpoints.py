@@ -63,6 +63,6 @@ def free_pickles(folder: Path, *, weights_alone: bool = False) -> Finding:
         f"loaded as published it {'runs what stands in it' if ran else 'runs nothing'}; "
         f"{'other ways run it too' if ours else 'the other three run nothing'}",
         NOT_REPRODUCED if ran else REPRODUCED,
-        "only safetensors or weights_only guarantees that an unknown checkpoint holds nothing but numbers",
+        "safetensors holds numbers and metadata alone, and weights_only restricts what unpickling may call",
         table,
     )

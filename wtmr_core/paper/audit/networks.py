@@ -150,8 +150,8 @@ def regions_and_weights(
         "time; and both versions trained on real skeletons (kept)",
         f"frames: {regions} kernel{'s' if regions > 1 else ''} for four regions. Joints: {percent(dead)} of the "
         f"weights have a gradient of exactly zero; moving one joint changes what the convolutions give for "
-        f"{moved.maps.max()} joint{'s' if mixes else ''} at most and, after the reshape that follows them, at least "
-        f"{moved.tokens.min()} of the 25 tokens "
+        f"{moved.maps.max()} joint{'s' if mixes else ''} at most and, after the reshape that follows them, "
+        f"{'all' if moved.tokens.min() == 25 else f'at least {moved.tokens.min()} of the'} 25 tokens "
         f"({'each token is of some joints' if joint_tokens else 'so no token is a joint'}). "
         "Held-out accuracy of a network with kernels along the joints and a token a joint, at the same cost, less the "
         f"released one's: {'; '.join(gains) or 'not trained yet'}",

@@ -124,7 +124,7 @@ def redrawn_matrices(matrices: dict[str, pd.DataFrame] | None = None, logs: pd.D
         "the split drawn again 10,000 times, whose mean is 0.8 · training + 0.2 · validation",
         said
         + ". Named are five classes, which may be easier or harder than all, so their share need not be that of a part "
-        "drawn again. What collapsing adds is the matrix less its named classes",
+        "drawn again. How much collapsing adds cannot be told from that",
         verdict,
         "the validation accuracies of the logs; the matrices of HMDB51 and NTU probably say what is confused on clips "
         "mostly trained on, which SVideoQA's are cannot be told",
