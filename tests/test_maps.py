@@ -11,6 +11,7 @@ from wtmr_core.data import inputs
 from wtmr_core.datasets.clips import CacheError
 from wtmr_core.models import backbones
 from wtmr_core.settings import Settings
+from wtmr_core.state import State
 
 NAME = "test_resnet"
 
@@ -175,5 +176,14 @@ def test_logistic_is_scikit_learns_regression(weights, root, tmp_path):
     assert run.metrics["epochs"] == 1
 
 
-def test_a_class_without_clips_is_never_named():
+def test_a_class_without_clips_is_never_named(weights, root):
+    """Fitted to two of three classes, on all of the clips."""
     assert regression._NEVER < -50
+    settings = small(weights, model="logistic", backbone_views=1)
+    data = mapped(settings, root)[1]
+    state = State(settings, 3, training.accelerator(settings))
+    assert regression.fit(state, data)["train_accuracy"] > 0.5
+    with torch.inference_mode():
+        logits = state.bare_network(inputs(torch.from_numpy(np.array(data.maps)), settings, None, augmented=False))
+    assert logits.shape[1] == 3
+    assert set(logits.argmax(dim=1).tolist()) == {0, 1}

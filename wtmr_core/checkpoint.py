@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from einops import rearrange
@@ -19,20 +17,15 @@ from wtmr_core.runs import SETTINGS, WEIGHTS, Run, RunError, verify
 from wtmr_core.settings import Settings, SettingsError
 
 
-def new_network(settings: Settings, classes: int) -> nn.Module:
-    """Build the untrained network of a run; raises `SettingsError` where its sizes do not fit each other."""
+def new_network(settings: Settings, classes: int, *, pretrained: bool = True) -> nn.Module:
+    """Build the untrained network of a run, `pretrained` as its settings say, or from random weights alone.
+
+    Raises `SettingsError` where its sizes do not fit each other.
+    """
     try:
-        return build(settings.dataset, settings.model, classes=classes, **settings.sizes())
+        return build(settings.dataset, settings.model, classes=classes, **settings.sizes(pretrained=pretrained))
     except (ValueError, FileNotFoundError) as error:
         raise SettingsError(f"{settings.model} on {settings.dataset}: {error}") from error
-
-
-def without_files(settings: Settings) -> Settings:
-    """The same settings without pretrained weights, which a trained network needs no more."""
-    sizes = {"backbone_frozen": 0, "backbone_lr": 1.0, "backbone_start": 0, "backbone_views": 1}
-    if settings.model == "logistic":
-        sizes["model"] = "linear"
-    return replace(settings, backbone_weights=None, timesformer_weights=None, **sizes)
 
 
 def trained_network(run: Run) -> nn.Module:
@@ -44,7 +37,7 @@ def trained_network(run: Run) -> nn.Module:
     file = run.folder / WEIGHTS
     if not file.is_file():
         raise RunError(f"{run.folder} has no weights: they are no part of the repository; train the run again")
-    network = new_network(without_files(settings_of(run)), len(run.classes))  # all weights are in the run's file
+    network = new_network(settings_of(run), len(run.classes), pretrained=False)  # all weights are in the run's file
     verify(run.folder, WEIGHTS)
     try:
         network.load_state_dict(load_file(file))

@@ -293,12 +293,12 @@ class Settings:
         values = self.asdict()
         return {f.name: values[f.name] for f in fields(self) if f.metadata.get("identity", True)}
 
-    def sizes(self) -> dict[str, Any]:
-        """The arguments that `models.build` takes from these settings."""
-        described = DESCRIBED if self.model == "wtmr" else ()
-        pictures = ("size", "colour", *BUILT) if self.size and self.model not in RELEASED else ()
-        keys = (*SIZES, *described, *(pictures or (("size",) if self.size else ())))
-        return {key: getattr(self, key) for key in keys}
+    def sizes(self, *, pretrained: bool = True) -> dict[str, Any]:
+        """The arguments that `models.build` takes from these settings; `pretrained` includes those of `PRETRAINED`."""
+        keys = [*SIZES, *(DESCRIBED if self.model == "wtmr" else ())]
+        if self.size:
+            keys += ["size"] if self.model in RELEASED else ["size", "colour", *BUILT]
+        return {key: getattr(self, key) for key in keys if pretrained or key not in PRETRAINED}
 
     def name(self, data: str) -> str:
         """The name of the run's folder; `data` is the fingerprint of its clips (`Index.fingerprint`).
@@ -374,6 +374,8 @@ DESCRIBED = ("cnn", "regions", "kernels", "region_weights", "context", "motion",
 BACKBONE = ("backbone", "backbone_weights", "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_start",
             "backbone_views")  # fmt: skip
 BUILT = BACKBONE[:4]
+#: those with which a network starts from weights in a file; one that is loaded as trained, or counted, needs none
+PRETRAINED = ("backbone_weights", "backbone_frozen", "timesformer_weights")
 #: what a regression has, which is fitted at once
 LOGISTIC = {"epochs": 1, "accumulate": 1, "mixup": 0.0, "ema_decay": 0.0, "label_smoothing": 0.0, "warmup_epochs": 0,
             "processes": 1, "nodes": 1}  # fmt: skip

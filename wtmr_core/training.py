@@ -41,7 +41,7 @@ def prepare(settings: Settings, root: str | Path | None = None) -> Data:
         DataError: where the data set cannot be found, indexed or split.
     """
     with torch.device("meta"):
-        checkpoint.new_network(checkpoint.without_files(settings), classes=2)
+        checkpoint.new_network(settings, classes=2, pretrained=False)
     return prepare_clips(settings, root)
 
 

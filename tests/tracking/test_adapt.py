@@ -7,12 +7,12 @@ import warnings
 import cv2
 import numpy as np
 import pytest
-import supervision as sv
 import torch
 from safetensors.torch import load_file
 from scipy.special import softmax
 
 from tests.test_training import WRITE, small
+from tests.tracking.camera import Camera, box_of
 from tests.tracking.test_track import STANDING
 from wtmr_core import card, checkpoint, description, runs, training
 from wtmr_core.__main__ import main
@@ -20,7 +20,6 @@ from wtmr_core.classifier import Classifier
 from wtmr_core.tracking import adapt as adapting
 from wtmr_core.tracking import adaptation, detectors
 from wtmr_core.tracking.adapt import adapt, head_of
-from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.people import Sighting
 from wtmr_core.tracking.track import HOME, track
@@ -40,28 +39,15 @@ def joints_of(frame: int) -> np.ndarray:
     return np.column_stack([30 * body + [30, 20], np.full(17, 0.9)])
 
 
-def box_of(joints: np.ndarray) -> np.ndarray:
-    return np.concatenate([joints[:, :2].min(axis=0) - 1, joints[:, :2].max(axis=0) + 1])
-
-
-class Camera:
-    """A detector of joints that sees this person, whatever the picture shows."""
-
-    name, joints = "camera", True
-
-    def __init__(self):
-        self.frame = 0
-
-    def __call__(self, picture: np.ndarray) -> sv.Detections:
-        joints = joints_of(self.frame)
-        self.frame += 1
-        return detections([box_of(joints)], [0.9], (100, 100), joints[None])
+def detector() -> Camera:
+    """One of joints that sees this person."""
+    return Camera(lambda frame: joints_of(frame)[None], (100, 100))
 
 
 @pytest.fixture(autouse=True)
 def _camera_and_few_fits(monkeypatch):
-    monkeypatch.setattr(detectors, "poses", Camera)
-    monkeypatch.setattr(detectors, "load", lambda name: Camera())
+    monkeypatch.setattr(detectors, "poses", detector)
+    monkeypatch.setattr(detectors, "load", lambda name: detector())
     monkeypatch.setattr(adaptation, "STRENGTHS", (0.03,))
     monkeypatch.setattr(adaptation, "FOLDS", 4)
 
@@ -111,7 +97,7 @@ def adapted(day, tmp_path_factory):
     """The folder of an adapted network, and what `adapt` said."""
     folder = tmp_path_factory.mktemp("adapted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(detectors, "poses", Camera)
+        patch.setattr(detectors, "poses", detector)
         patch.setattr(adaptation, "STRENGTHS", (0.03,))
         patch.setattr(adaptation, "FOLDS", 4)
         told = adapt(

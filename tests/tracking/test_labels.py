@@ -4,15 +4,14 @@ import json
 
 import numpy as np
 import pytest
-import supervision as sv
 from scipy.special import softmax
 
 from tests.conftest import write_frames, write_video
+from tests.tracking.camera import Camera, box_of
 from tests.tracking.test_track import STANDING
 from wtmr_core.classifier import Classifier
 from wtmr_core.tracking import detectors, labels, poses
 from wtmr_core.tracking.adapt import head_of
-from wtmr_core.tracking.boxes import detections
 from wtmr_core.tracking.labels import Label, by_log, find, read_labels, video_of
 from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.people import NotInstalled, Sighting
@@ -30,27 +29,14 @@ def joints_of(person: int, frame: int) -> np.ndarray:
     return np.column_stack([body, np.full(17, 0.9)])
 
 
-def box_of(joints: np.ndarray) -> np.ndarray:
-    return np.concatenate([joints[:, :2].min(axis=0) - 1, joints[:, :2].max(axis=0) + 1])
-
-
-class Camera:
-    """A detector of joints that sees both people, whatever the picture shows."""
-
-    name, joints = "camera", True
-
-    def __init__(self):
-        self.frame = 0
-
-    def __call__(self, picture: np.ndarray) -> sv.Detections:
-        joints = np.stack([joints_of(person, self.frame) for person in (1, 2)])
-        self.frame += 1
-        return detections([box_of(j) for j in joints], [0.9, 0.9], (100, 200), joints)
+def detector() -> Camera:
+    """One of joints that sees both people."""
+    return Camera(lambda frame: np.stack([joints_of(person, frame) for person in (1, 2)]), (100, 200))
 
 
 @pytest.fixture
 def camera(monkeypatch):
-    monkeypatch.setattr(detectors, "poses", Camera)
+    monkeypatch.setattr(detectors, "poses", detector)
 
 
 def write_log(folder, video, seen=((1, 0, FRAMES),), size=SIZE, fps=None):

@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from wtmr_core.modality import channels, has_joints
 from wtmr_core.models import build, released
 from wtmr_core.paper import published
+from wtmr_core.settings import PRETRAINED
 
 COUNTINGS = ("published", "complete")
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -116,8 +117,7 @@ def cost_of_run(dataset: str, model: str, *, frames: int, size: int = 224, **siz
     A clip of joints has one body here; `profile_table` counts `wtmr` with two. Files of weights are not read. Each
     network is counted once, so its sizes must be hashable. Raises `ValueError` as `models.build`.
     """
-    files = ("backbone_weights", "backbone_frozen", "timesformer_weights")
-    sizes = {k: v for k, v in sizes.items() if k not in files}
+    sizes = {k: v for k, v in sizes.items() if k not in PRETRAINED}
     shape = input_shape(dataset, model, frames, size, bodies=1, colour=sizes.get("colour"))
     with torch.device(_device(dataset, model)):
         return count_complete(build(dataset, model, frames=frames, size=size, **sizes), torch.ones(1, *shape))
