@@ -5,12 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
+from PIL import Image
 
 mpl.use("Agg")
 
 from matplotlib.colors import to_rgba
 
 from wtmr_core.paper import figures, published
+from wtmr_core.paper.figures import results
 from wtmr_core.skeleton import PARTS
 
 
@@ -130,7 +132,7 @@ def test_parts_are_drawn_in_the_colour_of_their_weight():
     fig = figures.part_weights(joints, weights, PARTS)
     first, second, third, _ = fig.axes
     assert [len(ax.get_lines()) for ax in (first, second, third)] == [24, 0, 24]  # each bone once, so in one part
-    blue, grey, red = (to_rgba(figures._around_one(weights).to_rgba(weight)) for weight in (0.5, 1, 1.5))
+    blue, grey, red = (to_rgba(results._around_one(weights).to_rgba(weight)) for weight in (0.5, 1, 1.5))
     assert len({blue, grey, red}) == 3
     drawn = {tuple(map(tuple, line.get_xydata())): line.get_color() for line in first.get_lines()}
     for bone, colour in (((20, 2), blue), ((7, 22), red), ((0, 16), grey)):  # trunk, left arm, right leg
@@ -180,3 +182,48 @@ def test_printed_accuracies_stand_beside_validation():
     np.testing.assert_array_equal(lines["printed in the table"].get_xydata(), [[0.9, 0], [0.6, 1]])
     low, high = sorted(figures.printed_accuracies(table).axes[0].get_ylim())
     assert low < -0.5 < 1.5 < high  # no row lies on the border
+
+
+def test_a_shown_figure_is_described_by_its_data_and_closed(monkeypatch):
+    fig = figures.printed_accuracies(
+        pd.DataFrame({"dataset": ["a"], "model": ["m"], "printed": [0.9], "log_val": [1 / 3], "val_low": [0.3],
+                      "val_high": [0.5]})
+    )  # fmt: skip
+    shown = []
+    monkeypatch.setattr("wtmr_core.paper.figures.output.display", shown.append)
+    figures.show(fig)
+    assert not figures.plt.fignum_exists(fig.number)
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert bundle["text/plain"] == repr(shown[0]) == figures.describe(fig)
+    assert "x 0.333; y 0" in bundle["text/plain"]  # 1/3 is drawn in the row 0
+
+
+def test_a_description_follows_the_data_but_not_its_last_digits():
+    def described(value: float) -> str:
+        fig, ax = figures.plt.subplots()
+        ax.bar(["one", "two"], [0.5, value], label="bars")
+        ax.plot(np.arange(30), np.full(30, value), label="a line")
+        ax.imshow(np.full((4, 5), value))
+        figures.plt.close(fig)
+        return figures.describe(fig)
+
+    assert described(0.25) == described(0.25 + 1e-9)
+    assert described(0.25) != described(0.26)
+    for words in ("bars “bars”: 0.5 0.25", "line “a line”: x 30 values, 0 to 29, mean 14.5; y 30", "image 4×5: 20"):
+        assert words in described(0.25)
+
+
+def test_a_saved_figure_is_png_and_pdf_with_the_same_bytes_each_time(tmp_path):
+    stems = [tmp_path / "new folder" / name for name in ("one v1.5", "two v1.5")]
+    for stem in stems:
+        fig = figures.counts({"sit": {"train": 3, "test": 1}})
+        figures.save(fig, stem)
+    for end in (".png", ".pdf"):
+        one, two = (stem.with_name(stem.name + end).read_bytes() for stem in stems)
+        assert one == two
+        assert b"Date" not in one
+    with Image.open(f"{stems[0]}.png") as picture:
+        assert picture.mode == "P"
+        assert picture.size == tuple(np.floor(fig.get_size_inches() * 200))
+    assert len(list(tmp_path.rglob("*"))) == 5  # nothing lies beside them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -182,13 +181,6 @@ def learning_curves(history: pd.DataFrame, published: pd.DataFrame | None, title
     fig.suptitle(title)
     fig.tight_layout()
     return fig
-
-
-def png(fig: Figure, dpi: int = 90) -> bytes:
-    """Render the figure as PNG, with the same bytes each time for the same matplotlib."""
-    file = io.BytesIO()
-    fig.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
-    return file.getvalue()
 
 
 def confusion(matrices: Mapping[str, pd.DataFrame]) -> Figure:
