@@ -120,13 +120,17 @@ def test_what_is_committed_is_small_and_names_no_machine(found, committed_result
 @pytest.mark.parametrize("name", SHOWN)
 def test_the_notebooks_show_what_the_suite_made(name, committed_results):
     """The committed notebooks and their copies in the results print the same, in the cells that nbval compares."""
-    said = []
-    for file in (committed_results / f"mini/notebooks/{SHOWN[name]}.ipynb", PROJECT / f"notebooks/{name}.ipynb"):
-        cells = [c for c in nbformat.read(file, as_version=4).cells if c.cell_type == "code"]
-        apart = {"nbval-ignore-output", "injected-parameters"}
-        compared = [c for c in cells if not apart & set(c.metadata.get("tags", []))]
-        said.append({c.id: "".join(o.text for o in c.outputs if o.output_type == "stream") for c in compared})
+    files = (PROJECT / f"notebooks/{name}.ipynb", committed_results / f"mini/notebooks/{SHOWN[name]}.ipynb")
+    cells, copies = ({c.id: c for c in nbformat.read(f, as_version=4).cells if c.cell_type == "code"} for f in files)
+    compared = [key for key, c in cells.items() if "nbval-ignore-output" not in c.metadata.get("tags", [])]
+    said = [{key: words(made[key].outputs) for key in compared} for made in (cells, copies)]
     assert said[0] == said[1]
+
+
+def words(outputs: list[nbformat.NotebookNode]) -> tuple[str, list[str]]:
+    """What the outputs of a cell say in words: what was printed, and the tables."""
+    printed = "".join(o.text for o in outputs if o.output_type == "stream")
+    return printed, [o.data["text/html"] for o in outputs if "text/html" in o.get("data", {})]
 
 
 def test_every_run_of_the_suite_has_its_notebooks(committed_results):
