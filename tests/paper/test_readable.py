@@ -61,6 +61,13 @@ def test_one_value(column, value, said):
     assert column.value(value) == said
 
 
+def test_an_interval_needs_two_ends_that_are_not_the_value():
+    share = Column("share", "%")
+    assert share.interval(0.5, 0.4, 0.6) == "50.0 (40.0–60.0)"
+    assert share.interval(0.5, 0.5, 0.5) == share.interval(0.5, np.nan, 0.6) == "50.0"
+    assert share.interval(np.nan, 0.4, 0.6) == "–"
+
+
 def test_the_same_table_is_the_same_text_and_two_tables_have_two_ids():
     one, again, other = (readable.table(FRAME, caption)._repr_html_() for caption in ("A", "A", "B"))
     assert one == again

@@ -57,8 +57,8 @@ class Column:
         return f"{value * factor:{'+' if signed else ''}{kind}}".replace("-", "−")
 
     def interval(self, value: float, low: float, high: float) -> str:
-        """A value with its interval, such as 72.8 (68.2–77.1); no interval where that is not known."""
-        if pd.isna(value) or pd.isna(low) or pd.isna(high):
+        """A value with its interval, such as 72.8 (68.2–77.1); alone where that is not known or is the value itself."""
+        if pd.isna(value) or pd.isna(low) or pd.isna(high) or low == value == high:
             return self.value(value)
         between = " to " if UNITS.get(self.unit, (1, None, False))[2] else "–"
         return f"{self.value(value)} ({self.value(low)}{between}{self.value(high)})"
@@ -87,7 +87,7 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table of text with its caption: HTML in a notebook, plain text in a terminal, LaTeX for a paper.
 
