@@ -69,10 +69,11 @@ ALLOWED = {
         "metrics", "miniature", "modality", "models", "processes", "runs", "settings", "skeleton", "state", "tracking",
     },
     "errors": {"datasets"},
-    "__main__": {
-        "classifier", "datasets", "environment", "errors", "export", "miniature", "modality", "paper", "parameters",
+    "commands": {
+        "classifier", "datasets", "environment", "export", "miniature", "modality", "paper", "parameters",
         "predictions", "processes", "runs", "settings", "tracking", "training",
     },
+    "__main__": {"commands", "environment", "errors"},
 }  # fmt: skip
 
 
