@@ -200,7 +200,7 @@ def test_nobody_reads_on_or_a_terminal_lacks_a_sign():
         ("epoch=3", "did you mean epochs"),
         ("epochs", "not KEY=VALUE"),
         ("lr=fast", "lr is 'fast'"),
-        ("frames=abc", "frames is 'abc'; it must be int"),
+        ("frames=abc", "frames is 'abc'; it must be a whole number"),
         ("epochs=010", "epochs is '010'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from pathlib import Path
 def add(commands: argparse._SubParsersAction) -> None:
     """Add `train`, `predict`, `export` and `table`."""
     one = commands.add_parser("train", help="train a run, or resume it")
-    one.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as dataset=hmdb51 scale=mini epochs=3")
+    one.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="such as dataset=hmdb51 scale=mini epochs=3")
+    one.add_argument("--list", action="store_true", help="train nothing: list every setting, its meaning and defaults")
+    one.add_argument("--json", action="store_true", help="with --list, print a JSON list of objects")
     one.add_argument("--root", type=Path, help="folder of the data set; by default as for data check")
     one.add_argument("--results", type=Path, default=Path("results"), help="folder of results; by default results")
     one.set_defaults(run=train)
@@ -47,13 +50,23 @@ def train(options: argparse.Namespace) -> int:
     """`wtmr train`: values are read as in a suite, such as `lr=1e-3`, `conv_channels=[16, 32]`, `dropout=null`."""
     from wtmr_core import environment, processes, runs
     from wtmr_core.parameters import from_pairs
-    from wtmr_core.settings import Settings
+    from wtmr_core.settings import Settings, SettingsError
 
+    values = from_pairs(options.settings)
+    if options.list:
+        from wtmr_core.commands import listing
+
+        print(json.dumps(listing.entries(values), ensure_ascii=False) if options.json else listing.text(values))
+        return 0
+    if options.json:
+        raise SettingsError("--json is for --list: the results of a run are in its folder, as metrics.json")
+    if not values:
+        raise SettingsError("no settings are given: at least dataset=hmdb51; wtmr train --list tells all of them")
     if environment.started_by_torchrun():
         processes.die_with_parent(int(os.environ.get(environment.AGENT, 0)))
     from wtmr_core.training import run
 
-    folder = run(Settings.of(from_pairs(options.settings)), options.results, options.root)
+    folder = run(Settings.of(values), options.results, options.root)
     if environment.started_by_torchrun():
         return 0
     metrics = runs.load(folder).metrics
