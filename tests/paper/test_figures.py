@@ -1,24 +1,39 @@
 """Figures show what they are given."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.container import ErrorbarContainer
+from matplotlib import pyplot
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex, to_rgba
 from PIL import Image
 
-mpl.use("Agg")
-
-from matplotlib.colors import to_rgba
-
-from wtmr_core.paper import figures, published
-from wtmr_core.paper.figures import results
+from wtmr_core.paper import figures, names, published
+from wtmr_core.paper.figures import style
+from wtmr_core.paper.figures.weights import SCALE
 from wtmr_core.skeleton import PARTS
 
 
+def marked(ax) -> list[tuple[str, float, float]]:
+    """Marker, x and y of each single point that is drawn."""
+    lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 1 and not np.isnan(line.get_xydata()).any()]
+    return [(line.get_marker(), *line.get_xydata()[0].round(6)) for line in lines]
+
+
+def test_every_network_has_a_colour_of_its_own_however_it_is_named():
+    colours = {model: style.colour(model) for model in names.NETWORKS}
+    assert len(set(colours.values())) == len(names.NETWORKS) - 1  # one that is chosen among variants is no network
+    assert style.colour("wtmr depth=0") == style.colour("WTMR-Net, described") == colours["wtmr"]
+    assert style.colour("WTMR-Net") == colours["released-wtmr"]
+    assert style.colour("another") == style.GREY
+
+
 def test_bars_are_the_counts():
-    fig = figures.counts({"sit": {"train": 3, "test": 1}, "walk": {"train": 2}})
-    assert sorted(bar.get_width() for bar in fig.axes[0].patches) == [0, 1, 2, 3]
+    fig = figures.counts({"sit": {"train": 3, "test": 1}, "fall_floor": {"train": 2}})
+    (ax,) = fig.axes
+    assert sorted(bar.get_width() for bar in ax.patches) == [0, 1, 2, 3]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["sit", "fall floor"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["training", "test"]
 
 
 @pytest.mark.parametrize(
@@ -35,64 +50,81 @@ def test_a_picture_for_every_frame(clips):
     assert fig.axes[0].get_title(loc="left") == "one"
 
 
-def test_published_curves_are_laid_over():
-    history = pd.DataFrame(
-        {"epoch": [1, 2]} | {f"{p}_{w}": [0.5, 0.4] for p in ("train", "val") for w in ("loss", "accuracy")}
-    )
+def test_published_curves_have_axes_of_their_own():
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2, 1], "train_accuracy": [0.5, 0.6]})
+    history = history.assign(val_loss=np.nan, val_accuracy=np.nan)
     paper = published.epochs("hmdb51", "released-wtmr")
-    fig = figures.learning_curves(history, paper, "title", chance=0.1)
-    lines = fig.axes[1].get_lines()
-    assert len(lines) == 5
-    np.testing.assert_allclose(lines[1].get_ydata(), paper.train_accuracy)
-    assert len(figures.learning_curves(history, None, "title", chance=0.1).axes[1].get_lines()) == 3
+    fig = figures.learning_curves(history, paper, "title", 0.1, "released-wtmr", (8, 51))
+    loss, paper_loss, accuracy, paper_accuracy = fig.axes
+    assert [ax.get_title() for ax in (loss, paper_loss)] == ["this run, 8 classes", "published, 51 classes"]
+    np.testing.assert_allclose(loss.get_lines()[0].get_ydata(), [2, 1])
+    np.testing.assert_allclose(paper_loss.get_lines()[1].get_ydata(), paper.val_loss)
+    np.testing.assert_allclose(paper_accuracy.get_lines()[0].get_ydata(), 100 * paper.train_accuracy)
+    np.testing.assert_allclose(accuracy.get_lines()[2].get_ydata(), 10)  # chance
+    assert not paper_loss.get_shared_y_axes().joined(loss, paper_loss)
+    alone = figures.learning_curves(history, paper[:0], "title", 0.1)
+    assert len(alone.axes) == 2
+    assert "validation" not in [text.get_text() for text in alone.legends[0].get_texts()]  # nothing was validated
 
 
 def matrix(k: int) -> pd.DataFrame:
-    names = [f"class {i}" for i in range(k)]
-    return pd.DataFrame(np.diag([*range(k - 1), 7]), pd.Index(names, name="true"), pd.Index(names, name="predicted"))
+    classes = [f"class {i}" for i in range(k)]
+    return pd.DataFrame(
+        np.diag([*range(k - 1), 7]), pd.Index(classes, name="true"), pd.Index(classes, name="predicted")
+    )
 
 
 def test_a_matrix_shows_clips_and_shares():
     fig = figures.confusion({"one": matrix(3), "two": matrix(13)})
-    assert [ax.get_title() for ax in fig.axes] == ["one", "two"]
-    assert [text.get_text() for text in fig.axes[0].texts] == list("000010007")
-    shares = fig.axes[0].collections[0].get_array().reshape(3, 3)
-    np.testing.assert_array_equal(shares, np.diag([0, 1, 1]))  # a class without clips is white
-    assert not fig.axes[1].texts  # too many classes for numbers
+    one, two, bar = fig.axes
+    assert [ax.get_title() for ax in (one, two)] == ["one", "two"]
+    assert [text.get_text() for text in figures.confusion({"one": matrix(3)}).axes[0].texts] == list("000010007")
+    np.testing.assert_array_equal(one.images[0].get_array(), np.diag([0, 100, 100]))  # a class without clips is white
+    assert not two.texts  # too many classes for numbers
+    assert bar.get_ylabel() == "share of the true class, %"
 
 
-def test_ablation_draws_every_row_and_marks_what_is_not_published():
-    given = {"dataset": ["a", "a", "b"], "model": ["x", "y size=3", "x"], "runs": [3, 1, 1],
+@pytest.mark.parametrize("others", [4, 12], ids=["side by side", "one above the other"])
+def test_matrices_have_cells_of_one_size(others):
+    fig = figures.confusion({"one": matrix(6), "two": matrix(others)})
+    figures.png(fig)  # lays it out
+    boxes = [ax.get_window_extent() for ax in fig.axes[:2]]
+    cells = [(box.width / k, box.height / k) for box, k in zip(boxes, (6, others), strict=True)]
+    np.testing.assert_allclose(cells, cells[0][0], rtol=0.03)
+    assert (abs(boxes[0].y1 - boxes[1].y1) < 1) == (others == 4)
+
+
+def test_ablation_draws_every_row_and_says_what_is_not_published():
+    given = {"dataset": ["a", "a", "b"], "model": ["x", "wtmr", "x"], "runs": [3, 1, 1],
              "published_train_loss": [1, np.nan, 2], "published_train_accuracy": [0.9, np.nan, 0.8],
              "published_val_accuracy": [0.4, np.nan, np.nan]}  # fmt: skip
     for what in ("train_loss", "train_accuracy", "test_accuracy"):
         given |= {what: [0.5, 0.6, 0.7], f"{what}_low": [0.4, 0.6, 0.7], f"{what}_high": [0.8, 0.6, 0.7]}
-    loss_a, loss_b, accuracy_a, accuracy_b = figures.ablation(pd.DataFrame(given)).axes
-    assert [ax.get_title() for ax in (loss_a, loss_b)] == ["a", "b"]
-    heights = [bar.get_height() for bar in accuracy_a.patches]
-    np.testing.assert_array_equal(heights, [0.5, 0.6, 0.5, 0.6, 0.9, np.nan, 0.4, np.nan])
-    assert [label.get_text() for label in accuracy_a.get_xticklabels()] == ["x\nmean of 3", "y\nsize=3"]
-    crosses = [len(c.get_offsets()) for c in accuracy_b.collections if len(c.get_offsets())]
-    assert crosses == [1]
-    ((_, _, (whisker,)),) = [c.lines for c in loss_a.containers if isinstance(c, ErrorbarContainer)]
-    np.testing.assert_allclose(whisker.get_segments()[0][:, 1], [0.4, 0.8])
+    table = pd.DataFrame(given)
+    paper_a, paper_b, loss_a, loss_b, accuracy_a, accuracy_b = figures.ablation(table).axes
+    assert [ax.get_title() for ax in (paper_a, paper_b)] == ["a", "b"]
+    assert [label.get_text() for label in accuracy_a.get_yticklabels()] == ["x", "WTMR-Net, described"]
+    assert [(mark, x) for mark, x, _ in marked(accuracy_a)] == [("^", 90), ("s", 40), ("^", 50), ("^", 60), ("o", 50),
+                                                                ("o", 60)]  # fmt: skip
+    assert [(mark, x) for mark, x, _ in marked(accuracy_b)] == [("^", 80), ("^", 70), ("o", 70)]
+    assert [text.get_text() for text in paper_a.texts] == ["not published"]
+    assert not paper_b.texts
+    (whisker,) = [piece for lines in loss_a.collections for piece in lines.get_segments()]
+    np.testing.assert_allclose(whisker[:, 0], [0.4, 0.8])
+    assert [ax.get_xlabel() for ax in (paper_a, loss_b)] == ["training loss, published", "training loss, these runs"]
+    assert len(figures.ablation(table.assign(published_train_loss=np.nan)).axes) == 4
 
 
-def test_accuracy_against_cost_and_the_same_bytes_again():
+def test_each_accuracy_stands_at_the_cost_of_the_network_that_reached_it():
     table = pd.DataFrame(
-        {"dataset": ["a", "b", "b"], "model": ["x", "x", "y"], "complete_gmacs": [98.2, 2.4, 0.05],
-         "published_train_accuracy": [0.98, 0.5, np.nan], "published_val_accuracy": [0.45, np.nan, np.nan],
-         "measured_test_accuracy": [0.4, 0.3, 0.2]}
+        {"dataset": ["a", "b", "b"], "model": ["x", "x", "y"], "complete_gmacs": [98.2, 2.4, 50],
+         "measured_gmacs": [0.1, 0.2, 0.3], "published_train_accuracy": [0.98, 0.5, np.nan],
+         "published_val_accuracy": [0.45, np.nan, np.nan], "measured_test_accuracy": [0.4, 0.3, 0.2]}
     )  # fmt: skip
-    fig = figures.accuracy_cost(table)
-    assert [ax.get_title() for ax in fig.axes] == ["a", "b"]
-    assert [len(line.get_ydata()) for ax in fig.axes for line in ax.get_lines()] == [3, 2, 1]
-    assert fig.axes[0].get_xscale() == "log"
-    first = figures.png(fig)
-    assert first.startswith(b"\x89PNG")
-    assert first == figures.png(figures.accuracy_cost(table))
-    assert b"Software" not in first
-    assert len(first) < 120_000
+    a, b = figures.accuracy_cost(table).axes
+    assert marked(a) == [("^", 98.2, 98), ("s", 98.2, 45), ("o", 0.1, 40)]
+    assert marked(b) == [("^", 2.4, 50), ("o", 0.2, 30), ("o", 0.3, 20)]
+    assert (a.get_title(), a.get_xscale()) == ("a", "log")
 
 
 @pytest.mark.parametrize(
@@ -106,23 +138,22 @@ def test_accuracy_against_cost_and_the_same_bytes_again():
 )
 def test_regions_lie_where_the_grid_has_them_and_show_their_weight(frames):
     weights = np.array([[0.2, 1.8, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]])
-    *axes, bar = figures.region_weights(frames, weights, (2, 3)).axes
+    fig = figures.region_weights(frames, weights, (2, 3), "HMDB51: sit")
+    *axes, bar = fig.axes
+    assert fig.get_suptitle() == "HMDB51: sit"
     assert [text.get_text() for text in axes[0].texts] == ["0.20", "1.80", "1.00", "1.00", "1.00", "1.00"]
     places = [text.get_position() for text in axes[0].texts]
     assert places == [(1.5, 1.5), (5.5, 1.5), (9.5, 1.5), (1.5, 5.5), (5.5, 5.5), (9.5, 5.5)]
     frame, tint = axes[0].images
     assert frame.get_extent() == tint.get_extent()
     np.testing.assert_array_equal(tint.get_array(), [[0.2, 1.8, 1], [1, 1, 1]])
-    assert (tint.norm.vmin, tint.norm(1.0), tint.norm.vmax) == pytest.approx((0.2, 0.5, 1.8))
-    assert axes[1].images[1].norm(1.0) == 0.5  # one scale for all frames
-    assert bar.get_ylim() == pytest.approx((0.2, 1.8))
+    assert bar.get_ylabel() == "weight"
 
 
-def test_a_colour_bar_has_no_weight_below_0_and_one_weight_is_grey():
-    (_, bar) = figures.region_weights(np.zeros((1, 4, 4)), np.array([[0.1, 3.5, 0.2, 0.2]]), (2, 2)).axes
-    assert bar.get_ylim() == (0, 3.5)
-    (ax, _) = figures.region_weights(np.zeros((1, 4, 4)), np.ones((1, 4)), (2, 2)).axes
-    assert set(np.unique(ax.images[1].norm(np.ones(4)))) == {0.5}
+def test_weights_have_the_same_colours_in_every_figure():
+    for weight in (1.0, 3.0):
+        (ax, bar) = figures.region_weights(np.zeros((1, 4, 4)), np.full((1, 4), weight), (2, 2)).axes
+        assert (ax.images[1].norm.vmin, ax.images[1].norm.vmax) == bar.get_ylim() == (0.5, 1.5)
 
 
 def test_parts_are_drawn_in_the_colour_of_their_weight():
@@ -132,7 +163,7 @@ def test_parts_are_drawn_in_the_colour_of_their_weight():
     fig = figures.part_weights(joints, weights, PARTS)
     first, second, third, _ = fig.axes
     assert [len(ax.get_lines()) for ax in (first, second, third)] == [24, 0, 24]  # each bone once, so in one part
-    blue, grey, red = (to_rgba(results._around_one(weights).to_rgba(weight)) for weight in (0.5, 1, 1.5))
+    blue, grey, red = (to_rgba(SCALE.to_rgba(weight)) for weight in (0.5, 1, 1.5))
     assert len({blue, grey, red}) == 3
     drawn = {tuple(map(tuple, line.get_xydata())): line.get_color() for line in first.get_lines()}
     for bone, colour in (((20, 2), blue), ((7, 22), red), ((0, 16), grey)):  # trunk, left arm, right leg
@@ -159,53 +190,53 @@ def test_weights_of_another_shape():
 
 
 def test_intervals_from_top_to_bottom():
-    rows = pd.DataFrame({"dataset": "x", "label": ["wtmr", "wtmr depth=0", "other"], "top1": [0.5, 0.6, 0.3],
+    rows = pd.DataFrame({"dataset": "x", "label": ["wtmr", "wtmr depth=0", "linear"], "top1": [0.5, 0.6, 0.3],
                          "top1_low": 0.2, "top1_high": 0.8, "difference": [np.nan, 0.1, -0.2],
                          "difference_low": [np.nan, 0, -0.3], "difference_high": [np.nan, 0.3, 0.1]})  # fmt: skip
     (ax,) = figures.intervals(rows, "difference").axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["x wtmr", "x depth=0", "x other"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["WTMR-Net, described", "CNN alone", "linear layer"]
     assert ax.get_ylim() == (2.5, -0.5)  # the first above
-    drawn = [piece.tolist() for piece in ax.collections[0].get_segments() if len(piece)]
-    assert drawn == [[[0, 1], [0.3, 1]], [[-0.3, 2], [0.1, 2]]]
-    line, dots = ax.get_lines()
+    (ranges,) = [piece for piece in ax.collections if isinstance(piece, LineCollection)]
+    drawn = [piece.round(6).tolist() for piece in ranges.get_segments() if len(piece)]
+    assert drawn == [[[0, 1], [30, 1]], [[-30, 2], [10, 2]]]
+    (line,) = ax.get_lines()
     assert set(line.get_xdata()) == {0}
-    np.testing.assert_array_equal(dots.get_xydata(), [[np.nan, 0], [0.1, 1], [-0.2, 2]])
-    (dots,) = figures.intervals(rows).axes[0].get_lines()  # of accuracies, and no line at 0
-    np.testing.assert_array_equal(dots.get_ydata(), [0, 1, 2])
-    np.testing.assert_array_equal(dots.get_xdata(), rows.top1)
+    ax = figures.intervals(rows).axes[0]
+    assert not ax.get_lines()  # of accuracies, and no line at 0
+    np.testing.assert_allclose(ax.collections[1].get_offsets(), [[50, 0], [60, 1], [30, 2]])
+    colours = [to_hex(colour).upper() for colour in ax.collections[1].get_facecolors()]
+    assert colours == [style.COLOURS[model] for model in ("wtmr", "wtmr", "linear")]
+    assert figures.intervals(rows[:0]).axes  # a suite without variants
 
 
 def test_printed_accuracies_stand_beside_validation():
     table = pd.DataFrame({"dataset": ["a", "b"], "model": ["m", "m"], "printed": [0.9, 0.6], "log_val": [0.5, 0.4],
                           "val_low": [0.4, 0.3], "val_high": [0.6, 0.5]})  # fmt: skip
-    lines = {line.get_label(): line for line in figures.printed_accuracies(table).axes[0].get_lines()}
-    np.testing.assert_array_equal(lines["printed in the table"].get_xydata(), [[0.9, 0], [0.6, 1]])
-    low, high = sorted(figures.printed_accuracies(table).axes[0].get_ylim())
-    assert low < -0.5 < 1.5 < high  # no row lies on the border
+    a, b = figures.printed_accuracies(table).axes
+    assert (marked(a), marked(b)) == ([("s", 50, 0), ("^", 90, 0)], [("s", 40, 0), ("^", 60, 0)])
+    assert [a.get_title(loc="left"), b.get_title(loc="left")] == ["a", "b"]
 
 
 def test_a_shown_figure_is_described_by_its_data_and_closed(monkeypatch):
-    fig = figures.printed_accuracies(
-        pd.DataFrame({"dataset": ["a"], "model": ["m"], "printed": [0.9], "log_val": [1 / 3], "val_low": [0.3],
-                      "val_high": [0.5]})
-    )  # fmt: skip
+    fig, ax = pyplot.subplots()
+    ax.plot([1 / 3], [0])
     shown = []
     monkeypatch.setattr("wtmr_core.paper.figures.output.display", shown.append)
     figures.show(fig)
-    assert not figures.plt.fignum_exists(fig.number)
+    assert not pyplot.fignum_exists(fig.number)
     bundle = shown[0]._repr_mimebundle_()
     assert bundle["image/png"].startswith(b"\x89PNG")
     assert bundle["text/plain"] == repr(shown[0]) == figures.describe(fig)
-    assert "x 0.333; y 0" in bundle["text/plain"]  # 1/3 is drawn in the row 0
+    assert "x 0.333; y 0" in bundle["text/plain"]
 
 
 def test_a_description_follows_the_data_but_not_its_last_digits():
     def described(value: float) -> str:
-        fig, ax = figures.plt.subplots()
+        fig, ax = pyplot.subplots()
         ax.bar(["one", "two"], [0.5, value], label="bars")
         ax.plot(np.arange(30), np.full(30, value), label="a line")
         ax.imshow(np.full((4, 5), value))
-        figures.plt.close(fig)
+        pyplot.close(fig)
         return figures.describe(fig)
 
     assert described(0.25) == described(0.25 + 1e-9)

@@ -3,24 +3,19 @@
 `show` displays a figure in a notebook and `save` writes it as PNG and PDF.
 """
 
+from matplotlib import pyplot as plt
+
+from wtmr_core.paper.figures.data import clips, counts
 from wtmr_core.paper.figures.description import describe
+from wtmr_core.paper.figures.matrices import confusion
 from wtmr_core.paper.figures.output import png, save, show
-from wtmr_core.paper.figures.results import (
-    ablation,
-    accuracy_cost,
-    clips,
-    confusion,
-    counts,
-    intervals,
-    learning_curves,
-    part_weights,
-    plt,
-    printed_accuracies,
-    region_weights,
-    weights,
-)
+from wtmr_core.paper.figures.results import ablation, accuracy_cost, intervals, printed_accuracies
+from wtmr_core.paper.figures.style import WIDTH
+from wtmr_core.paper.figures.training import learning_curves
+from wtmr_core.paper.figures.weights import part_weights, region_weights, weights
 
 __all__ = [
+    "WIDTH",
     "ablation",
     "accuracy_cost",
     "clips",

@@ -81,10 +81,10 @@ def _collected(collection: Collection) -> Iterator[str]:
     elif isinstance(collection, LineCollection):
         ends = np.array([segment[[0, -1]] for segment in collection.get_segments() if len(segment)])
         if len(ends):
-            (x0, y0), (x1, y1) = ends[:, 0].T, ends[:, 1].T
-            same = np.array_equal(y0, y1)
-            parts = f"x {_numbers(x0)} to {_numbers(x1)}" if same else f"y {_numbers(y0)} to {_numbers(y1)}"
-            yield f"ranges{_label(collection)}: {parts}"
+            (x0, x1), (y0, y1) = ends[..., 0].T, ends[..., 1].T
+            level = np.array_equal(y0, y1)
+            along = f"y {_numbers(y0)}" + ("" if level else f" to {_numbers(y1)}")
+            yield f"segments{_label(collection)}: x {_numbers(x0)} to {_numbers(x1)}; {along}"
     elif isinstance(collection, PathCollection) and len(places := collection.get_offsets()):
         x, y = np.ma.filled(places, np.nan).T
         yield f"points{_label(collection)}: x {_numbers(x)}; y {_numbers(y)}"
