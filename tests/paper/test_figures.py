@@ -84,7 +84,7 @@ def test_a_matrix_shows_clips_and_shares():
     assert bar.get_ylabel() == "share of the true class, %"
 
 
-@pytest.mark.parametrize("others", [4, 12], ids=["side by side", "one above the other"])
+@pytest.mark.parametrize("others", [4, 20], ids=["side by side", "one above the other"])
 def test_matrices_have_cells_of_one_size(others):
     fig = figures.confusion({"one": matrix(6), "two": matrix(others)})
     figures.png(fig)  # lays it out
