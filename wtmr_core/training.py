@@ -148,6 +148,7 @@ def train(settings: Settings, data: Data, folder: Path, worker: Accelerator) -> 
         desc=folder.name.rsplit("-", 1)[0],
         unit="step",
         mininterval=1.0,
+        smoothing=0,  # the time left counts on the mean step, so that it has validation in it
         disable=not worker.is_main_process,
     ) as bar:
         for epoch in range(state.progress.epoch, settings.epochs):

@@ -23,12 +23,10 @@ from safetensors.torch import load_file
 
 from benchmarks.batch import MAKES, stand_in
 from tests.conftest import PROJECT, write_ntu60
-from wtmr_core import runs
 from wtmr_core.datasets import DataError
-from wtmr_core.paper import execution, progress, workflow
-from wtmr_core.paper.suite import Entry, Suite
+from wtmr_core.paper import execution, workflow
 from wtmr_core.runs import RunError
-from wtmr_core.settings import Settings, SettingsError
+from wtmr_core.settings import SettingsError
 
 TINY = {"scale": "mini", "width": 16, "depth": 1, "heads": 2, "conv_channels": [4, 8], "epochs": 8, "batch_size": 8,
         "threads": 1, "workers": 1, "device": "cpu", "dataset": "ntu60"}  # fmt: skip
@@ -93,7 +91,7 @@ def made(home: Path) -> dict[str, float]:
 
 def outcome(results: Path) -> dict[str, bytes]:
     """All that a suite leaves but what a clock or the machine wrote."""
-    timed = {"timing.csv", "environment.json", "metrics.json", "05_times.csv", "report.html"}
+    timed = {"timing.csv", "environment.json", "metrics.json", "05_times.csv", "times.csv", "report.html"}
     found = {}
     for file in sorted(f for f in results.rglob("*") if f.is_file()):
         path = file.relative_to(results)
@@ -333,23 +331,3 @@ def test_notebooks_take_gpus_that_no_other_has(tmp_path, monkeypatch):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
     with pytest.raises(RunError, match="4 GPUs are asked for, but torch sees 4,5,6"), execution.free_gpus(4):
         pass
-
-
-def test_the_view_tells_what_runs_and_how_long_is_left(tmp_path, capsys):
-    settings = Settings.of(TINY | {"epochs": 10})
-    held = Suite("tiny", {name: Entry(settings) for name in ("a", "b")})
-    view = progress.View(held, tmp_path, ["02_train-a", "02_train-b", "04_ablation"])
-    folder = tmp_path / "runs" / settings.name("")
-    folder.mkdir(parents=True)
-    runs.write_json(folder / runs.SETTINGS, settings.identity() | {"data": ""})
-    pd.DataFrame({"epoch": [1, 2], "seconds": [6.0, 6.0], "clips_per_second": [1, 1]}).to_csv(
-        folder / runs.TIMING, index=False
-    )
-    states = {
-        "02_train-a": {"state": "running", "began": time.time() - 12},
-        "02_train-b": {"state": "waiting"},
-        "04_ablation": {"state": "done", "seconds": 3.0},
-    }
-    # a has 8 epochs of 6 s left, b takes as long as a does in all: 12 + 48 s
-    assert view.line(states) == "1/3 done · 02_train-a 2/10 epochs, 0:48 left · about 1:48 left in all"
-    assert progress.clock(3723) == "1:02:03"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -12,17 +11,29 @@ from typing import Any
 
 import pandas as pd
 
-from wtmr_core import runs
-from wtmr_core.paper import execution
+from wtmr_core import datasets, runs
+from wtmr_core.paper import execution, remaining
 from wtmr_core.paper.suite import Suite
+
+SHORT = 30.0  # seconds of a notebook that trains nothing, where no more is known
 
 
 class View:
-    """Shows what is running and how long is left: on a terminal in one line, in a log by a line now and then."""
+    """Shows what is running and how long is left: on a terminal in one line, in a log by a line now and then.
 
-    def __init__(self, suite: Suite, results: Path, jobs: list[str]):
+    Args:
+        suite: whose notebooks are made
+        results: its folder of results
+        jobs: the notebooks, by the names of their results
+        cores, gpus: that they share; without cores, as on a cluster, no time left is told
+    """
+
+    def __init__(self, suite: Suite, results: Path, jobs: list[str], cores: int = 0, gpus: int = 0):
         self.suite, self.results, self.jobs, self.printed = suite, results, jobs, set()
         self.terminal, self.last = sys.stdout.isatty(), 0.0
+        self.cores, self.gpus = cores, gpus
+        self.kept = remaining.read([results, datasets.home() / "results" / suite.name])
+        self.before = {job: done / of if of else 0.0 for job in jobs for done, of, _ in [self._epochs(job)]}
         if jobs:
             print(f"{suite.name}: {len(jobs)} notebooks to make; logs in {results / 'logs'}", flush=True)
 
@@ -51,30 +62,46 @@ class View:
         print(f"\r{line[:width]:{width}}", end="" if passing else "\n", flush=True)
 
     def line(self, states: dict[str, dict[str, Any]]) -> str:
-        """A line such as `12/25 done · 02_train-ntu60-wtmr 13/20 epochs, 0:09 left · about 4:10 left in all`."""
-        running = {job: state for job, state in states.items() if state["state"] == "running"}
-        taken: dict[str, list[float]] = {}
-        left, shown = 0.0, []
+        """A line such as `12/25 done · 02_train-ntu60-wtmr 13/20 epochs · about 4 min left`."""
+        now = time.time()
+        shown = []
         for job, state in states.items():
-            if state["state"] == "done":
-                taken.setdefault(job[:2], []).append(state["seconds"])
-        for job, state in running.items():
-            spent = time.time() - state["began"]
-            done, of, pace = self._epochs(job)
-            if pace:
-                taken.setdefault(job[:2], []).append(spent + pace * (of - done))
-                left += pace * (of - done)
-                shown.append(f"{job} {done}/{of} epochs, {clock(pace * (of - done))} left")
-            else:
-                shown.append(f"{job} {clock(spent)}")
-        unknown = False
-        for job, state in states.items():
-            if state["state"] == "waiting" or (job in running and not self._epochs(job)[2]):
-                unknown |= job[:2] not in taken and job[:2] == "02"
-                left += statistics.mean(taken.get(job[:2], [10.0]))
+            if state["state"] == "running":
+                done, of, _ = self._epochs(job)
+                shown.append(f"{job} {done}/{of} epochs" if done else f"{job} {clock(now - state['began'])}")
         ended = sum(state["state"] in ("done", "failed") for state in states.values())
-        rest = "" if unknown else f" · about {clock(left / max(len(running), 1))} left in all"
+        left = remaining.seconds(self._job(job, state, now) for job, state in states.items()) if self.cores else None
+        rest = "" if left is None else f" · {remaining.roughly(left)} left"
         return f"{ended}/{len(states)} done · {', '.join(shown) or 'starting'}{rest}"
+
+    def times(self) -> dict[str, float]:
+        """The seconds of each notebook that this batch made from its beginning."""
+        states = self.states()
+        whole = [job for job in self.jobs if not self.before[job] and states[job]["state"] == "done"]
+        return {job: states[job]["seconds"] for job in whole}
+
+    def _job(self, job: str, state: dict[str, Any], now: float) -> remaining.Job:
+        """What is known of a notebook, for an estimate."""
+        kept, spent, ahead = self.kept.get(job), 0.0, None
+        if state["state"] == "running":
+            spent = max(0.0, now - state["began"])
+            done, of, pace = self._epochs(job)
+            ahead = pace * (of - done) if pace else None
+        elif state["state"] in ("done", "failed"):
+            spent, ahead = state["seconds"], 0.0
+            kept = kept if state["state"] == "done" else None  # a failure tells nothing of how fast it is here
+        known = {"before": self.before[job], "kept": kept, "spent": spent, "ahead": ahead}
+        name = job.removeprefix("02_train-")
+        if name == job or name not in self.suite.runs:
+            # 04 and 05 wait for all runs, and 05, which measures times, has the machine for itself
+            order = {"03": 2.0, "04": 3.0, "05": 4.0}.get(job[:2], 0.0)
+            share = 1.0 if job[:2] == "05" else 1 / self.cores
+            return remaining.Job(job[:2], 1.0, SHORT, order, share, **known)
+        run = self.suite.runs[name].settings
+        on_gpus = self.gpus and run.device != "cpu"
+        share = run.processes / self.gpus if on_gpus else (run.threads * run.processes or self.cores) / self.cores
+        order = 1 + list(self.suite.runs).index(name) / len(self.suite.runs)
+        return remaining.Job(f"{run.dataset} {run.model} {run.scale}", run.epochs, 0.0, order, share, **known)
 
     def _epochs(self, job: str) -> tuple[int, int, float]:
         """Epochs done, epochs in all and seconds per epoch of a training run; 0 seconds where not known yet."""

@@ -20,14 +20,14 @@ from typing import Any
 import pandas as pd
 
 from wtmr_core import datasets, distributed, environment, runs
-from wtmr_core.paper import comparison, execution, suite
+from wtmr_core.paper import comparison, execution, remaining, suite
 from wtmr_core.paper.progress import View
 from wtmr_core.processes import cores, with_me
 from wtmr_core.settings import SettingsError
 
 LOCK = ".lock"
 #: what a suite writes into its folder of results
-WRITTEN = ("notebooks", "tables", "figures", "logs", "data", "performance_table.csv", "report.html")
+WRITTEN = ("notebooks", "tables", "figures", "logs", "data", "performance_table.csv", "times.csv", "report.html")
 
 
 @dataclass
@@ -290,7 +290,7 @@ def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
     arguments = ["--workflow-profile", str(datasets.home() / "profiles" / plan.profile)]
     if plan.profile == "local":
         arguments += ["--cores", str(plan.cores), "--resources", f"gpu={plan.gpus}"]
-    view = View(plan.suite, plan.results, jobs)
+    view = View(plan.suite, plan.results, jobs, plan.cores if plan.profile == "local" else 0, plan.gpus)
     config = plan.results / ".config.json"  # where other machines see it too
     runs.write_json(config, plan.config)
     with (logs / "snakemake.log").open("a", encoding="utf-8") as log:
@@ -307,6 +307,8 @@ def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
                 process.kill()
             _end_leftovers(logs / "snakemake.log")
             raise
+        finally:
+            remaining.keep(plan.results, view.times())
         view.show(end=True)
     states = view.states()
     failed = {job: states[job]["error"] for job in jobs if states[job]["state"] == "failed"}
