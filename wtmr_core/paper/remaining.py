@@ -100,8 +100,8 @@ def read(folders: Iterable[Path]) -> dict[str, float]:
     kept: dict[str, float] = {}
     for folder in folders:
         with suppress(OSError, KeyError, TypeError, ValueError):  # absent, or somebody else's
-            with (folder / FILE).open(encoding="utf-8", newline="") as file:
-                kept = {row["notebook"]: float(row["seconds"]) for row in csv.DictReader(file)} | kept
+            rows = csv.DictReader((folder / FILE).read_text(encoding="utf-8").splitlines())
+            kept = {row["notebook"]: float(row["seconds"]) for row in rows} | kept
     return kept
 
 
