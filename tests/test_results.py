@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+from docs import tables as pages
 from tests.conftest import PROJECT
 from wtmr_core import runs
 from wtmr_core.paper import suite, tables
@@ -45,39 +46,11 @@ def test_the_tables_have_their_columns_and_are_those_of_the_runs(name, committed
     pd.testing.assert_frame_equal(kept, made.round(4), check_dtype=False)
 
 
-def written(row) -> dict[str, str]:
-    """A row of the table of components as the README writes it."""
-    points = [f"{100 * x:+.1f}".replace("-", "−") for x in (row.difference, row.difference_low, row.difference_high)]
-    top1, f1, error = (f"{100 * x:.1f} %" for x in (row.top1, row.macro_f1, row.calibration_error))
-    return {"top1": top1, "interval": f"({100 * row.top1_low:.1f}–{100 * row.top1_high:.1f})", "f1": f1, "error": error,
-            "difference": "–" if np.isnan(row.difference) else f"{points[0]} ({points[1]} to {points[2]})",
-            "params": f"{row.params_m:.2f}", "gmacs": f"{row.gmacs:.3f}", "epochs": f"{row.epochs:.0f}",
-            "minutes": f"{row.seconds / 60:.1f}"}  # fmt: skip
-
-
-def not_in_the_readme(rows: pd.DataFrame, *cells: str) -> list[str]:
-    """The rows of which no line of the README holds all of `cells`, one or several side by side."""
-    lines = (PROJECT / "README.md").read_text().splitlines()
-    said = [[f"| {some.format(**written(row))} |" for some in cells] for row in rows.itertuples()]
-    return ["".join(one) for one in said if not any(all(some in line for some in one) for line in lines)]
-
-
-def test_the_readme_says_what_the_runs_on_real_recordings_are(committed_results):
-    rows = tables.components(SUITES["real"], committed_results / "real")
-    seeds, part = rows[rows.runs > 1], (rows.runs == 1) | (rows.label == "wtmr patch=4")
-    costs = "{params} | {gmacs} | {epochs} | {minutes}"
-    assert not_in_the_readme(seeds, costs, "{top1} {interval} | {f1} | {error} | {difference}") == []
-    assert not_in_the_readme(rows[part], "{top1} | {difference} | {params} | {gmacs} | {minutes}") == []
-
-
-def test_the_readme_says_what_the_folds_are(committed_results):
-    rows = tables.components(SUITES["folds"], committed_results / "folds", choose=True)
-    assert not_in_the_readme(rows, "{top1} {interval} | {f1} | {difference} | {params} | {gmacs}") == []
-
-
-def test_the_readme_says_what_a_backbone_gives(committed_results):
-    rows = tables.components(SUITES["folds-pretrained"], committed_results / "folds-pretrained")
-    assert not_in_the_readme(rows, "{top1} {interval} | {f1} | {difference} | {params} | {gmacs}") == []
+@pytest.mark.parametrize("page", pages.PAGES)
+def test_the_tables_of_a_page_are_those_of_the_results(page, committed_results):
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    assert pages.MARKED.search(text)
+    assert text == pages.filled(text, committed_results), "run `python docs/tables.py`"
 
 
 def test_the_published_counts_come_out_to_two_decimals(committed_results):

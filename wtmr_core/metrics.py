@@ -127,9 +127,9 @@ def scores(labels: ArrayLike, logits: ArrayLike) -> dict[str, float]:
             or fewer. Among equal logits the first ranks highest.
         mean_class_accuracy, macro_f1: means of recall and of F1 over the classes that have clips, equal to
             scikit-learn's `balanced_accuracy_score` and to its `f1_score` with these classes as `labels`.
-        calibration_error: the expected calibration error, |accuracy − confidence| averaged over `BINS` bins of equal
-            width and weighted by their clips; confidence is the probability of the predicted class (Guo et al. 2017,
-            On Calibration of Modern Neural Networks, equation 3).
+        calibration_error: the expected calibration error, the distance of accuracy from confidence averaged over
+            `BINS` bins of equal width and weighted by their clips; confidence is the probability of the predicted class
+            (Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3).
 
     Raises:
         ValueError: where there are no clips, shapes do not agree, a label is not a class, or a logit is not finite.

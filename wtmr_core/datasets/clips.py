@@ -186,7 +186,7 @@ class Cache:
     Attributes:
         index: of the clips
         form: of the clips
-        clips: (b, *form.shape), memory-mapped; row i is `index.samples` row i
+        clips: `(b, *form.shape)`, memory-mapped; row i is `index.samples` row i
         folder: of the cache
         contents: (b,) a digest of each clip's recording
     """

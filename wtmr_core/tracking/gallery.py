@@ -55,7 +55,7 @@ class Seen:
 
     @property
     def key(self) -> str:
-        """`LOG:NUMBER`, as the command takes it."""
+        """Log and number with a colon between them, as the command takes it."""
         return f"{self.log}:{self.person}"
 
 

@@ -140,10 +140,10 @@ def windows(joints: np.ndarray, frames: int = FRAMES) -> np.ndarray:
 class Stream:
     """`activities` while a recording runs: each step is returned once the window around it is complete.
 
-        stream = Stream(classifier)
-        for sighting in sightings:  # of one person
-            for seconds, probabilities in stream.add(sighting): ...
-        rest = stream.close()
+    >>> stream = Stream(classifier)
+    >>> for sighting in sightings:  # of one person
+    ...     for seconds, probabilities in stream.add(sighting): ...
+    >>> rest = stream.close()
 
     Raises:
         ValueError: as `activities` does.
