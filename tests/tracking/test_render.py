@@ -123,7 +123,7 @@ def test_the_timeline_has_a_lane_a_person_a_bar_an_episode_and_a_name_an_activit
     bars = sorted((bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches)
     assert bars == [(0, 60, 0), (5, 45, 1), (50, 5, 1), (60, 1, 0)]
     assert axes.get_xlim() == (0, 70)
-    legend = [t.get_text() for t in axes.get_legend().get_texts()]
+    legend = [t.get_text() for t in figure.legends[0].get_texts()]
     assert legend == ["falling", "lying", "sitting", "walking"]
     assert {"person 1", "person 2", "sitting", "walking"} <= set(texts(figure))
     assert texts(figure).count("falling") == 1  # no room in its bar: in the legend alone

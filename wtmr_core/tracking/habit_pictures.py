@@ -25,6 +25,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442", "#0
 HATCHES = ("", "///", "...", "xxx")
 STYLE = {"text.parse_math": False, "font.family": "DejaVu Sans", "hatch.linewidth": 0.5}  # names are no formulas
 ALARM, KNOWN, ORDINARY, PART = "#D55E00", "#DDDDDD", "#CFE8F5", "#FFFFFF"
+WIDTH = 7.2  # inches of a page
 MOST = 12  # activities that have a colour of their own
 OTHERS = "all others"
 
@@ -39,10 +40,10 @@ def looks(habits: Habits) -> dict[str, tuple[str, str]]:
 
 
 def clock(habits: Habits, person: str = "") -> Figure:
-    """Draw what a day is made of, hour by hour, on the face of a clock of 24 hours."""
+    """Draw what a day is made of, hour by hour, on the face of a clock of 24 hours; radii are minutes."""
     minutes, shown = habits.clock(), looks(habits)
-    figure = Figure(figsize=(8.5, 6))
-    axes = figure.add_axes((0.02, 0.08, 0.6, 0.78), projection="polar")
+    figure = Figure(figsize=(WIDTH, 5))
+    axes = figure.add_axes((0.08, 0.08, 0.58, 0.77), projection="polar")
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
     base = np.zeros(24)
@@ -55,8 +56,9 @@ def clock(habits: Habits, person: str = "") -> Figure:
     axes.set_rmax(max(60.0, float(base.max())))
     axes.set_rticks([30, 60], ["30", "60 min"], fontsize=8)
     axes.set_rlabel_position(352)
-    handles = [Patch(facecolor=c, hatch=h, edgecolor="white", label=n) for n, (c, h) in shown.items()]
-    figure.legend(handles=handles, loc="center left", bbox_to_anchor=(0.68, 0.47), frameon=False, fontsize=9)
+    axes.grid(visible=True, color="#B0B0B0", linewidth=0.8)
+    handles = [Patch(facecolor=c, hatch=h, edgecolor="white", label=_short(n, 20)) for n, (c, h) in shown.items()]
+    figure.legend(handles=handles, loc="center left", bbox_to_anchor=(0.72, 0.47), frameon=False, fontsize=9)
     days = sum(1 for d in habits.days if d.hours)
     who = f" of {person}" if person else ""
     figure.suptitle(f"The day{who}: mean minutes of each hour, of {days} days", x=0.02, ha="left", fontsize=11)
@@ -74,9 +76,9 @@ def calendar(course: Course, person: str = "") -> Figure:
             marked.setdefault(one.day, []).append(one.kind)
     first = days[0] - dt.timedelta(days=days[0].weekday()) if days else dt.date(1970, 1, 5)
     weeks = (days[-1] - first).days // 7 + 1 if days else 1
-    height = 1.3 + 0.52 * weeks
-    figure = Figure(figsize=(10.5, height))
-    axes = figure.add_axes((0.09, 0.25 / height, 0.7, 1 - 1.15 / height))
+    height = 0.95 + 0.52 * weeks
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((0.125, 0.1 / height, 0.865, 1 - 0.95 / height))
     for date in days:
         line, column = divmod((date - first).days, 7)
         learnt, judged, kinds = date in course.learnt, date in course.judged, marked.get(date)
@@ -84,18 +86,21 @@ def calendar(course: Course, person: str = "") -> Figure:
         axes.add_patch(Rectangle((column, line), 0.94, 0.92, facecolor=colour, edgecolor="#888888", linewidth=0.6))
         axes.text(column + 0.04, line + 0.3, str(date.day), fontsize=8, color="white" if kinds else "black")
         if kinds:
-            text = "\n".join(sorted(set(kinds))[:2]) + ("\n…" if len(set(kinds)) > 2 else "")
-            axes.text(column + 0.9, line + 0.5, text, fontsize=6.5, ha="right", va="center", color="white")
+            lines = [part for kind in sorted(set(kinds)) for part in textwrap.wrap(kind, 12)]
+            text = "\n".join(lines if len(lines) <= 3 else [*lines[:2], "…"])
+            axes.text(column + 0.91, line + 0.46, text, fontsize=7, ha="right", va="center", color="white")
     axes.set(xlim=(0, 7), ylim=(weeks, 0))
     axes.set_xticks(np.arange(7) + 0.47, ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
     axes.xaxis.tick_top()
     axes.set_yticks(np.arange(weeks) + 0.46, [f"{first + dt.timedelta(days=7 * k):%d %b %Y}" for k in range(weeks)])
     axes.tick_params(length=0, labelsize=8)
+    axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     labels = {"departure": ALARM, "ordinary": ORDINARY, "learnt": KNOWN, "not judged": PART}
     handles = [Patch(facecolor=c, edgecolor="#888888", label=n) for n, c in labels.items()]
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.81, 1 - 0.7 / height), frameon=False)
-    figure.text(0.09, 1 - 0.35 / height, f"Days{f' of {person}' if person else ''}, by week", fontsize=11)
+    above = {"bbox_to_anchor": (1, 1 - 0.3 / height), "fontsize": 9, "borderaxespad": 0.2}
+    figure.legend(handles=handles, loc="upper right", ncols=4, frameon=False, **above)
+    figure.text(0.02, 1 - 0.25 / height, f"Days{f' of {person}' if person else ''}, by week", fontsize=11)
     return figure
 
 
@@ -110,11 +115,13 @@ def day(course: Course, habits: Habits, date: dt.date, person: str = "") -> Figu
     names = [*(n for n in shown if n != OTHERS), *new[:4]] + ([OTHERS] if OTHERS in shown or new[4:] else [])
     lanes = {name: k for k, name in enumerate(names)}
     said = [f"{d.kind}: expected {d.expected}; observed {d.observed} (score {d.score:.1f})" for d in found]
-    lines = [line for text in said for line in textwrap.wrap(text, 115)]
-    top, height = 0.65 + 0.2 * len(lines), 0.3 * max(len(names), 1)
-    figure = Figure(figsize=(11, top + height + 0.9))
-    whole = top + height + 0.9
-    axes = figure.add_axes((0.16, 0.55 / whole, 0.66, height / whole))
+    lines = [line for text in said for line in textwrap.wrap(text, 88)]
+    top, height = 0.85 + 0.2 * len(lines), 0.3 * max(len(names), 1)
+    whole = top + height + 0.55
+    figure = Figure(figsize=(WIDTH, whole))
+    words = [_short(name, 28) for name in names]
+    left = (0.25 + 0.075 * max(map(len, words), default=0)) / WIDTH
+    axes = figure.add_axes((left, 0.5 / whole, 0.965 - left, height / whole))
     hours = np.arange(int(begins), int(-(-(end - base) // HOUR)))
     table = np.zeros((len(names), len(hours)))
     for name, share in usual.items():
@@ -139,13 +146,19 @@ def day(course: Course, habits: Habits, date: dt.date, person: str = "") -> Figu
     axes.set(xlim=(begins, (end - base) / HOUR), ylim=(len(names) - 0.5, -0.5), xlabel="time of day")
     ticks = np.arange(np.ceil(begins / 3) * 3, (end - base) / HOUR + 0.01, 3)
     axes.set_xticks(ticks, [hhmm(t) for t in ticks])
-    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_yticks(range(len(names)), words, fontsize=8)
+    axes.grid(visible=False)
     axes.spines[["top", "right"]].set_visible(False)
     handles = [Patch(facecolor="#0072B2", label="this day"), Patch(facecolor="#999999", label="often at this hour"),
                Patch(facecolor="none", edgecolor=ALARM, hatch="//", label="departure")]  # fmt: skip
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.83, 1 - top / whole), frameon=False, fontsize=9)
+    above = {"bbox_to_anchor": (1, 1 - (top - 0.3) / whole), "fontsize": 9, "borderaxespad": 0.2}
+    figure.legend(handles=handles, loc="upper right", ncols=3, frameon=False, **above)
     who = f", {person}" if person else ""
-    figure.text(0.02, 1 - 0.3 / whole, f"{date:%A} {date}{who}", fontsize=11, weight="bold")
+    figure.text(0.02, 1 - 0.27 / whole, f"{date:%A} {date}{who}", fontsize=11, weight="bold")
     for k, line in enumerate(lines):
         figure.text(0.02, 1 - (0.52 + 0.2 * k) / whole, line, fontsize=9)
     return figure
+
+
+def _short(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"

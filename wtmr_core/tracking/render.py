@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -37,6 +38,7 @@ HATCHES = ("", "//", "..", "xx")  # tell apart activities of the same colour
 STYLE = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "wtmr", "font.family": "DejaVu Sans"}
 TICKS = 90_000  # a second, of the clock of a written video
 SHEET = 48  # key frames on a sheet
+WIDTH = 7.6  # inches of a page
 
 
 class VideoWriter:
@@ -152,14 +154,18 @@ def timeline(rows: Sequence[Row], seconds: float) -> Figure:
     people = sorted({row.person for row in rows})
     looks = _looks(sorted({row.episode.activity for row in rows}))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 1.6 + 0.5 * max(len(people), 1)), layout="constrained")
+        columns = max(
+            1, int(WIDTH / (0.55 + 0.085 * max(map(len, looks), default=0)))
+        )  # inches of a name and its patch
+        lines = -(-len(looks) // columns)
+        figure = Figure(figsize=(WIDTH, 0.7 + 0.45 * max(len(people), 1) + 0.22 * lines), layout="constrained")
         axes = figure.subplots()
         length = max([seconds, *(row.episode.end for row in rows)])
         for row in rows:
             e, lane = row.episode, people.index(row.person)
             colour, hatch = looks[e.activity]
             axes.barh(lane, e.end - e.start, 0.7, e.start, color=colour, hatch=hatch, edgecolor="white", linewidth=0.5)
-            if (e.end - e.start) / length > 0.011 * (len(e.activity) + 2):
+            if (e.end - e.start) / length > 0.0125 * (len(e.activity) + 1):
                 axes.text(
                     (e.start + e.end) / 2, lane, e.activity, ha="center", va="center", size=8.5, color=_ink(colour)
                 )
@@ -167,11 +173,12 @@ def timeline(rows: Sequence[Row], seconds: float) -> Figure:
         axes.set_ylim(max(len(people), 1) - 0.5, -0.5)
         axes.set_xlim(0, length or 1)
         axes.set_xlabel("seconds of the video")
+        axes.grid(visible=False)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(left=False)
         if looks:
             patches = [Patch(facecolor=c, hatch=h, edgecolor="white", label=name) for name, (c, h) in looks.items()]
-            axes.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+            figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
         else:
             axes.text(0.5, 0.5, "nobody was seen", transform=axes.transAxes, ha="center", va="center")
     return figure
@@ -193,17 +200,22 @@ def contact_sheet(rows: Sequence[Row], folder: str | Path) -> Figure:
     pictured = [row for row in rows if row.keyframes[2]]
     shown = sorted(pictured, key=lambda row: -row.episode.duration)[:SHEET]
     shown.sort(key=lambda row: (row.episode.start, row.person))
-    columns = min(max(len(shown), 1), 6)
+    pictures = [_read(folder / row.keyframes[2]) for row in shown]
+    titles = [textwrap.fill(f"person {row.person}, {row.episode.activity}", 26) for row in shown]
+    columns = min(max(len(shown), 1), 4)
     lines = max(1, -(-len(shown) // columns))
+    high = max((picture.shape[0] / picture.shape[1] for picture in pictures), default=1)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2 * columns, 2.4 * lines + 0.3), layout="constrained")
+        width = WIDTH / 4
+        above = 0.25 + 0.14 * max((title.count("\n") + 1 for title in titles), default=0)
+        figure = Figure(figsize=(width * columns, (width * min(high, 1.5) + above) * lines + 0.3), layout="constrained")
         cells = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes, row in itertools.zip_longest(cells, shown):
+        for axes, row, picture, title in itertools.zip_longest(cells, shown, pictures, titles):
             axes.set_axis_off()
             if row is not None:
-                axes.imshow(_read(folder / row.keyframes[2]))
+                axes.imshow(picture)
                 e = row.episode
-                axes.set_title(f"person {row.person}, {e.activity}\n{e.start:.1f}–{e.end:.1f} s", size=8)
+                axes.set_title(f"{title}\n{e.start:.1f}–{e.end:.1f} s", size=8)
         if len(shown) < len(pictured):
             figure.supxlabel(f"the {len(shown)} longest of {len(pictured)} episodes", size=9)
         elif not shown:
