@@ -194,11 +194,11 @@ def test_intervals_from_top_to_bottom():
                          "top1_low": 0.2, "top1_high": 0.8, "difference": [np.nan, 0.1, -0.2],
                          "difference_low": [np.nan, 0, -0.3], "difference_high": [np.nan, 0.3, 0.1]})  # fmt: skip
     (ax,) = figures.intervals(rows, "difference").axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["WTMR-Net, described", "CNN alone", "linear layer"]
-    assert ax.get_ylim() == (2.5, -0.5)  # the first above
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["CNN alone", "linear layer"]
+    assert ax.get_ylim() == (1.5, -0.5)  # the first above
     (ranges,) = [piece for piece in ax.collections if isinstance(piece, LineCollection)]
     drawn = [piece.round(6).tolist() for piece in ranges.get_segments() if len(piece)]
-    assert drawn == [[[0, 1], [30, 1]], [[-30, 2], [10, 2]]]
+    assert drawn == [[[0, 0], [30, 0]], [[-30, 1], [10, 1]]]
     (line,) = ax.get_lines()
     assert set(line.get_xdata()) == {0}
     ax = figures.intervals(rows).axes[0]

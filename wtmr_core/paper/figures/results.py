@@ -103,12 +103,14 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
 def intervals(rows: pd.DataFrame, figure: str = "top1", title: str = "") -> Figure:
     """Draw a dot with its 95 % interval for each of `rows` of `tables.components`, a panel per data set.
 
+    Rows without the figure are left out: the one that differences are to has none.
+
     Args:
-        rows: dataset; label, as `tables.labels` has it or in words; `figure` and its …_low and …_high (0-1), NaN not
-            drawn
+        rows: dataset; label, as `tables.labels` has it or in words; `figure` and its …_low and …_high (0-1)
         figure: top1, or difference, which gets a line at 0
         title: of the figure
     """
+    rows = rows.dropna(subset=figure)
     sets = {name: part.reset_index(drop=True) for name, part in rows.groupby("dataset", sort=False)}
     sizes = [len(part) for part in sets.values()]
     lines = max((style.broken(label).count("\n") + 1 for label in _short(rows.label)), default=1)
@@ -125,7 +127,7 @@ def intervals(rows: pd.DataFrame, figure: str = "top1", title: str = "") -> Figu
         style.rows(ax, _short(part.label))
         ax.set_title(style.dataset(name), loc="left")
     titles = {"top1": "test accuracy, %", "difference": "change in test accuracy, percentage points"}
-    axes[-1, 0].set_xlabel(titles[figure])
+    axes[-1, 0].set_xlabel(f"{titles[figure]} (line: 95 % interval)")
     fig.suptitle(title)
     return fig
 
@@ -158,7 +160,7 @@ def printed_accuracies(table: pd.DataFrame) -> Figure:
     dark = {"mec": style.DARK}
     handles = [
         Line2D([], [], **style.look("", "published_train") | dark | {"ms": 10}, label="printed in the table"),
-        Line2D([], [], **style.look("", "published_val") | dark, label="validation, at the end of the log (95 %)"),
+        Line2D([], [], **style.look("", "published_val") | dark, label="validation, at the end of the log (line: 95 % interval)"),
     ]
     style.legend(fig, *([handle] for handle in handles))
     return fig
