@@ -160,7 +160,9 @@ def printed_accuracies(table: pd.DataFrame) -> Figure:
     dark = {"mec": style.DARK}
     handles = [
         Line2D([], [], **style.look("", "published_train") | dark | {"ms": 10}, label="printed in the table"),
-        Line2D([], [], **style.look("", "published_val") | dark, label="validation, at the end of the log (line: 95 % interval)"),
+        Line2D(
+            [], [], **style.look("", "published_val") | dark, label="validation, end of the log (line: 95 % interval)"
+        ),
     ]
     style.legend(fig, *([handle] for handle in handles))
     return fig
