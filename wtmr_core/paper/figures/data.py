@@ -18,12 +18,13 @@ PARTS = {
     "train": ("training", "#B8B8B8"),
     "val": ("validation", "#787878"),
     "test": ("test", "#303030"),
+    "unused": ("unused", "#E8E8E8"),
 }
 BODIES = ("#0072B2", "#E69F00")
 
 
 def counts(classes: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Draw how many clips there are of each class, a bar of the parts train, val and test end to end.
+    """Draw how many clips there are of each class, a bar of the parts train, val, test and unused end to end.
 
     Args:
         classes: class -> part -> clips
