@@ -24,7 +24,7 @@ def ended(work: Callable[[], int], doing: str) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        print("wtmr: stopped; called again it goes on where it was", file=sys.stderr)
+        print("wtmr: stopped; run the same command again and it resumes", file=sys.stderr)
         return 130
     except BrokenPipeError:
         _silence()
@@ -54,6 +54,8 @@ def _of_system(error: OSError) -> str:
     sentence = f"{files}: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{sentence}; {_elsewhere(Path(os.fsdecode(error.filename)).absolute())}"
+    if error.errno == errno.ENOENT:
+        return f"{sentence}; check its name, and that it begins where you are or with /"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{sentence}; free some space and run it again"
     return sentence

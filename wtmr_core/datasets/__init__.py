@@ -45,7 +45,7 @@ def find(dataset: str, root: str | Path | None = None, *, scale: str = "full") -
     Raises `DataError` as `roots.find_root`, and for a set of the user's own without `root`.
     """
     if dataset in OWN and not root:
-        raise DataError(f"{dataset} is a data set of your own: give its folder as root")
+        raise DataError(f"{dataset} is a data set of your own: give its folder as root (--root)")
     if scale == "mini" and not root:
         return sets.make(dataset, home() / "data" / "mini" / dataset)
     return find_root(dataset, module(dataset).recognise, root)

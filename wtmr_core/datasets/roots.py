@@ -52,7 +52,9 @@ def find_root(dataset: str, recognise: Callable[[Path], None], root: str | Path 
         if matches := next((place for place in places if os.path.isdir(place)), None):
             return matches.resolve()
         inside = f", nor one in {base}" if base else ""
-        raise DataError(f"there is no folder {path}{inside}: give the folder of {dataset} as root")
+        raise DataError(
+            f"there is no folder {path}{inside}: give the folder of the recordings of {dataset} as root (--root)"
+        )
     choices = []  # places one after another; those in one list are equal
     if base:
         alike = [d for d in _folders(Path(base)) if d.name.lower() == dataset]
@@ -76,11 +78,14 @@ def find_root(dataset: str, recognise: Callable[[Path], None], root: str | Path 
             except DataError:  # it is the set, with something wrong that its index will say
                 matches.append(place)
         if len(matches) > 1:
-            raise DataError(f"{dataset} lies in {' and in '.join(map(str, matches))}: give one of them as root")
+            raise DataError(
+                f"{dataset} lies in {' and in '.join(map(str, matches))}: give one of them as root (--root)"
+            )
         if matches:
             return matches[0].resolve()
     raise DataError(
-        f"{dataset} was not found in {', '.join(looked)}: give its folder as root, or set WTMR_DATA; see data/README.md"
+        f"{dataset} was not found in {', '.join(looked)}: give its folder as root (--root, of a suite --data), or set "
+        "WTMR_DATA; see data/README.md"
     )
 
 

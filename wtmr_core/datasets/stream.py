@@ -88,9 +88,9 @@ class Stream:
                 self._frames = self._of_video(video, fps or most)
             self._first = next(self._frames, None)
         except Unreadable as fault:
-            raise ValueError(fault.sentence(self.name)) from fault
+            raise ValueError(_advised(fault, self.name)) from fault
         if self._first is None:
-            raise ValueError(Unreadable("no frame decodes").sentence(self.name))
+            raise ValueError(_advised(Unreadable("no frame decodes"), self.name))
         self.height, self.width = self._first.picture.shape[:2]
 
     def __iter__(self) -> Iterator[Frame]:
@@ -160,3 +160,9 @@ def _fitted(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     frame = cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     top, left = (height - h) // 2, (width - w) // 2
     return cv2.copyMakeBorder(frame, top, height - h - top, left, width - w - left, cv2.BORDER_CONSTANT)
+
+
+def _advised(fault: Unreadable, name: str) -> str:
+    """What is wrong with a video, and what to do."""
+    advice = "" if fault.detail else ": see whether a video player shows it, or convert it to MP4"
+    return f"{fault.sentence(name)}{advice}"
