@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wtmr_core import miniature, skeleton
-from wtmr_core.miniature import body, sets
+from wtmr_core.miniature import actions, body, sets
 from wtmr_core.miniature.camera import Camera
 from wtmr_core.miniature.drawing import Figure
 from wtmr_core.miniature.recording import FPS
@@ -54,11 +54,11 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 
 @settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 10**6), action=st.sampled_from(sorted(body.ACTIONS)), heading=st.floats(-7, 7))
+@given(seed=st.integers(0, 10**6), action=st.sampled_from(sorted(actions.ACTIONS)), heading=st.floats(-7, 7))
 def test_bones_turn_and_never_stretch(seed, action, heading):
     rng = np.random.default_rng(seed)
     person, times = body.random_person(rng), np.arange(20) / FPS
-    joints = body.perform(person, [body.Step(action, -0.3, 1.1, heading)], times, rng)
+    joints = actions.perform(person, [actions.Step(action, -0.3, 1.1, heading)], times, rng)
     bones = np.linalg.norm(joints - joints[:, body.PARENTS], axis=-1)
     np.testing.assert_allclose(bones, np.broadcast_to(np.linalg.norm(person.offsets, axis=1), bones.shape), atol=1e-9)
     # legs and trunk stand or lie on the floor; nobody floats and nobody sinks in
@@ -69,7 +69,7 @@ def test_bones_turn_and_never_stretch(seed, action, heading):
 
 def test_a_heading_of_zero_faces_the_camera_as_in_ntu():
     rng = np.random.default_rng(0)
-    joints = body.perform(body.random_person(rng), [body.Step("stand", 0, 1)], np.zeros(1), rng)
+    joints = actions.perform(body.random_person(rng), [actions.Step("stand", 0, 1)], np.zeros(1), rng)
     seen = Camera((0, 1, 0), 0.0, 3.5, 1.0, 1.0, (1, 1)).see(joints)[0]
     assert seen[skeleton.L_SHOULDER, 0] < seen[skeleton.R_SHOULDER, 0]  # Kinect's picture is mirrored
     assert seen[body.NOSE, 2] < seen[skeleton.HEAD, 2]
@@ -80,9 +80,10 @@ def test_walking_moves_and_standing_does_not():
     rng = np.random.default_rng(0)
     person, times = body.random_person(rng), np.arange(30) / FPS
     walk, stand = (
-        body.perform(person, [body.Step(a, 0, 2, np.pi / 2)], times, rng)[:, skeleton.HIPS] for a in ("walk", "stand")
+        actions.perform(person, [actions.Step(a, 0, 2, np.pi / 2)], times, rng)[:, skeleton.HIPS]
+        for a in ("walk", "stand")
     )
-    assert walk[-1, 0] - walk[0, 0] == pytest.approx(-body.walking_speed(person) * times[-1], abs=0.15)
+    assert walk[-1, 0] - walk[0, 0] == pytest.approx(-actions.walking_speed(person) * times[-1], abs=0.15)
     assert np.abs(stand - stand[0]).max() < 0.7  # it may have begun on a chair
 
 
@@ -199,7 +200,7 @@ def test_at_full_size_every_split_is_about_70_30_with_a_few_unused():
 def test_boxes_hold_the_projected_joints(action):
     rng = np.random.default_rng(1)
     person, times = body.random_person(rng), np.arange(15) / FPS
-    joints = body.perform(person, [body.Step(action, 0, 1, 1.0)], times, rng)
+    joints = actions.perform(person, [actions.Step(action, 0, 1, 1.0)], times, rng)
     camera = Camera((0, 0.9, 0), 0.4, 4.5, 1.6, 400.0, (320, 240))
     pixels, _ = camera.project(joints[:, :25])
     boxes = Figure(person, joints, camera).boxes[:, None]

@@ -143,7 +143,8 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
         yield f"NOT AS EXPECTED: {printable(problem)}"
     unread = ", by the names alone: no file was read" if findings["names_only"] else ""
     if findings["problems"]:
-        yield f"{len(findings['problems'])} things are not as expected"
+        several = len(findings["problems"]) > 1
+        yield f"{len(findings['problems'])} {'things are' if several else 'thing is'} not as expected"
     elif findings["expected"] is None:
         yield f"nothing known to compare with: {findings['kept']:,} clips kept{unread}"
     else:

@@ -1,6 +1,6 @@
 """Sequences of activities, as key poses with transitions and paths across the floor.
 
-`body` has clips of single actions; here a person acts for minutes, in and out of beds and chairs.
+`actions` has clips of single actions; here a person acts for minutes, in and out of beds and chairs.
 
 Axes: t frame, j joint.
 """
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wtmr_core.miniature import body
+from wtmr_core.miniature import actions, body
 from wtmr_core.miniature.body import PITCH, ROLL, Person
 from wtmr_core.skeleton import (
     HIPS,
@@ -131,7 +131,7 @@ class Script:
             from_x, _, from_z = self.acts[-1].feet
             distance = math.hypot(x - from_x, z - from_z)
             heading = math.atan2(from_x - x, from_z - z)
-            self.do("walking", distance / body.walking_speed(self.person), feet=(x, 0.0, z), heading=heading)
+            self.do("walking", distance / actions.walking_speed(self.person), feet=(x, 0.0, z), heading=heading)
         return self
 
     def stand(self, seconds: float, heading: float) -> Script:
@@ -183,14 +183,14 @@ def act(person: Person, acts: Sequence[Act], times: np.ndarray, rng: np.random.G
         seconds, end = times - start, after.seconds
         walks = after.activity == "walking"
         # a fall gathers speed
-        change = body.ease(seconds, 0, end) ** (1.6 if after.activity == "falling" else 1.0)
+        change = actions.ease(seconds, 0, end) ** (1.6 if after.activity == "falling" else 1.0)
         angles += change[:, None, None] * (_angles(after.pose) - _angles(before.pose))
         feet += (np.clip(seconds / end, 0, 1) if walks else change)[:, None] * np.subtract(after.feet, before.feet)
         turn = (after.heading - before.heading + math.pi) % math.tau - math.pi
-        heading += turn * body.ease(seconds, 0, min(TURN, end))
+        heading += turn * actions.ease(seconds, 0, min(TURN, end))
         if walks:
             stride = np.zeros_like(angles)
-            body.ACTIONS["walk"](stride, seconds / end, seconds, person, rng)
+            actions.ACTIONS["walk"](stride, seconds / end, seconds, person, rng)
             share = np.clip(seconds / 0.4 + 0.5, 0, 1) - np.clip((seconds - end) / 0.4 + 0.5, 0, 1)
             angles += share[:, None, None] * stride
         start += end

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wtmr_core.miniature import body
-from wtmr_core.miniature.body import Step
+from wtmr_core.miniature import actions, body
+from wtmr_core.miniature.actions import Step
 from wtmr_core.miniature.camera import Camera, chair, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, Scene
 from wtmr_core.miniature.recording import (
@@ -125,7 +125,7 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) 
     times = np.arange(shot.frames) / FPS
     step = seen_in_part(shot.action, times[-1], turn + shot.facing, rng, miss=0.15)
     start = start_of_walk(person, step, times[-1], rng)
-    joints = body.perform(person, [step], times, rng, start)
+    joints = actions.perform(person, [step], times, rng, start)
 
     # the nearest the person comes decides the lens, so that nobody grows out of the picture
     distance, margin = rng.uniform(4.0, 6.0), 16
@@ -141,7 +141,7 @@ def _room_with_shot(rng: np.random.Generator, seed: int, shot: Shot, name: str) 
     chairs = ()
     if rng.random() < (0.85 if shot.action in ("sit", "stand") else 0.4):
         aside = 0.0 if shot.action in ("sit", "stand") else rng.choice([-1.0, 0.0, 1.0])
-        x, z = start if shot.action not in body.MOVING else (1.2, -1.2)
+        x, z = start if shot.action not in actions.MOVING else (1.2, -1.2)
         chairs = chair(x + aside, z, step.heading, tuple(film.uniform(30, 190, 3)))
     # a moving camera goes from one spot of the margin to another
     sweep = rng.uniform(-margin, margin, (2, 2)) * shot.moving_camera
@@ -172,9 +172,9 @@ def _room_with_people(rng: np.random.Generator, name: str, people: int) -> tuple
             side = -np.sign(spot @ right) * rng.uniform(0.4, 1.6)
             goal = side * right + (lane + rng.uniform(-0.2, 0.2)) * away
             way, spot = goal - spot, goal
-            clock = steps[-1].end + np.linalg.norm(way) / body.walking_speed(person)
+            clock = steps[-1].end + np.linalg.norm(way) / actions.walking_speed(person)
             steps.append(Step("walk", steps[-1].end, clock, math.atan2(-way[0], -way[2])))
-        joints = body.perform(person, steps, times, rng, tuple(position))
+        joints = actions.perform(person, steps, times, rng, tuple(position))
         figures.append(Figure(person, joints, camera))
         episodes += episodes_of(name, m, steps, len(times) / FPS)
     view = render_room(random_room(rng), camera, clear=1.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wtmr_core import skeleton
-from wtmr_core.miniature import body
+from wtmr_core.miniature import actions, body
 from wtmr_core.miniature.camera import Camera
 from wtmr_core.miniature.recording import FPS, episodes_of, generator, seen_in_part, side_by_side, write_truth
 
@@ -75,13 +75,13 @@ def _record(root: Path, seed: int, job: tuple[_Sample, bool]) -> tuple[list, lis
         )
         if sample.action in TWO_PERSON:  # they stand side by side before the camera, and face each other
             side = 1 - 2 * m
-            far = 0.4 if sample.action == 58 else 0.35 + body.walking_speed(person) * times[-1] * 0.6
+            far = 0.4 if sample.action == 58 else 0.35 + actions.walking_speed(person) * times[-1] * 0.6
             start = (
                 side * far * math.cos(towards) + start[0] / 4,
                 -side * far * math.sin(towards) + start[1] / 4,
             )
             step = replace(step, heading=towards + side * math.pi / 2 + rng.normal(0, 0.1))
-        people.append(body.perform(person, [step], times, rng, start)[:, :25])
+        people.append(actions.perform(person, [step], times, rng, start)[:, :25])
         steps.append(step)
 
     rng = generator(seed, "ntu60", sample.name)

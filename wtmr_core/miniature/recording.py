@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from wtmr_core.miniature import body
-from wtmr_core.miniature.body import Person, Step
+from wtmr_core.miniature import actions
+from wtmr_core.miniature.actions import Step
+from wtmr_core.miniature.body import Person
 from wtmr_core.processes import worker_count, worker_pool
 
 FPS = 15
@@ -71,6 +72,6 @@ def seen_in_part(action: str, seconds: float, heading: float, rng: np.random.Gen
 
 def start_of_walk(person: Person, step: Step, seconds: float, rng: np.random.Generator) -> tuple[float, float]:
     """Where to start so that a person who walks passes the middle of the room halfway."""
-    back = body.walking_speed(person) * seconds / 2 if step.action in body.MOVING else 0.0
+    back = actions.walking_speed(person) * seconds / 2 if step.action in actions.MOVING else 0.0
     x, z = rng.normal(0, 0.2, 2)
     return x + back * math.sin(step.heading), z + back * math.cos(step.heading)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import xlwt
 
-from wtmr_core.miniature import body
+from wtmr_core.miniature import actions, body
 from wtmr_core.miniature.camera import Camera, chair, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, Scene
 from wtmr_core.miniature.recording import (
@@ -55,10 +55,10 @@ def _record(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
     times = np.arange(rng.integers(20, 31)) / FPS
     step = seen_in_part(action, times[-1], turn + rng.normal(apart / 2, 0.8), rng, miss=0.2)
     start = start_of_walk(person, step, times[-1], rng)
-    joints = body.perform(person, [step], times, rng, start)
+    joints = actions.perform(person, [step], times, rng, start)
     parcel = tuple(rng.uniform(40, 200, 3)) if action in ("hold", "carry") else None
     chairs = ()
-    if action == "seated" or (action not in body.MOVING and rng.random() < 0.4):
+    if action == "seated" or (action not in actions.MOVING and rng.random() < 0.4):
         chairs = chair(*start, step.heading, tuple(place.uniform(30, 190, 3)))
     boxes, episodes = [], []
     for number in (1, 2):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from wtmr_core.miniature import body
+from wtmr_core.miniature import actions, body
 from wtmr_core.miniature.body import ARMS, ELBOW, GIRTH, HIP, KNEE, PITCH, ROLL, SHOULDER, YAW, Person
 from wtmr_core.skeleton import HIPS, JOINTS, L_ANKLE, L_HIP, L_KNEE, NECK, R_ANKLE, R_HIP, R_KNEE, WAIST
 
@@ -47,7 +47,7 @@ class Phase:
         posture: the posture at its end
         seconds: its length
         pace: 1 is smooth from rest to rest; a larger power of time starts slowly and ends abruptly, as a fall does
-        gesture: how the limbs move meanwhile, one of `body.ACTIONS`, "" for none
+        gesture: how the limbs move meanwhile, one of `actions.ACTIONS`, "" for none
         heading: direction in radians that the body faces at its end, None for no change
         after: the activity in its last part, "" for the same one
         until: share (0-1) of the seconds at which `after` begins
@@ -100,10 +100,10 @@ def perform(
     for start, end, phase in zip(starts, ends, phases, strict=True):
         if phase.gesture:
             swing = np.zeros_like(angles)
-            body.ACTIONS[phase.gesture](swing, (times - start) / (end - start), times - start, person, rng)
+            actions.ACTIONS[phase.gesture](swing, (times - start) / (end - start), times - start, person, rng)
             present = np.clip((times - start) / 0.3 + 0.5, 0, 1) - np.clip((times - end) / 0.3 + 0.5, 0, 1)
             angles += present[:, None, None] * swing
-            speed += present * (phase.gesture in body.MOVING) * body.walking_speed(person)
+            speed += present * (phase.gesture in actions.MOVING) * actions.walking_speed(person)
     _liven(angles, times, person, rng)
 
     joints = body.forward(person, angles)
