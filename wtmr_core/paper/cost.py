@@ -30,6 +30,7 @@ from wtmr_core.modality import channels, has_joints
 from wtmr_core.models import build, released
 from wtmr_core.paper import published
 from wtmr_core.settings import PRETRAINED
+from wtmr_core.skeleton import JOINTS
 
 COUNTINGS = ("published", "complete")
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -164,7 +165,7 @@ def input_shape(
 ) -> tuple[int, ...]:
     """The lengths of a clip's axes: (t, c, h, w), or for joints (t, j, 3) and for `wtmr` (t, m, j, 3)."""
     if has_joints(dataset):
-        return (frames, bodies, released.JOINTS, 3) if model == "wtmr" else (frames, released.JOINTS, 3)
+        return (frames, bodies, JOINTS, 3) if model == "wtmr" else (frames, JOINTS, 3)
     return (frames, channels(dataset, colour), size, size)
 
 
