@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from benchmarks.batch import MAKES, stand_in
 from tests.conftest import PROJECT, write_ntu60
 from wtmr_core.datasets import DataError
-from wtmr_core.paper import execution, workflow
+from wtmr_core.paper import execution, planning, workflow
 from wtmr_core.runs import RunError
 from wtmr_core.settings import SettingsError
 
@@ -217,7 +217,7 @@ def test_a_data_set_that_is_absent_is_left_out(project, monkeypatch):
     films = {"dataset": "hmdb51", "root": None, "scale": "full", "frames": 4}
     write_suite(project, MODELS | {"c-films": films}, **root_of(project))
     monkeypatch.chdir(project)
-    plan = workflow.plan("tiny", gpus=0)
+    plan = planning.plan("tiny", gpus=0)
     assert list(plan.left_out) == ["c-films"]
     assert "hmdb51 was not found in" in plan.left_out["c-films"]
     assert "c-films" not in " ".join(workflow.pending(plan))
@@ -227,7 +227,7 @@ def test_no_data_at_all_is_an_error(project, monkeypatch):
     write_suite(project, {"a": {"dataset": "hmdb51", "scale": "full"}, "b": {"dataset": "hmdb51", "seed": 1}},
                 scale="full", frames=4)  # fmt: skip
     monkeypatch.chdir(project)
-    plan = workflow.plan("tiny", gpus=0)
+    plan = planning.plan("tiny", gpus=0)
     with pytest.raises(DataError, match="no run of tiny has its recordings here: hmdb51 was not found"):
         workflow.reproduce(plan)
     # a dry run says the same, a line for each reason
@@ -235,7 +235,7 @@ def test_no_data_at_all_is_an_error(project, monkeypatch):
         r"tiny: no notebooks to make in .*\nleft out: a, b: hmdb51 was not found in .*", workflow.listing(plan)
     )
     with pytest.raises(DataError, match="there is no folder nowhere"):
-        workflow.plan("tiny", data=Path("nowhere"), gpus=0)
+        planning.plan("tiny", data=Path("nowhere"), gpus=0)
 
 
 def test_recordings_named_by_a_suite_may_lie_in_the_folder_of_sets(project, tmp_path, monkeypatch):
@@ -245,27 +245,27 @@ def test_recordings_named_by_a_suite_may_lie_in_the_folder_of_sets(project, tmp_
     monkeypatch.chdir(project)
     write_suite(project, {"a-wtmr": {}}, root="some-clips")
     monkeypatch.delenv("WTMR_DATA", raising=False)
-    assert "there is no folder some-clips" in workflow.plan("tiny", gpus=0).left_out["a-wtmr"]
+    assert "there is no folder some-clips" in planning.plan("tiny", gpus=0).left_out["a-wtmr"]
     monkeypatch.setenv("WTMR_DATA", "")  # put back after the test, since plan sets it
-    assert workflow.plan("tiny", data=sets, gpus=0).roots == {"a-wtmr": str((sets / "some-clips").resolve())}
+    assert planning.plan("tiny", data=sets, gpus=0).roots == {"a-wtmr": str((sets / "some-clips").resolve())}
 
 
 def test_more_processes_than_gpus_is_said_before_anything_runs(project, monkeypatch):
     monkeypatch.chdir(project)
-    monkeypatch.setattr(workflow, "_gpus", lambda: 2)
+    monkeypatch.setattr(planning, "_gpus", lambda: 2)
     for changes, said in (
         ({"processes": 3, "device": "cuda"}, "run a-wtmr: processes is 3, but there are 2 GPUs"),
         ({"device": "cuda:1"}, "run a-wtmr: device is cuda:1; a suite gives out the GPUs itself"),
     ):
         write_suite(project, {"a-wtmr": changes}, **root_of(project))
         with pytest.raises(RunError, match=said):
-            workflow.plan("tiny")
+            planning.plan("tiny")
     with pytest.raises(RunError, match="3 GPUs are asked for, but there are 2"):
-        workflow.plan("tiny", gpus=3)
+        planning.plan("tiny", gpus=3)
     with pytest.raises(SettingsError, match="there is no profile slurmm"):
-        workflow.plan("tiny", profile="slurmm")
+        planning.plan("tiny", profile="slurmm")
     with pytest.raises(DataError, match="mini has its own recordings"):
-        workflow.plan("mini", data=project)
+        planning.plan("mini", data=project)
 
 
 def test_any_folder_serves_and_no_profile_of_the_user(project, tmp_path, monkeypatch):
@@ -279,7 +279,7 @@ def test_any_folder_serves_and_no_profile_of_the_user(project, tmp_path, monkeyp
     (tmp_path / "cluster/config.yaml").write_text("executor: nowhere\njobs: 100\n", encoding="utf-8")
     monkeypatch.setenv("SNAKEMAKE_PROFILE", str(tmp_path / "cluster"))
     monkeypatch.chdir(project)
-    plan = workflow.plan(str(results.parent / "ti{n}y.yaml"), results=results, gpus=0)
+    plan = planning.plan(str(results.parent / "ti{n}y.yaml"), results=results, gpus=0)
     assert len(workflow.pending(plan)) == 7
     assert not results.exists()
     command = [sys.executable, "-m", "wtmr_core", "reproduce", plan.file, "--results", results]
@@ -293,7 +293,7 @@ def test_a_folder_with_files_of_the_user_is_no_folder_of_results(project, tmp_pa
     monkeypatch.chdir(project)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/report.html").write_text("mine", encoding="utf-8")
-    plan = workflow.plan("tiny", results=tmp_path / "thesis", gpus=0)
+    plan = planning.plan("tiny", results=tmp_path / "thesis", gpus=0)
     with pytest.raises(RunError, match=r"thesis holds report.html, which no suite made: name another folder"):
         workflow.reproduce(plan)
     assert [f.name for f in (tmp_path / "thesis").iterdir()] == ["report.html"]
@@ -301,7 +301,7 @@ def test_a_folder_with_files_of_the_user_is_no_folder_of_results(project, tmp_pa
 
 def test_two_batches_in_one_folder(project, monkeypatch):
     monkeypatch.chdir(project)
-    plan = workflow.plan("tiny", gpus=0)
+    plan = planning.plan("tiny", gpus=0)
     plan.results.mkdir(parents=True)
     with FileLock(plan.results / ".lock"):
         second = reproduce(project)

@@ -55,9 +55,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def reproduce(options: argparse.Namespace) -> int:
     """`wtmr reproduce`."""
-    from wtmr_core.paper import workflow
+    from wtmr_core.paper import planning, workflow
 
-    plan = workflow.plan(
+    plan = planning.plan(
         options.suite, data=options.data, results=options.results, gpus=options.gpus, profile=options.profile
     )
     if not options.dry:
