@@ -29,6 +29,7 @@ RECORDINGS = PROJECT.parent / "shared" / "data"
 def _own_places(tmp_path_factory, monkeypatch):
     """No test reads or leaves a cache, a data root or results of the project."""
     monkeypatch.setenv("WTMR_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setattr("wtmr_core.datasets.roots.CHECKOUT", tmp_path_factory.mktemp("elsewhere"))
     for name in ("WTMR_DATA", "WTMR_RESULTS", "WTMR_TRACEBACK", "WTMR_AGENT"):
         monkeypatch.delenv(name, raising=False)
 

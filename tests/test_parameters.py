@@ -42,6 +42,29 @@ def test_a_notebook_may_be_run_again_in_a_living_kernel():
     assert parameters.from_notebook(names, PARAMETERS) == {"dataset": "ntu60"}
 
 
+def test_what_papermill_hands_on_as_text_is_read():
+    """Its command line knows numbers, True, False and None; the rest arrives as text."""
+    names = {"conv_channels": "[8, 16]", "context": "false", "lr": "1e-3", "depth": "null", "weights": "uniform",
+             "split": "1", "backbone": "mobilenetv2_100", "root": "clips, 2024", "results": "3", "name": "[own] clips",
+             "settings": "{cnn: true, regions: '[3, 3]'}"}  # fmt: skip
+    given = parameters.from_notebook(names, parameters.TRAINING)
+    assert given == {
+        "conv_channels": [8, 16], "context": False, "lr": 0.001, "depth": None, "weights": "uniform", "split": "1",
+        "backbone": "mobilenetv2_100", "root": "clips, 2024", "results": "3", "name": "[own] clips", "cnn": True,
+        "regions": [3, 3],
+    }  # fmt: skip
+    assert (names["context"], names["conv_channels"]) == (False, [8, 16])  # the notebook's own names, too
+    names = {"sizes": "[1, 8]", "why": '{"a": "b"}', "folder": "1"}  # of a notebook with parameters of its own
+    assert parameters.from_notebook(names, {*names}) == {"sizes": [1, 8], "why": {"a": "b"}, "folder": "1"}
+
+
+def test_text_that_does_not_read_is_named():
+    with pytest.raises(SettingsError, match=r"conv_channels is '\[8, 16', which does not read: line 1"):
+        parameters.from_notebook({"conv_channels": "[8, 16"}, parameters.TRAINING)
+    with pytest.raises(SettingsError, match="epochs is 'many'; it must be a whole number"):
+        Settings.of(parameters.from_notebook({"dataset": "ntu60", "epochs": "many"}, parameters.TRAINING))
+
+
 def test_pairs_of_a_command_line():
     pairs = ["dataset=hmdb51", "lr=1e-3", "conv_channels=[16, 32]", "dropout=null", "cnn=true", "split=1"]
     assert parameters.from_pairs(pairs) == {

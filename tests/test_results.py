@@ -20,7 +20,7 @@ MINI = SUITES["mini"]
 #: notebook -> the copy in results/mini that was made with the notebook's own defaults
 SHOWN = {
     "01_data": "01_data-hmdb51", "02_train": "02_train-hmdb51-wtmr",
-    "03_confusion_matrix": "03_confusion_matrix-hmdb51-wtmr", "04_ablation": "04_ablation",
+    "03_confusion_matrix": "03_confusion_matrix-hmdb51-released-wtmr", "04_ablation": "04_ablation",
     "05_performance_table": "05_performance_table", "06_activity_tracking": "06_activity_tracking",
     "07_audit": "07_audit",
     "09_habits": "09_habits",
@@ -101,9 +101,11 @@ def test_the_notebooks_show_what_the_suite_made(name, committed_results):
 
 
 def words(outputs: list[nbformat.NotebookNode]) -> tuple[str, list[str]]:
-    """What the outputs of a cell say in words: what was printed, and the tables."""
+    """What the outputs of a cell say in words: what was printed, and the tables and sentences."""
     printed = "".join(o.text for o in outputs if o.output_type == "stream")
-    return printed, [o.data["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+    return printed, [
+        o.data[kind] for o in outputs for kind in ("text/html", "text/markdown") if kind in o.get("data", {})
+    ]
 
 
 def test_every_run_of_the_suite_has_its_notebooks(committed_results):

@@ -69,7 +69,8 @@ ALLOWED = {
     # the reproduction of the paper stands on all of these and none of them on it
     "paper": {
         "checkpoint", "data", "datasets", "distributed", "environment", "files", "intervals", "literals", "locks",
-        "metrics", "miniature", "modality", "models", "processes", "runs", "settings", "skeleton", "state", "tracking",
+        "metrics", "miniature", "modality", "models", "processes", "rules", "runs", "settings", "skeleton", "state",
+        "tracking",
     },
     "errors": {"datasets"},
     "commands": {

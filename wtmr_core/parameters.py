@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any
 
 from wtmr_core.literals import LiteralError, read, shown
-from wtmr_core.settings import RENAMED, Settings, SettingsError, unknown
+from wtmr_core.settings import RENAMED, Settings, SettingsError, described, unknown
 
 #: what a training notebook takes: every setting, under its name of before too, or any of them in `settings`; where data
 #: and results lie; the run's name in a suite
-TRAINING = frozenset({f.name for f in fields(Settings)} | RENAMED.keys() | {"settings", "root", "results", "name"})
+TRAINING = frozenset(described().keys() | RENAMED.keys() | {"settings", "root", "results", "name"})
 #: the settings that have a line of their own among its parameters, whatever they are
 ALONE = ("dataset", "model", "protocol", "split", "seed", "scale", "threads")
 _CHECKED = "_wtmr_parameters"
@@ -23,16 +22,18 @@ _IPYTHON = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[str, Any]:
     """Read the parameters of a notebook from its `globals()`, and check their names.
 
-    papermill only warns about an unknown parameter and goes on with the defaults; here it is an error. Call this in the
-    cell after the parameters, before anything else is named. When cells are run again in a living kernel, names that
-    were not there the first time are the notebook's own.
+    papermill only warns about an unknown parameter and goes on with the defaults; here it is an error. Its command line
+    knows numbers, True, False and None, and hands on all else as text, such as `-p conv_channels "[8, 16]"` and
+    `-p context false`: a setting that is no text is read of it as `from_pairs` does, of any other parameter lists,
+    mappings, true and false. Call this in the cell after the parameters, before anything else is named. When cells are
+    run again in a living kernel, names that were not there the first time are the notebook's own.
 
     Args:
-        names: the notebook's `globals()`
+        names: the notebook's `globals()`, in which parameters that were given as text get their values
         parameters: the names that are allowed. The entries of one called `settings`, a dictionary, count as parameters.
 
     Raises:
-        SettingsError: for an unknown parameter, and for one that is given twice.
+        SettingsError: for an unknown parameter, for one that is given twice, and for text that does not read.
     """
     parameters = set(parameters)
     if _CHECKED not in names:
@@ -42,7 +43,9 @@ def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[s
                 raise SettingsError(unknown(key, parameters))
         if isinstance(names, dict):
             names[_CHECKED] = sorted(parameters & names.keys())
-    values = {key: names[key] for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
+    values = {key: _value(key, names[key]) for key in names.get(_CHECKED, sorted(parameters & names.keys()))}
+    if isinstance(names, dict):
+        names.update(values)
     together = values.pop("settings", None) or {}
     if not isinstance(together, Mapping):
         raise SettingsError(f"settings is {shown(together)}; it must be a dictionary, such as {{'epochs': 3}}")
@@ -51,7 +54,21 @@ def from_notebook(names: Mapping[str, Any], parameters: Iterable[str]) -> dict[s
             raise SettingsError(unknown(key, parameters))
         if values.get(key) is not None:
             raise SettingsError(f"{key} is given twice: as a parameter and in settings")
-    return values | dict(together)
+    return values | {key: _value(key, value) for key, value in together.items()}
+
+
+def _value(key: str, value: Any) -> Any:
+    """The value of a parameter; of text, what it says."""
+    setting = described().get(RENAMED.get(key, key))
+    if not isinstance(value, str) or (setting and str in setting.kinds):
+        return value
+    try:
+        said = read(value)
+    except LiteralError as error:
+        if setting:
+            raise SettingsError(f"{key} is {shown(value)}, which does not read: {error}") from error
+        return value
+    return said if setting or isinstance(said, list | dict | bool) else value
 
 
 def to_notebook(settings: Settings) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import write_hmdb51, write_ntu60, write_svideoqa, write_video
 from wtmr_core import datasets
-from wtmr_core.datasets import DataError, hmdb51
+from wtmr_core.datasets import DataError, hmdb51, roots
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +66,24 @@ def test_every_place_is_named_with_what_lies_there(base):
     (base / "notes.txt").write_text("")
     with pytest.raises(DataError, match=r"ntu60 was not found in .*sets/ntu60, .*sets \(.*its files: 1 \.txt\)"):
         datasets.find("ntu60")
+
+
+def test_the_companion_is_found_from_every_folder(tmp_path, monkeypatch):
+    """In one or below it, it is that one; elsewhere, the checkout of the package; where that is none, it is here."""
+    here, other = tmp_path / "in use", tmp_path / "imported from"
+    for folder in (here / "notebooks", here / "wtmr_core", other / "notebooks", other / "wtmr_core"):
+        folder.mkdir(parents=True)
+    (tmp_path / "else where").mkdir()
+    for place, found, meant in (
+        (here, here, here),
+        (here / "notebooks", here, here),
+        (tmp_path / "else where", other, tmp_path / "else where"),
+    ):
+        monkeypatch.setattr(roots, "CHECKOUT", other)
+        monkeypatch.chdir(place)
+        assert datasets.home() == found
+        assert datasets.results_home("mini") == found / "results/mini"
+        assert datasets.results_home("mini", "mine") == datasets.given("mine") == meant / "mine"
+        assert datasets.given(tmp_path) == tmp_path
+    monkeypatch.setattr(roots, "CHECKOUT", tmp_path / "site-packages")
+    assert datasets.home() == tmp_path / "else where"

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from wtmr_core.datasets import folder, hmdb51, ntu60, skeletons, svideoqa
 from wtmr_core.datasets.index import DataError, Index, Unreadable
-from wtmr_core.datasets.roots import cache_home, find_root, home, results_home
+from wtmr_core.datasets.roots import cache_home, find_root, given, home, results_home
 from wtmr_core.miniature import sets
 from wtmr_core.modality import MODALITIES, OWN
 
@@ -22,6 +22,7 @@ __all__ = [
     "cache_home",
     "find",
     "first_split",
+    "given",
     "home",
     "module",
     "open_index",

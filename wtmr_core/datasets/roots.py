@@ -9,22 +9,27 @@ from pathlib import Path
 from wtmr_core.datasets.index import DataError, NotThisSet
 
 KAGGLE = Path("/kaggle/input")
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def home() -> Path:
     """The companion's own folder, so that notebooks find data and results from wherever they run.
 
-    It is the nearest of the current folder and those above it that holds `notebooks` and `wtmr_core`, or else the
-    current folder.
+    It is the nearest of the current folder and those above it that holds `notebooks` and `wtmr_core`; outside of any,
+    the checkout that the package is imported from; and where it is imported from none, the current folder.
     """
-    current = Path.cwd()
-    places = (d for d in (current, *current.parents) if (d / "notebooks").is_dir() and (d / "wtmr_core").is_dir())
-    return next(places, current)
+    return _companion() or (CHECKOUT if _is_companion(CHECKOUT) else Path.cwd())
+
+
+def given(path: str | Path) -> Path:
+    """A path as a reader gives it: relative ones are meant from the companion's own folder in it and anywhere below,
+    such as in `notebooks`, and elsewhere from the current folder."""
+    return (_companion() or Path.cwd()) / os.path.expanduser(path)
 
 
 def results_home(suite: str, folder: str | Path | None = None) -> Path:
-    """The results of a suite: in `folder`, or in a folder of its own in `WTMR_RESULTS` or `results`."""
-    return home() / folder if folder else Path(os.environ.get("WTMR_RESULTS") or home() / "results") / suite
+    """The results of a suite: in `folder` (as `given`), or in a folder of its own in `WTMR_RESULTS` or `results`."""
+    return given(folder) if folder else Path(os.environ.get("WTMR_RESULTS") or home() / "results") / suite
 
 
 def cache_home() -> Path:
@@ -87,6 +92,16 @@ def find_root(dataset: str, recognise: Callable[[Path], None], root: str | Path 
         f"{dataset} was not found in {', '.join(looked)}: give its folder as root (--root, of a suite --data), or set "
         "WTMR_DATA; see data/README.md"
     )
+
+
+def _companion() -> Path | None:
+    """The companion that the current folder is or lies in."""
+    current = Path.cwd()
+    return next((folder for folder in (current, *current.parents) if _is_companion(folder)), None)
+
+
+def _is_companion(folder: Path) -> bool:
+    return (folder / "notebooks").is_dir() and (folder / "wtmr_core").is_dir()
 
 
 def _folders(folder: Path) -> list[Path]:

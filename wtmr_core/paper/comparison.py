@@ -159,8 +159,8 @@ def verdict(suite: Suite, results: Path, settings: Settings, metrics: dict[str, 
     if not names or names[0] not in stated.index:
         return f"no spread is stated for this run in suite {suite.name}"
     low, high = stated.loc[names[0], ["test_accuracy_low", "test_accuracy_high"]]
-    within = low <= metrics["test_accuracy"] <= high
-    return f"test accuracy within the stated spread of {names[0]}, {low:.1%} to {high:.1%}: {'yes' if within else 'no'}"
+    lies = "within" if low <= metrics["test_accuracy"] <= high else "outside"
+    return f"the test accuracy lies {lies} the stated spread of {names[0]} ({100 * low:.1f}–{100 * high:.1f} %)"
 
 
 def report(fresh: Path, project: Path, suite: str) -> tuple[str, bool]:
