@@ -54,7 +54,9 @@ def test_columns_are_chosen_ordered_and_headed():
     (Column("any"), True, "yes"), (Column("any"), 1234, "1234"), (Column("any"), 0.012345, "0.0123"),
     (Column("any"), np.int64(3), "3"), (Column("any", digits=2), np.float32(1.5), "1.50"),
     (Column("share", "%"), 1, "100.0"), (Column("share", "%", 0), 0.123, "12"),
-    (Column("change", "points"), 0.0, "+0.0"),
+    (Column("change", "points"), 0.0, "+0.0"), (Column("change", "points"), -0.0001, "−0.0"),
+    (Column("p", digits=3), 0.0004, "<0.001"), (Column("p", digits=3), 0.0005, "0.001"),
+    (Column("p", digits=3), 0, "0.000"), (Column("share", "%"), 0.6345, "63.5"),
     (Column("loud", words=str.upper), "a", "A"),
 ])  # fmt: skip
 def test_one_value(column, value, said):
@@ -66,6 +68,14 @@ def test_an_interval_needs_two_ends_that_are_not_the_value():
     assert share.interval(0.5, 0.4, 0.6) == "50.0 (40.0–60.0)"
     assert share.interval(0.5, 0.5, 0.5) == share.interval(0.5, np.nan, 0.6) == "50.0"
     assert share.interval(np.nan, 0.4, 0.6) == "–"
+
+
+def test_two_ends_without_a_value_are_a_range():
+    frame = pd.DataFrame({"seeds_low": [0.4, np.nan], "seeds_high": [0.6, np.nan]})
+    assert rows(readable.table(frame, "Ranges", {"seeds": Column("seeds", "%")})) == [
+        ["seeds, %"], ["40.0–60.0"], ["–"],
+    ]  # fmt: skip
+    assert Column("change", "points").range(-0.1, 0.1) == "−10.0 to +10.0"
 
 
 def test_the_same_table_is_the_same_text_and_two_tables_have_two_ids():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from wtmr_core import intervals, metrics, models, runs
-from wtmr_core.paper import cost, published, tables
+from wtmr_core.paper import cost, published, tables, times
 from wtmr_core.paper.suite import Entry, Suite, finished_run
 from wtmr_core.settings import Settings, SettingsError
 
@@ -73,6 +73,17 @@ def test_the_performance_table(twelve):
     assert table.published_train_accuracy["svideoqa", "released-wtmr"] == 0.6345
     assert table.published_val_accuracy["ntu60", "released-wtmr"] == 0.6832
     assert np.isnan(table.published_train_accuracy["hmdb51", "released-wmrc"])
+
+
+def test_what_the_networks_of_the_runs_cost(tmp_path):
+    given = {"dataset": "ntu60", "model": "wtmr"}
+    suite = suite_of(base=given, again={**given, "seed": 1}, variant={**given, "depth": 0})
+    for name, entry in suite.runs.items():
+        write_run(tmp_path, name, entry)
+    (found,) = tables.measured_costs(suite, tmp_path).to_dict("records")
+    counted = cost.cost_of_run("ntu60", "wtmr", classes=2, **suite.runs["base"].settings.sizes())
+    assert found == {"dataset": "ntu60", "model": "wtmr", "measured_params_m": counted.params / 1e6,
+                     "measured_gmacs": counted.macs / 1e9}  # fmt: skip
 
 
 def test_what_is_left_out_is_in_no_table(twelve):
@@ -297,8 +308,20 @@ def test_what_cannot_be_put_side_by_side(tmp_path):
         components_of(tmp_path / "networks", {"a": wtmr, "b": {**wtmr, "depth": 1}}, {"a": here, "b": other})
 
 
+def test_the_budgets_of_the_published_logs():
+    table = tables.budgets().set_index(tables.NETWORK)
+    assert len(table) == 6
+    assert table.index.tolist()[:2] == [("hmdb51", "released-wtmr"), ("hmdb51", "released-timesformer")]
+    assert table.loc["hmdb51"].epochs.tolist() == [50, 10]
+    assert table.loc["hmdb51"].shared_epochs.tolist() == [10, 10]
+    assert table.loc["hmdb51"].early_train_accuracy.tolist() == [0.1731, 0.1506]
+    assert table.loc["hmdb51"].train_accuracy.tolist() == [0.9841, 0.1506]
+    assert table.loc["ntu60"].lr.tolist() == [1e-4, 5e-4]
+    assert table.loc["ntu60"].label_smoothing.tolist() == [0, 0.1]
+
+
 def test_training_times(twelve):
-    found = tables.training_times(*twelve).set_index("name")
+    found = times.training(*twelve).set_index("name")
     assert found.loc["hmdb51-released-wtmr"].tolist() == ["mini", "CPU, some", 7.0, 5.42]
 
 
@@ -324,7 +347,7 @@ def test_times_of_all(monkeypatch):
 
     monkeypatch.setattr(cost, "time_forward", time_forward)
     monkeypatch.setattr(models, "build", lambda *names, **sizes: built.append((*names, sizes)))
-    found = tables.times(NETWORKS, [1, 2], ["fp32", "bf16"], "cpu", repeats=1)
+    found = times.forward(NETWORKS, [1, 2], ["fp32", "bf16"], "cpu", repeats=1)
     assert len(found) == 13 * 4
     assert list(found[::4][tables.NETWORK].drop_duplicates().itertuples(index=False, name=None)) == NETWORKS
     assert found.seconds_per_clip.tolist() == [0.5, 0.5, 0.25, 0.25] * 13
@@ -337,7 +360,7 @@ def test_times_of_all(monkeypatch):
     assert twice.input.unique().tolist() == ["16×3×56×56", "16×3×224×224"]
     assert twice.published_seconds_per_clip.isna().tolist() == [False] * 4 + [True] * 4
     assert {given["warmup"] for _, given in asked} == {0}
-    found = tables.times(NETWORKS[:1], [1], ["fp32"], "cpu", repeats=20)
+    found = times.forward(NETWORKS[:1], [1], ["fp32"], "cpu", repeats=20)
     assert asked[-1][1]["warmup"] == 3
     assert found[["dataset", "model"]].values.tolist() == [list(NETWORKS[0])]
 
@@ -345,7 +368,7 @@ def test_times_of_all(monkeypatch):
 def test_no_gpu_says_so(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="finds no GPU here, so give cpu or auto"):
-        tables.times(NETWORKS, device="cuda")
+        times.forward(NETWORKS, device="cuda")
 
 
 def test_a_name_is_its_own_run(tmp_path):

@@ -9,11 +9,14 @@ import pandas as pd
 from wtmr_core.paper import names
 from wtmr_core.paper.readable import listed, points
 
+LEVEL = 0.05
+
 
 def standing(rows: pd.DataFrame, words: Callable[[str], str] = names.network) -> str:
     """Say which networks are clearly above or below the one they are compared with, and which are not.
 
-    A difference is clear where its interval lies on one side of zero. Rows without a difference say nothing.
+    A difference is clear where its interval leaves out zero and its p is at most `LEVEL`. Rows without a difference say
+    nothing.
 
     Args:
         rows: of `tables.components`, all on one data set
@@ -23,7 +26,8 @@ def standing(rows: pd.DataFrame, words: Callable[[str], str] = names.network) ->
     'clearly below it: WTMR-Net (−23.6 points), WMRC-Net (−19.2 points) and TimeSformer (−26.1 points)'
     """
     compared = rows.dropna(subset="difference")
-    below, above = compared.difference_high < 0, compared.difference_low > 0
+    unlikely = compared.p <= LEVEL
+    below, above = unlikely & (compared.difference_high < 0), unlikely & (compared.difference_low > 0)
     parts = {"clearly above it": above, "clearly below it": below, "no clear difference": ~(above | below)}
     said = []
     for verdict, which in parts.items():

@@ -25,7 +25,7 @@ UNITS = {"%": (100, 1, False), "points": (100, 1, True)}
 
 @dataclass(frozen=True)
 class Column:
-    """How a column is shown.
+    """How a column is shown. What is too small for the digits is shown as, for example, <0.001.
 
     Attributes:
         heading: in words; the unit is added to it
@@ -54,14 +54,23 @@ class Column:
         factor, digits, signed = UNITS.get(self.unit, (1, None, False))
         digits = digits if self.digits is None else self.digits
         kind = (".3g" if pd.api.types.is_float(value) else "d") if digits is None else f".{digits}f"
-        return f"{value * factor:{'+' if signed else ''}{kind}}".replace("-", "−")
+        shown = round(value * factor, 9) if factor != 1 else value  # 0.6345 is 63.45, not 63.449999999999996
+        if digits and not signed and 0 < shown < 0.5 * 10**-digits:
+            return f"<{10**-digits:.{digits}f}"
+        return f"{shown:{'+' if signed else ''}{kind}}".replace("-", "−")
 
     def interval(self, value: float, low: float, high: float) -> str:
         """A value with its interval, such as 72.8 (68.2–77.1); alone where that is not known or is the value itself."""
         if pd.isna(value) or pd.isna(low) or pd.isna(high) or low == value == high:
             return self.value(value)
+        return f"{self.value(value)} ({self.range(low, high)})"
+
+    def range(self, low: float, high: float) -> str:
+        """A range, such as 68.2–77.1 or −2.3 to +4.8; a dash where an end is not known."""
+        if pd.isna(low) or pd.isna(high):
+            return DASH
         between = " to " if UNITS.get(self.unit, (1, None, False))[2] else "–"
-        return f"{self.value(value)} ({self.value(low)}{between}{self.value(high)})"
+        return f"{self.value(low)}{between}{self.value(high)}"
 
 
 #: columns of `tables` that mean the same wherever they stand
@@ -69,6 +78,7 @@ COLUMNS = {
     "dataset": Column("data set", words=names.dataset),
     "model": Column("network", words=names.network),
     "label": Column("network", words=names.network),
+    "unit": Column("resampled by"),
     "top1": Column("right", "%"),
     "top5": Column("among the first five", "%"),
     "mean_class_accuracy": Column("mean over classes", "%"),
@@ -102,12 +112,14 @@ class Table:
     numbers: tuple[bool, ...]
 
     def _repr_html_(self) -> str:
-        right = ", ".join(f".col{i}" for i, number in enumerate(self.numbers) if number)
+        right = [f".col{i}" for i, number in enumerate(self.numbers) if number]
         styles: list[dict[str, Any]] = [
             {"selector": "caption", "props": "caption-side: top; text-align: left;"},
             {"selector": "td, th", "props": "text-align: left; vertical-align: top;"},
-            *([{"selector": right, "props": "text-align: right; white-space: nowrap;"}] if right else []),
         ]
+        if right:
+            styles.append({"selector": ", ".join(right), "props": "text-align: right;"})
+            styles.append({"selector": ", ".join(f"td{column}" for column in right), "props": "white-space: nowrap;"})
         if self.cells.columns.nlevels > 1:
             styles.append({"selector": "thead th.level0", "props": "text-align: center;"})
         styler = self.cells.style.hide(axis="index").format(escape="html").format_index(escape="html", axis="columns")
@@ -137,8 +149,8 @@ def table(
 ) -> Table:
     """Make a table that can be read of any data frame.
 
-    A column whose frame has its …_low and …_high shows them as an interval. A data set that is repeated from row to row
-    is named once.
+    A column whose frame has its …_low and …_high shows them as an interval; where the frame has these alone, they are
+    the range. A data set that is repeated from row to row is named once.
 
     Args:
         frame: its rows are shown in their order, its index is not
@@ -155,7 +167,7 @@ def table(
         ends = {f"{name}{end}" for name in frame for end in ("_low", "_high")}
         columns = [name for name in frame if name not in ends]
     given = columns if isinstance(columns, Mapping) else dict.fromkeys(columns)
-    if lost := [name for name in given if name not in frame]:
+    if lost := [name for name in given if name not in frame and f"{name}_low" not in frame]:
         raise ValueError(f"the table {caption!r} has no column {lost[0]!r}; there are {', '.join(map(str, frame))}")
     cells, numbers, headings = [], [], []
     for name, look in given.items():
@@ -163,7 +175,8 @@ def table(
         if isinstance(look, str):
             column = replace(column, heading=look)
         cells.append(_column(frame, name, column))
-        numbers.append(column.words is None and pd.api.types.is_numeric_dtype(frame[name]))
+        values = frame[name if name in frame else f"{name}_low"]
+        numbers.append(column.words is None and pd.api.types.is_numeric_dtype(values))
         unit = f", {column.unit}" if column.unit else ""
         headings.append((column.group, f"{column.heading}{unit}"))
     grouped = any(group for group, _ in headings)
@@ -175,6 +188,8 @@ def table(
 def _column(frame: pd.DataFrame, name: str, column: Column) -> list[str]:
     """The cells of one column."""
     low, high = f"{name}_low", f"{name}_high"
+    if name not in frame:
+        return [column.range(*ends) for ends in zip(frame[low], frame[high], strict=True)]
     if low in frame and high in frame:
         return [column.interval(*values) for values in zip(frame[name], frame[low], frame[high], strict=True)]
     if name == "dataset":
