@@ -1,6 +1,7 @@
 """What all figures share: the width of a page, the colours of networks, marks, per cent and legends beside the data.
 
-Importing this sets matplotlib's defaults: ticks are made with those that hold when a figure is rendered.
+Importing this sets matplotlib's defaults, seaborn's white grid and ours over it: ticks are made with those that hold
+when a figure is rendered.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,7 +24,8 @@ from wtmr_core.paper import names
 WIDTH = 7.2  # inches of a page
 GREY, DARK = "0.6", "0.25"
 mpl.rcParams.update(
-    {
+    sns.axes_style("whitegrid")
+    | {
         "font.family": "DejaVu Sans",  # comes with matplotlib, so that texts are as wide on every machine
         "font.size": 9,
         "axes.titlesize": 9.5,
