@@ -1,8 +1,8 @@
 """What a notebook puts out beside what is committed: words as words, numbers within what the cell allows.
 
-nbval runs each cell again and compares all that it prints, shows as a table or says of a figure's data (`text/plain`;
-the pictures themselves are not compared). A cell whose numbers depend on the processor says in its metadata
-by how much they may differ:
+nbval runs each cell again and compares all that it prints, shows as a table or says of a figure's data (`text/plain`).
+Neither the pictures themselves nor the style of a table is compared. A cell whose numbers depend on the processor says
+in its metadata by how much they may differ:
 
 * `"tolerance": {"points": 0.5}`: by this much, in the number's own unit
 * `"tolerance": {"relative": 0.02}`: by this share of the committed number
@@ -27,7 +27,8 @@ from wtmr_core.paper import comparison
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "mini"
 _NUMBER = r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)"
-_PIECES = re.compile(rf"(<[^>]*>|{_NUMBER})")  # HTML tags, which are words, and numbers; words between them
+_STYLE = r"<style[^>]*>[^<]*</style>"  # how a table looks, which is not compared
+_PIECES = re.compile(rf"({_STYLE}|<[^>]*>|{_NUMBER})")  # between words; HTML tags are compared as words
 
 
 def tolerance(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def settled(fresh: str, committed: str, stated: Mapping[str, Any]) -> str:
     Where the two have not as many numbers, a row more or less, `fresh` is returned as it is.
     """
     new, old = _PIECES.split(fresh), _PIECES.split(committed)
-    if not stated or len(new) != len(old):
+    if len(new) != len(old):
         return fresh
     return "".join(b if _as_good(a, b, stated) else a for a, b in zip(new, old, strict=True))
 
@@ -74,6 +75,10 @@ def outputs(fresh: Sequence[NotebookNode], committed: Sequence[NotebookNode], st
 
 
 def _as_good(fresh: str, committed: str, stated: Mapping[str, Any]) -> bool:
+    if re.fullmatch(_STYLE, fresh) and re.fullmatch(_STYLE, committed):
+        return True
+    if not stated:
+        return False
     if fresh.split() == committed.split():  # columns are as wide as their longest number
         return True
     if not (re.fullmatch(_NUMBER, fresh) and re.fullmatch(_NUMBER, committed)):

@@ -9,7 +9,10 @@ import pytest
 from tests.conftest import PROJECT
 from tests.notebook_comparison import settled, tolerance
 
-TABLE = "<table>\n <tr><td>wtmr</td><td>80.6</td></tr>\n <tr><td>chance</td><td>12.5</td></tr>\n</table>"
+TABLE = """<style>td {padding: 3px}</style><table>
+ <tr><td>wtmr</td><td>80.6</td></tr>
+ <tr><td>chance</td><td>12.5</td></tr>
+</table>"""
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,8 @@ TABLE = "<table>\n <tr><td>wtmr</td><td>80.6</td></tr>\n <tr><td>chance</td><td>
         (TABLE.replace("<tr><td>chance</td><td>12.5</td></tr>", ""), {"points": 100}, False),
         (TABLE + TABLE, {"points": 100}, False),
         (TABLE.replace("<table>", '<table id="2">'), {"points": 100}, False),
+        (TABLE.replace("3px", "4px"), {}, True),  # it looks otherwise
+        (TABLE.replace("\n <tr>", "\n\n <tr>"), {}, False),
     ],
 )
 def test_numbers_of_a_table_may_differ_by_the_tolerance_and_words_not_at_all(fresh, stated, same):
