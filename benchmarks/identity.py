@@ -268,6 +268,7 @@ def chain(seeds: range) -> None:
                             "unknown" if s.sure else "right" if owners[s.identity] == true.get(s.person) else "wrong"
                         )
                         total["next video", kind, answer] += 1
+                        print(f"chain | {seed} | {kind} | person {true.get(s.person)} | {answer} | {s}"[:200], flush=True)
     for key, value in sorted(total.items()):
         print("chain |", " | ".join(key), "|", round(value, 3))
 

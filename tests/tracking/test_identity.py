@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from tests.tracking.test_appearance import BLUE, GREEN, GREY, RED, looks
 from wtmr_core.tracking import identity
 from wtmr_core.tracking.appearance import Appearance
-from wtmr_core.tracking.identity import likeness, named, recognised, returned
+from wtmr_core.tracking.identity import Piece, likeness, named, owners, recognised
 
 ALICE, BOB, CAROL = looks(RED, BLUE), looks(GREEN, BLUE), looks(GREEN, GREY)
+
+
+def returned(people, spans):
+    """Number -> the number under which the person was first seen, where each number is one person."""
+    found, _ = owners([Piece(number, *spans[number], people[number]) for number in people])
+    return {number: owner for number, owner in zip(people, found, strict=True) if number != owner}
 
 
 def test_likeness_is_what_similarity_exceeds_its_threshold_by():
@@ -61,6 +67,43 @@ def test_one_who_returned_is_away_again_before_the_next_return():
     assert returned(people, {1: (0, 10), 2: (20, 30), 3: (25, 40)}) == {2: 1}
 
 
+def test_two_whom_the_tracker_exchanged_have_their_own_numbers_again():
+    pieces = [Piece(1, 0, 8, ALICE), Piece(1, 8, 60, CAROL), Piece(2, 3, 8, CAROL), Piece(2, 8, 60, ALICE)]
+    found, known = owners(pieces)
+    assert found == [1, 2, 2, 1]
+    assert {n: one.sightings for n, one in known.items()} == {1: 6, 2: 6}
+
+
+def test_exchanged_twice_all_is_as_in_the_beginning():
+    pieces = [Piece(n, *span, one) for n, ones in {1: (ALICE, CAROL, ALICE), 2: (CAROL, ALICE, CAROL)}.items()
+              for span, one in zip([(0, 8), (8, 20), (20, 60)], ones, strict=True)]  # fmt: skip
+    assert owners(pieces)[0] == [1, 2, 1, 2, 1, 2]
+
+
+def test_who_lost_a_number_to_its_owner_gets_the_other_even_if_hardly_seen_before():
+    hardly = looks(GREEN, GREY, sightings=1)
+    pieces = [Piece(1, 0, 8, ALICE), Piece(1, 8, 60, CAROL), Piece(2, 3, 8, hardly), Piece(2, 8, 60, ALICE)]
+    found, known = owners(pieces)
+    assert found == [1, 2, 2, 1]
+    assert known[2].sightings == 4
+
+
+def test_of_three_who_are_exchanged_in_a_ring_one_may_be_hardly_known():
+    hardly = looks(GREY, RED, sightings=1)
+    pieces = [Piece(1, 0, 8, ALICE), Piece(2, 0, 8, CAROL), Piece(3, 0, 8, hardly),
+              Piece(1, 8, 60, looks(GREY, RED)), Piece(2, 8, 60, ALICE), Piece(3, 8, 60, CAROL)]  # fmt: skip
+    found, known = owners(pieces)
+    assert found == [1, 2, 3, 3, 1, 2]
+    assert known[3].sightings == 4
+
+
+def test_unlike_pieces_that_show_nobody_known_stay_one_number_of_which_nothing_is_known():
+    found, known = owners([Piece(1, 0, 8, ALICE), Piece(1, 8, 20, CAROL), Piece(2, 30, 40, ALICE)])
+    assert found == [1, 1, 2]
+    assert not known[1].known
+    assert known[2].sightings == 3
+
+
 def test_of_two_who_are_together_the_more_alike_is_the_known_one():
     near = looks(RED, BLUE) + looks(RED, GREY, sightings=1)
     assert likeness(near, ALICE) > 0
@@ -87,3 +130,18 @@ def test_nobody_is_in_two_places_and_every_number_is_the_first(rows):
     known = {"a": [ALICE], "b": [BOB]}
     for n, key in named(people, spans, known).items():
         assert recognised(people[n], known) == key
+
+
+@given(PEOPLE, st.lists(st.lists(st.tuples(st.integers(1, 29), COLOURS, COLOURS), max_size=3), min_size=7, max_size=7))
+def test_nobody_is_in_two_places_whatever_the_tracker_exchanged(rows, changes):
+    pieces = []
+    for n, ((a, b, k, start, length), several) in enumerate(zip(rows, changes, strict=False)):
+        cuts = sorted({c: (c, *two) for c, *two in several if start < c < start + length}.values())
+        starts, clothes = [start, *(c for c, *_ in cuts)], [(a, b), *(two for _, *two in cuts)]
+        for (first, last), two in zip(pairwise([*starts, start + length]), clothes, strict=True):
+            pieces.append(Piece(n, first, last, looks(*two, sightings=k) if k else Appearance.none()))
+    found, known = owners(pieces)
+    assert set(found) == set(known)
+    for owner in set(found):
+        times = sorted((p.start, p.end) for p, one in zip(pieces, found, strict=True) if one == owner)
+        assert all(before[1] <= after[0] for before, after in pairwise(times))

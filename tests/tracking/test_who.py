@@ -83,6 +83,19 @@ def test_who_comes_back_keeps_the_number_everywhere(tmp_path, capsys):
     assert names(tmp_path / "log") == {}
 
 
+def test_two_whom_the_tracker_exchanged_keep_their_numbers_and_their_names(tmp_path):
+    home = write(tmp_path / "home", {1: (ALICE, 40, 1, 80), 2: (BOB, 200, 1, 80)})
+    rows = [line.split(",") for line in (home / "boxes.txt").read_text().splitlines()]
+    rows = [[row[0], str(3 - int(row[1])) if int(row[0]) > 40 else row[1], *row[2:]] for row in rows]
+    (home / "boxes.txt").write_text("".join(",".join(row) + "\n" for row in rows))
+    assert track(home, tmp_path / "log", "--who", "alice=1", "--who", "bob=2") == 0
+    tracks = np.loadtxt(tmp_path / "log" / "tracks.txt", delimiter=",")
+    assert (tracks[tracks[:, 1] == 1, 2] < 100).mean() > 0.95
+    assert (tracks[tracks[:, 1] == 2, 2] > 100).mean() > 0.95
+    assert names(tmp_path / "log") == {1: "alice", 2: "bob"}
+    assert all(s.looks.sightings > 12 for s in Gallery.read(tmp_path).seen)
+
+
 def test_without_a_gallery_nothing_is_joined_named_or_kept(tmp_path, capsys):
     home = write(tmp_path / "home")
     assert track(home, tmp_path / "logs" / "one", "--json") == 0

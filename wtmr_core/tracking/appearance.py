@@ -32,6 +32,10 @@ SHOULDERS, HIPS, KNEES, ANKLES = (
 UPPER, LOWER = (0.20, 0.48, 0.25, 0.75), (0.53, 0.88, 0.25, 0.75)
 
 CHANGED = 0.45  # similarity below which a person's looks have changed all at once
+MOST = 16  # changes of a person's looks; with more, nothing is known of them
+
+Moment = tuple[float, float]  # seconds of the video, and number of the frame
+Gap = tuple[Moment, Moment]  # the last sighting before and the first after something happened
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,16 @@ class Appearances:
 
     Twice a second somebody is looked at who sits or stands, is whole but for the feet, and is not covered by another.
     Clothes are where the joints tell; where there are none, at their usual place in the box. Sightings of both kinds do
-    not mix: those without joints count only where there are too few with them. Whose looks change all at once is taken
-    for two people whom the tracker confused, and nothing is known of them.
+    not mix: those without joints count only where there are too few with them. Where somebody's looks change all at
+    once, the tracker may have confused two people: what was seen before and after it is kept apart.
     """
 
     def __init__(self) -> None:
         self._seen: dict[int, float] = {}  # when each person was last looked at
-        self._looks: dict[tuple[int, bool], Appearance] = {}  # by person and whether there were joints
-        self._recent: dict[tuple[int, bool], Appearance] = {}  # the last few sightings, not yet among these
-        self._confused: set[int] = set()
+        self._looks: dict[tuple[int, bool], Appearance] = {}  # since the last change, by person and whether with joints
+        self._recent: dict[tuple[int, bool], list[tuple[Moment, Appearance]]] = {}  # unlike these
+        self._settled: dict[tuple[int, bool], Moment] = {}  # of the last sighting among these
+        self._before: dict[int, list[tuple[Appearance, Gap]]] = {}  # looks before each change, and when that was
 
     def add(self, picture: np.ndarray, seconds: float, people: Mapping[int, Sighting]) -> None:
         """Look at the people (id -> sighting) of a frame (h, w, 3) BGR uint8."""
@@ -83,34 +88,44 @@ class Appearances:
         for number, looks in described(picture, people, due).items():
             key = number, people[number].joints is not None
             self._seen[number] = seconds
-            self._recent[key] = self._recent.get(key, Appearance.none()) + looks
-            if self._recent[key].known:
-                self._settle(key)
+            self._take(key, (seconds, people[number].frame), looks)
 
-    def join(self, person: int, other: int) -> None:
-        """Give a person the looks of another number, who is the same person."""
-        for known in (self._looks, self._recent):
-            for joints in (True, False):
-                if (other, joints) in known:
-                    looks = known.pop((other, joints))
-                    known[person, joints] = known.get((person, joints), Appearance.none()) + looks
+    def changes(self, person: int) -> list[Gap]:
+        """When the looks of a person changed all at once."""
+        before = self._before.get(person, [])
+        return [gap for _, gap in before] if len(before) <= MOST else []
 
-    def of(self, person: int) -> Appearance:
-        """The looks of a person so far; `Appearance.none` where the tracker confused people."""
-        if person in self._confused:
-            return Appearance.none()
-        joints, box = (
-            self._looks.get(key, Appearance.none()) + self._recent.get(key, Appearance.none())
-            for key in ((person, True), (person, False))
-        )
+    def of(self, person: int) -> list[Appearance]:
+        """The looks of a person before, between and after the changes; `Appearance.none` where they are too many."""
+        before = self._before.get(person, [])
+        return [*(looks for looks, _ in before), self._now(person)] if len(before) <= MOST else [Appearance.none()]
+
+    def _now(self, person: int) -> Appearance:
+        """The looks of a person since the last change."""
+        joints, box = (self._looks.get((person, joints), Appearance.none()) for joints in (True, False))
         return joints if joints.known or not box.known else box
 
-    def _settle(self, key: tuple[int, bool]) -> None:
-        """Add the recent sightings of a person to the others, if they show the same person."""
-        looks, recent = self._looks.get(key, Appearance.none()), self._recent.pop(key)
-        if looks.known and similarity(looks, recent) < CHANGED:
-            self._confused.add(key[0])
-        self._looks[key] = looks + recent
+    def _take(self, key: tuple[int, bool], moment: Moment, one: Appearance) -> None:
+        """Add a sighting of a person to the others, unless it and those before it show somebody else."""
+        looks, recent = self._looks.get(key, Appearance.none()), self._recent.setdefault(key, [])
+        recent.append((moment, one))
+        if looks.known and similarity(looks, one) < CHANGED:
+            if len(recent) < LEAST:
+                return
+            if similarity(looks, sum((other for _, other in recent), Appearance.none())) < CHANGED:
+                self._change(key[0], (self._settled[key], recent[0][0]))
+                looks = Appearance.none()
+        self._looks[key] = sum((other for _, other in recent), looks)
+        self._settled[key], self._recent[key] = moment, []
+
+    def _change(self, person: int, gap: Gap) -> None:
+        """Put the looks of a person away, and begin anew."""
+        before = self._before.setdefault(person, [])
+        if len(before) <= MOST:
+            before.append((self._now(person), gap))
+        for joints in (True, False):
+            self._looks.pop((person, joints), None)
+            self._recent.pop((person, joints), None)
 
 
 def similarity(a: Appearance, b: Appearance) -> float:

@@ -7,11 +7,13 @@ people is unknown. `benchmarks/identity.py` measures how often this is right and
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
 
-from wtmr_core.tracking.appearance import Appearance, similarity
+from wtmr_core.tracking.appearance import CHANGED, Appearance, similarity
 
 # Chosen on people of a street: of households of three known people and a stranger, the stranger got a name in 5 %.
 SAME = 0.76  # similarity from which two appearances can be of one person
@@ -45,31 +47,51 @@ def recognised(looks: Appearance, known: Mapping[Key, Sequence[Appearance]]) -> 
     return best if found[best] - others >= MARGIN else None
 
 
-def returned(looks: Mapping[int, Appearance], spans: Mapping[int, Span]) -> dict[int, int]:
-    """Find the people of a video who were in it before, under another number.
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a video in which a number of the tracker is one person: seconds, and that person's looks."""
 
-    Somebody is a person whom they surely look like and who was not seen since they came. They must also look more like
-    that person than like anybody else who was seen before, and may still be there.
+    number: int
+    start: float
+    end: float
+    looks: Appearance
 
-    Args:
-        looks: person -> appearance
-        spans: person -> seconds of the first and the last sighting
+
+def owners(pieces: Sequence[Piece]) -> tuple[list[int], dict[int, Appearance]]:
+    """Find whom each piece of a video shows: who was in it before, under this number or another, or somebody new.
+
+    A number's first piece is a person whom it surely looks like and who was not seen since they came; that person must
+    also be more like it than anybody else who was seen before, and may still be there. Each further piece begins where
+    the number's looks changed all at once: where it shows another person, who was not seen since, it is theirs. Who has
+    lost a number to its owner, and is not recognised, gets the owner's other number. Where nobody is recognised the
+    number stays; nothing is known of the looks of a number with unlike pieces.
 
     Returns:
-        number -> the number under which the person was first seen, for those who returned
+        the number of each piece's person, that of their first piece; and looks by number
     """
-    same: dict[int, int] = {}
     known: dict[int, Appearance] = {}
     last: dict[int, float] = {}
-    for number in sorted(spans, key=lambda n: (spans[n][0], n)):
-        start, end = spans[number]
-        first = recognised(looks[number], {n: [one] for n, one in known.items()})
-        if first is None or start - last[first] < AWAY:
-            known[number], last[number] = looks[number], end
-        else:
-            same[number] = first
-            known[first], last[first] = known[first] + looks[number], end
-    return same
+    lost: set[int] = set()  # numbers that may be several people
+    now: dict[int, int] = {}  # number of the tracker -> the person whom its last piece showed
+    found = [0] * len(pieces)
+    order = sorted(range(len(pieces)), key=lambda n: (pieces[n].start, pieces[n].number))
+    for start, group in groupby(order, key=lambda n: pieces[n].start):
+        sure = {key: [looks] for key, looks in known.items() if key not in lost}
+        guesses = {n: recognised(pieces[n].looks, sure) for n in group}
+        left: dict[int, int] = {}  # who is recognised under another number -> who has lost that number to them
+        for n in sorted(guesses, key=lambda n: guesses[n] is None):  # who is recognised comes first
+            piece, guess = pieces[n], guesses[n]
+            before = owner = now.get(piece.number, piece.number)
+            if guess is not None and start - last[guess] >= (0 if piece.number in now else AWAY):
+                owner, left[guess] = guess, before
+            while start < last.get(owner, -np.inf):
+                owner = left[owner]
+            if owner == guess or owner not in known or similarity(known[owner], piece.looks) >= CHANGED:
+                known[owner] = known.get(owner, Appearance.none()) + piece.looks
+            else:
+                lost.add(owner)
+            last[owner], now[piece.number], found[n] = piece.end, owner, owner
+    return found, known | dict.fromkeys(lost, Appearance.none())
 
 
 def named(

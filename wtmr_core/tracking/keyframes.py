@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from shutil import copyfile
 
 import cv2
 import numpy as np
@@ -111,14 +109,24 @@ class KeyFrames:
         self._candidates[person] = [c for c in self._candidates.get(person, []) if c.seconds > episode.end - SLACK]
         return names
 
-    def join(self, person: int, other: int) -> None:
-        """Give a person the pictures of another number, who is the same person and was seen later."""
-        for candidate in self._files.get(other, []):
-            files.write(
-                self.folder / _name(person, candidate), partial(copyfile, self.folder / _name(other, candidate))
-            )
-            self._files.setdefault(person, []).append(candidate)
-        self._candidates[person] = [*self._candidates.get(person, []), *self._candidates.pop(other, [])]
+    def renumber(self, owner: Callable[[int, float], int]) -> None:
+        """Give each picture to the person whose it is, by the number that it has and its seconds."""
+        pictures, candidates = self._files, self._candidates
+        self._files, self._candidates = {}, {}
+        moved = []
+        for number, saved in pictures.items():
+            for one in saved:
+                self._files.setdefault(owner(number, one.seconds), []).append(one)
+                if owner(number, one.seconds) != number:
+                    path = self.folder / _name(number, one)
+                    beside = path.with_suffix(".moved")
+                    path.replace(beside)
+                    moved.append((beside, self.folder / _name(owner(number, one.seconds), one)))
+        for beside, path in moved:
+            beside.replace(path)
+        for number, several in candidates.items():
+            for one in several:
+                self._candidates.setdefault(owner(number, one.seconds), []).append(one)
 
     def finish(self, names: Iterable[str]) -> None:
         """Delete every saved picture that is not among the `names` in the final log."""

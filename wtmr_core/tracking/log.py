@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -128,8 +128,8 @@ class LogWriter:
                 os.ftruncate(self._tracks, end - end % TRACK)
                 raise _unwritten(path, error) from error
 
-    def renumber(self, same: Mapping[int, int]) -> None:
-        """Replace ids in `tracks.txt` by those of the same persons (id -> id), as the last thing before `finish`.
+    def renumber(self, owner: Callable[[int, int], int]) -> None:
+        """Replace ids in `tracks.txt` by `owner` of id and frame, from 0, as the last thing before `finish`.
 
         Raises:
             RunError: where the file cannot be written; it is then as it was.
@@ -139,7 +139,7 @@ class LogWriter:
 
         def save(beside: Path) -> None:
             with path.open("rb") as old, beside.open("wb") as new:
-                new.writelines(_renumbered(row, same) for row in old)
+                new.writelines(_renumbered(row, owner) for row in old)
 
         files.write(path, save)
 
@@ -242,12 +242,12 @@ def _track(frame: int, person: int, sighting: Sighting) -> bytes:
     raise ValueError(f"frame {frame}: the box of person {person} lies too far outside the picture: {sighting.box}")
 
 
-def _renumbered(row: bytes, same: Mapping[int, int]) -> bytes:
-    """A row of `tracks.txt` with another id, as long as before: the score takes the digits that the id leaves."""
+def _renumbered(row: bytes, owner: Callable[[int, int], int]) -> bytes:
+    """A row of `tracks.txt` with another id, as long as before: the score has as many digits as that leaves."""
     start, person, *middle, score, end = row.split(b",", 7)
-    changed = str(same.get(int(person), int(person))).encode("ascii")
-    score += b"0" * (len(person) - len(changed))
-    return b",".join([start, changed, *middle, score, end])
+    changed = str(owner(int(person), int(start) - 1)).encode("ascii")
+    digits = len(score) + len(person) - len(changed)
+    return b",".join([start, changed, *middle, score[:digits].ljust(digits, b"0"), end])
 
 
 def write_names(folder: str | Path, names: Mapping[int, str]) -> None:

@@ -9,6 +9,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import pairwise, product
 from operator import attrgetter
@@ -54,6 +55,18 @@ class Person:
         """Add the history of somebody who is the same person, first seen after this one was last seen."""
         for name in ("seconds", "_boxes", "_heads", "_steps", "_probabilities"):
             getattr(self, name).extend(getattr(other, name))
+
+    def parted(self, seconds: float) -> tuple[Person, Person]:
+        """The history before a moment and the one from it on, as two people."""
+        parts = copy(self), copy(self)
+        sighting, step = bisect_left(self.seconds, seconds), bisect_left(self._steps, seconds)
+        places = {"seconds": sighting, "_boxes": 4 * sighting, "_heads": 4 * sighting, "_steps": step}
+        places["_probabilities"] = len(self._classes) * step
+        for name, place in places.items():
+            values = getattr(self, name)
+            setattr(parts[0], name, values[:place])
+            setattr(parts[1], name, values[place:])
+        return parts
 
     def news(self, now: float = math.inf) -> list[Event]:
         """Return the events that have become certain.

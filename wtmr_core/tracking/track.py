@@ -27,11 +27,10 @@ from wtmr_core.datasets.stream import Frame, Stream
 from wtmr_core.datasets.video import Remark
 from wtmr_core.tracking import detectors
 from wtmr_core.tracking.annotation import write_annotated
-from wtmr_core.tracking.appearance import Appearances
+from wtmr_core.tracking.appearance import Appearance, Appearances
 from wtmr_core.tracking.context import describe
 from wtmr_core.tracking.episodes import Event
 from wtmr_core.tracking.gallery import Gallery, as_day, checked
-from wtmr_core.tracking.identity import returned
 from wtmr_core.tracking.keyframes import KeyFrames
 from wtmr_core.tracking.log import LogWriter
 from wtmr_core.tracking.movenet import INSTALL
@@ -40,6 +39,7 @@ from wtmr_core.tracking.people import Episode, Sighting
 from wtmr_core.tracking.person import BRIDGE, Person
 from wtmr_core.tracking.poses import RATE
 from wtmr_core.tracking.render import contact_sheet, save, timeline
+from wtmr_core.tracking.reunion import Reunion
 from wtmr_core.tracking.sightings import Followed, Listed
 from wtmr_core.tracking.table import Row, described
 from wtmr_core.tracking.tracks import Tracker
@@ -78,7 +78,8 @@ class Tracking:
             of `event`, `person`, the values of the log, `at_s` (seconds of the video read by then) and `delay_s`
             (seconds since the end of the episode or the start of the fall)
         stills: whether to judge single pictures, as the paper does, without smoothing
-        looks: collects what people look like; `finish` then joins those who left and came back, where that is sure
+        looks: collects what people look like; `finish` then gives the people who left and came back, or
+            whom the tracker exchanged, their first number again, where that is sure
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Tracking:
         self.persons: dict[int, Person] = {}
         self._people, self._log, self._keyframes, self._zones, self._tell = people, log, keyframes, zones, tell
         self._person, self._looks = partial(Person, classifier, stills=stills), looks
+        self.looks: dict[int, Appearance] = {}
         self._moments: deque[Moment] = deque()
         self._before: Moment | None = None
         self._now = 0.0
@@ -116,7 +118,8 @@ class Tracking:
             self._settle(self._moments.popleft())
         for number, person in self.persons.items():
             self._report(number, person.news())
-        self._reunite()
+        if self._looks:
+            self._reunite(self._looks)
         rows = []
         for number, person in sorted(self.persons.items()):
             rows += [self._row(number, episode) for episode in person.episodes()]
@@ -127,17 +130,13 @@ class Tracking:
         """Seconds of the first and the last sighting of each person."""
         return {number: (person.seconds[0], person.seconds[-1]) for number, person in self.persons.items()}
 
-    def _reunite(self) -> None:
-        """Give the people who left and came back the number that they had before."""
-        if not self._looks:
-            return
-        same = returned({number: self._looks.of(number) for number in self.persons}, self.spans)
-        for number, first in sorted(same.items(), key=lambda pair: self.persons[pair[0]].seconds[0]):
-            self.persons[first].join(self.persons.pop(number))
-            self._keyframes.join(first, number)
-            self._looks.join(first, number)
-        if same:
-            self._log.renumber(same)
+    def _reunite(self, seen: Appearances) -> None:
+        """Give people who left and came back, or whom the tracker exchanged, the number that they had first."""
+        reunion = Reunion(self.persons, seen)
+        self.persons, self.looks = reunion.persons, reunion.looks
+        if reunion.changed:
+            self._keyframes.renumber(reunion.at)
+            self._log.renumber(reunion.in_frame)
 
     def _report(self, number: int, events: list[Event]) -> None:
         """Report the events of a person, and log the episodes among them."""
@@ -302,8 +301,7 @@ def track(
                 log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
                 keyframes.finish(name for row in rows for name in row.keyframes)
                 if looks:
-                    seen = {number: looks.of(number) for number in tracking.persons}
-                    names = remember(gallery, folder, seen, tracking.spans, who, day)
+                    names = remember(gallery, folder, tracking.looks, tracking.spans, who, day)
     corrected = len({_described(row) for row in rows} - {_described(row) for row in told})
     tell({"event": "log", "episodes": len(rows), "corrected": corrected})
     if annotate:
