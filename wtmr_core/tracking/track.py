@@ -240,8 +240,9 @@ def track(
         annotate: whether to write `annotated.mp4` too
         page: whether to write `page.html` too, with a timeline and a contact sheet
         blur: whether to blur heads in every picture written
-        gallery: a file or folder with the people known by their looks, see `gallery.Gallery`: people who left and came
-            back get their first number again, and all are named from the gallery and put into it
+        gallery: a file or folder with the people known by their looks, see `gallery.Gallery`: all are named from it and
+            put into it; and where `boxes` are given, who left and came back gets the first number again, as they do
+            without `boxes`
         who: number of a person of this log -> name; without `gallery` it is the one in the folder that holds the log
         day: date of the video as YYYY-MM-DD: people are compared with what they wore on that day, if that is known
         tell: called with each event while the video runs, see `Tracking`, and at its end with one that says how many
@@ -287,7 +288,8 @@ def track(
             for name in (VIDEO, *PAGE):  # of an earlier log
                 (log.folder / name).unlink(missing_ok=True)
             keyframes = KeyFrames(folder, anonymous=blur)
-            looks = None if known is None else Appearances()
+            by_looks = known is not None or not (boxes or detector == "published")  # ids that are given stay
+            looks = Appearances() if by_looks else None
             tracking = Tracking(people, classifier, log, keyframes, scaled, tell, detector == "published", looks)
             complete = False
             try:
@@ -300,7 +302,7 @@ def track(
                 log.warnings += [str(warning.message) for warning in caught if isinstance(warning.message, Remark)]
                 log.finish(rows, frames=stream.read, seconds=stream.seconds, complete=complete)
                 keyframes.finish(name for row in rows for name in row.keyframes)
-                if looks:
+                if known is not None:
                     names = remember(gallery, folder, tracking.looks, tracking.spans, who, day)
     corrected = len({_described(row) for row in rows} - {_described(row) for row in told})
     tell({"event": "log", "episodes": len(rows), "corrected": corrected})
