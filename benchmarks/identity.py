@@ -264,11 +264,10 @@ def chain(seeds: range) -> None:
                 true = owner(folder / f"{kind}-log", again)
                 for s in Gallery.read(copy).seen:
                     if s.log == f"{kind}-log":
-                        answer = (
-                            "unknown" if s.sure else "right" if owners[s.identity] == true.get(s.person) else "wrong"
-                        )
+                        right = owners[s.identity] == true.get(s.person) if not s.sure else None
+                        answer = {None: "unknown", True: "right", False: "wrong"}[right]
                         total["next video", kind, answer] += 1
-                        print(f"chain | {seed} | {kind} | person {true.get(s.person)} | {answer} | {s}"[:200], flush=True)
+                        print(f"chain | {seed} | {kind} | {s.person} is {true.get(s.person)} | {answer}", flush=True)
     for key, value in sorted(total.items()):
         print("chain |", " | ".join(key), "|", round(value, 3))
 

@@ -1,5 +1,7 @@
 """The rows of logs of days: which are kept, which are refused and why, and what their activities mean."""
 
+import json
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -46,10 +48,27 @@ def test_a_log_of_a_video_starts_on_the_day_that_is_named(tmp_path):
     for given_path in (path, tmp_path):  # the file, or the folder of the log
         rows = read([given_path], ["2026-03-01T08:00"]).rows
         assert rows.start[0] == pd.Timestamp("2026-03-01 08:00:03.5")
-    with pytest.raises(HabitsError, match=r"episodes\.csv is in seconds, and --day is given 0 times"):
+    with pytest.raises(
+        HabitsError, match=r"episodes\.csv is in seconds, and --day, the time of second 0, is given 0 times"
+    ):
         read([path])
     with pytest.raises(HabitsError, match="--day is 'today'; it is a day"):
         read([path], ["today"])
+
+
+def test_who_has_a_name_in_the_logs_of_videos_is_one_person_and_the_others_are_told_apart_by_number(tmp_path):
+    for day, people in (("mon", {3: "alice", 1: ""}), ("tue", {1: "alice", 2: ""}), ("wed", {1: ""})):
+        (tmp_path / day).mkdir()
+        rows = "".join(f"{n},walking,{n},{n + 5}\n" for n in people)
+        written(tmp_path / day, "person,activity,start_s,end_s\n" + rows, "episodes.csv")
+        named = [{"person": n} | ({"name": name} if name else {}) for n, name in people.items()]
+        (tmp_path / day / "log.json").write_text(json.dumps({"people": named}))
+    table = read([tmp_path / "mon", tmp_path / "tue"], ["2026-03-02", "2026-03-03"])
+    assert table.rows.person.tolist() == ["1", "alice", "alice", "2"]
+    assert table.remarks == ()
+    table = read([tmp_path / "mon", tmp_path / "wed"], ["2026-03-02", "2026-03-04"])
+    assert table.rows.person.tolist() == ["1", "alice", "1"]
+    assert "several logs have a person 1, taken for one" in table.remarks[0]
 
 
 def test_a_change_of_clocks_keeps_true_lengths(tmp_path):
@@ -82,9 +101,12 @@ def test_times_in_two_zones_become_those_of_the_common_one(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must name start once in its first line, and does so not: it names nothing"),
-        ("start,end\n", "must name activity once in its first line, and does so not: it names start, end"),
-        ("start,start,end,activity\n", "must name start once in its first line, and does so twice"),
+        ("", "must name start once in its first line, which names nothing"),
+        ("start,end\n", "must name activity once in its first line, which names start, end"),
+        (
+            "start,start,end,activity\n",
+            "must name start once in its first line, which names start, start, end, activity",
+        ),
     ],
 )
 def test_what_is_no_log_is_told(tmp_path, text, message):

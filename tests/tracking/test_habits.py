@@ -227,7 +227,7 @@ def test_a_year_of_a_hundred_thousand_episodes_takes_seconds(tmp_path):
         (["--learn-until", "tomorrow"], "'tomorrow' is no date, such as 2026-03-01"),
         (["--routine", "other.json"], "is a routine of version 9, and version 1 is read here"),
         (["--roles", "roles.yaml"], "has the role 'bed'"),
-        (["--day", "2026-03-01"], "no log is in seconds, and --day is given 1 times"),
+        (["--day", "2026-03-01"], "no log is in seconds, and --day, the time of second 0, is given 1 times"),
     ],
 )
 def test_bad_arguments_are_told(tmp_path, capsys, monkeypatch, arguments, message):

@@ -9,12 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from wtmr_core import literals
+from wtmr_core import files, literals
 
 KNOWLEDGE = Path(__file__).with_name("habits.yaml")
 LONGEST = 7 * 86400  # seconds of a row
@@ -61,24 +62,33 @@ def read(paths: Iterable[str | Path], days: Sequence[str] = ()) -> DayTable:
 
     Args:
         paths: CSV files with `start,end,activity` (ISO 8601), or `start_s,end_s,activity`, as `wtmr track` writes, or
-            its folder; `person` is optional
+            its folder; `person` is optional. Who has a name in the log of a video is that person in all logs; the
+            others are told apart by number alone
         days: the day, or day and time, of second 0, of each log in seconds, in order
 
     Raises:
         HabitsError: where a file is no table with these columns, or days and logs in seconds are not as many.
         OSError: where a file cannot be read.
     """
-    files = [Path(path) / "episodes.csv" if Path(path).is_dir() else Path(path) for path in paths]
-    tables = [_cells(path) for path in files]
-    in_seconds = [path for path, table in zip(files, tables, strict=True) if "start_s" in table]
+    paths = [Path(path) / "episodes.csv" if Path(path).is_dir() else Path(path) for path in paths]
+    tables = [_cells(path) for path in paths]
+    in_seconds = [path for path, table in zip(paths, tables, strict=True) if "start_s" in table]
     if len(days) != len(in_seconds):
-        names = ", ".join(path.name for path in in_seconds)
+        names = ", ".join(map(str, in_seconds))
         wanted = f"{names} {'is' if len(in_seconds) == 1 else 'are'} in seconds" if names else "no log is in seconds"
-        raise HabitsError(f"{wanted}, and --day is given {len(days)} times: give it once for each of those, in order")
+        raise HabitsError(
+            f"{wanted}, and --day, the time of second 0, is given {len(days)} times: give it once for each log in "
+            "seconds, in order, such as --day 2026-03-01T08:30"
+        )
     zeros, remarks, refused, parts = iter(days), [], Counter(), []
-    for path, table in zip(files, tables, strict=True):
+    for path, table in zip(paths, tables, strict=True):
         part = _timed(table, _zero(next(zeros)) if "start_s" in table else None, path, remarks)
         parts.append(part)
+    of_videos = [part for path, part in zip(paths, parts, strict=True) if path.with_name("log.json").is_file()]
+    if shared := sorted({n for a, b in combinations(of_videos, 2) for n in {*a.person} & {*b.person} if n.isdecimal()}):
+        remarks.append(
+            f"several logs have a person {', '.join(shared)}, taken for one: wtmr who tells people apart, by names"
+        )
     frame = pd.concat(parts, ignore_index=True)
     frame.loc[frame.why.eq("") & frame.duplicated(["person", "activity", "start", "end"]), "why"] = "repeated"
     refused.update(frame.why[frame.why.ne("")])
@@ -98,15 +108,24 @@ def _cells(path: Path) -> pd.DataFrame:
     names = [name.strip().lower() for name in head]
     needed = ("start_s", "end_s") if {"start_s", "end_s"} <= set(names) and "start" not in names else ("start", "end")
     if missing := [name for name in (*needed, "activity") if names.count(name) != 1]:
-        wrong = "twice" if missing[0] in names else f"not: it names {', '.join(names) or 'nothing'}"
-        raise HabitsError(f"{path} must name {missing[0]} once in its first line, and does so {wrong}")
+        found = ", ".join(names) or "nothing"
+        raise HabitsError(f"{path} must name {missing[0]} once in its first line, which names {found}")
     uneven = [len(line) != len(names) for line in lines]
     columns = {
         name: ["" if odd else line[names.index(name)].strip() for line, odd in zip(lines, uneven, strict=True)]
         for name in (*needed, "activity", *(["person"] if "person" in names else []))
     }
     table = pd.DataFrame({"person": "", **columns}, index=range(len(lines)), dtype=object)
+    table["person"] = table.person.replace(_named(path))
     return table.assign(uneven=np.array(uneven, bool))
+
+
+def _named(path: Path) -> dict[str, str]:
+    """Number -> name of the people whom a gallery named in the log of a video."""
+    log = path.with_name("log.json")
+    if path.name != "episodes.csv" or not log.is_file():
+        return {}
+    return {str(one["person"]): one["name"] for one in files.read_json(log, ["people"])["people"] if "name" in one}
 
 
 def _zero(day: str) -> pd.Timestamp:

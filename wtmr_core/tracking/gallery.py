@@ -165,18 +165,17 @@ class Gallery:
         self.names[identity] = name
 
     def join(self, first: int, second: int) -> int:
-        """Make two people one, and return who it is: the one with a name, or else the first.
+        """Make two people one, and return who it is: the first, unless only the second has a name.
+
+        Where both have a name, that of the second is dropped.
 
         Raises:
-            GalleryError: for one person given twice, and for two with names.
+            GalleryError: for one person given twice.
         """
         if first == second:
             raise GalleryError(f"{self.called(first)} is one person already")
-        if first in self.names and second in self.names:
-            raise GalleryError(
-                f"{self.names[first]} and {self.names[second]} have both a name: forget one of them, or part its logs"
-            )
-        kept, gone = (second, first) if second in self.names else (first, second)
+        kept, gone = (second, first) if second in self.names and first not in self.names else (first, second)
+        self.names.pop(gone, None)
         self.seen = [replace(s, identity=kept) if s.identity == gone else s for s in self.seen]
         return kept
 
@@ -256,7 +255,11 @@ def _content(head: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> tupl
 
 def as_day(text: str) -> str:
     """A date as YYYY-MM-DD, or "" for none; raises `ValueError` for anything else."""
-    if text and date.fromisoformat(text).isoformat() != text:
+    try:
+        right = not text or date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        right = False
+    if not right:
         raise ValueError(f"{text!r} is no date: write it as 2026-11-29")
     return text
 
