@@ -381,6 +381,26 @@ def test_leaks_raise_accuracy_and_lower_loss_and_ntu_is_not_augmented():
     assert (logs.believe.str.contains("augmentation") == (logs.dataset != "ntu60")).all()
 
 
+def test_every_accuracy_of_a_training_says_what_it_is_of():
+    _, figures = kept_page()
+    accuracies = figures[figures.figure.str.contains("accuracy") & (figures["where"] != "confusion matrix")]
+    assert len(accuracies) == 6 + 2 + 12  # table, bars, logs
+    numbers = accuracies.finding.str.split(", ").map(lambda said: list(map(int, said)))
+    assert all(said == sorted(set(said)) and 15 in said for said in numbers)
+    assert (numbers.map(lambda said: 9 in said) == (accuracies.model != published.MODELS[2])).all()
+    assert accuracies.believe.str.contains("one run without a seed").all()
+    assert (accuracies.believe.str.contains("mostly of one-person actions") == (accuracies.dataset == "ntu60")).all()
+
+
+def test_nothing_is_decided_without_a_figure_of_its_own():
+    _, figures = kept_page()
+    absent = figures[figures.found.isna()]
+    assert absent.verdict.str.startswith("cannot be decided without").all()
+    cells = absent[absent["where"] == "confusion matrix"]
+    assert len(cells) == 6 + 6 + 5  # the rows of three matrices
+    assert set(cells.verdict) == {"cannot be decided without the weights and clips behind it, to count it again"}
+
+
 def test_the_accuracy_of_a_matrix_is_that_of_its_diagonal():
     _, figures = kept_page()
     wholes = figures[figures.figure == "accuracy of its clips, %"].set_index("dataset")

@@ -157,6 +157,6 @@ def regions_and_weights(
         f"released one's: {'; '.join(gains) or 'not trained yet'}",
         REPRODUCED if right else NOT_REPRODUCED,
         "the figures are those of two ordinary convolutions before a transformer; the network of the text is `wtmr` "
-        "here (04_ablation says what its regions and weights are worth)",
+        "here (04_ablation and 08_real_recordings say what its regions and weights are worth)",
         weights,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,8 +20,8 @@ MAKE = "wtmr audit"
 LEGEND = (
     "*Found* is what came out when the figure was counted, or looked up in the published log or matrix. Where a "
     "figure is looked up, *reproduced* says that two published places agree; whether the training would come out "
-    "again is asked "
-    "at the logs, and not answered."
+    "again is asked at the logs, and not answered. A matrix's accuracy is counted from its cells; the cells themselves "
+    "could not be counted again."
 )
 
 
@@ -110,14 +111,15 @@ def repeated(figures: pd.DataFrame) -> int:
 
 
 def tables(figures: pd.DataFrame) -> str:
-    """The figures in Markdown, a table for each place where they stand."""
-    lines, head = [], ["set", "network", "figure", "published", "found", "verdict", "finding", "believe"]
+    """The figures in Markdown, a table for each place where they stand, each with links to its findings."""
+    lines, head = [], ["set", "network", "figure", "published", "found", "verdict", "findings", "believe instead"]
     for where, part in figures.groupby(figures["where"].str.replace(r", epoch \d+", "", regex=True), sort=False):
         lines += ["", f"### {where[0].upper()}{where[1:]}", "", f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
         for row in part.itertuples():
             figure = row.figure + (f" ({row.where.split(', ')[1]})" if ", epoch" in row.where else "")
             cells = [SETS[row.dataset], NAMES[row.model], figure, number(row.published), number(row.found)]
-            lines.append(f"| {' | '.join(cells)} | {row.verdict} | {row.finding} | {row.believe} |")
+            because = re.sub(r"\d+", r"[\g<0>](#\g<0>)", row.finding)
+            lines.append(f"| {' | '.join(cells)} | {row.verdict} | {because} | {row.believe} |")
     return "\n".join(lines) + "\n"
 
 
