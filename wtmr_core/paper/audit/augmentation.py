@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wtmr_core.datasets import augment
+from wtmr_core.datasets import augment, svideoqa
+from wtmr_core.datasets.clips import ClipFormat
 from wtmr_core.paper.audit import trials
 from wtmr_core.paper.audit.finding import (
     AS_PUBLISHED,
@@ -43,6 +44,12 @@ def motion(clips: np.ndarray, per: str, seed: int = 0) -> float:
     x = augment.frames(torch.from_numpy(np.ascontiguousarray(clips)), augmentation)
     levels = 255 * (augment.GREY if clips.shape[-1] == 1 else augment.RGB)[1][0]
     return float((x[:, 1:] - x[:, :-1]).abs().mean()) * levels
+
+
+def sample(root: Path, clips: int = 12) -> np.ndarray:
+    """(b, 8, 64, 64, 3) uint8: the first clips of SVideoQA in the folder `root`."""
+    paths = list(svideoqa.index(root, "-").paths())[:clips]
+    return np.stack([svideoqa.read(path, ClipFormat(8, 64, 3)) for path in paths])
 
 
 def motions(clips: np.ndarray) -> pd.DataFrame:

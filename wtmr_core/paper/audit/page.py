@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,24 +25,16 @@ LEGEND = (
 )
 
 
-def said(finding: Finding) -> str:
-    """A finding as a block of text, each of its parts from a line of its own."""
-    parts = {"claim": finding.claim, "question": finding.question, "ran": finding.ran, "result": finding.result,
-             "verdict": finding.verdict.upper(), "believe": finding.believe}  # fmt: skip
-    width = max(map(len, parts)) + 2
-    lines = [f"{finding.number}. {finding.title}"]
-    for name, part in parts.items():
-        start = f"   {name:<{width}}"
-        lines += textwrap.wrap(
-            part, 118, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
-        )
-    return "\n".join(lines) + "\n"
-
-
-def named(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with sets and networks as the paper calls them."""
-    words = SETS | NAMES
-    return table.map(lambda value: words.get(value, value) if isinstance(value, str) else value)
+def points_of(finding: Any) -> list[str]:
+    """The parts of a finding, or of its row in `listed`, as the points of a list in Markdown."""
+    return [
+        f"* **Claim**: {finding.claim}.",
+        f"* **Question**: {finding.question}",
+        f"* **Experiment**: {finding.ran}.",
+        f"* **Result**: {finding.result}.",
+        f"* **Verdict**: {finding.verdict}.",
+        f"* **Believe instead**: {finding.believe}.",
+    ]
 
 
 def listed(findings: Iterable[Finding]) -> pd.DataFrame:
@@ -88,12 +80,7 @@ def text(findings: pd.DataFrame, figures: pd.DataFrame) -> str:
         lines += [
             "",
             f'## <a id="{row.number}"></a>{row.number}. {row.title}',
-            f"* **Claim**: {row.claim}.",
-            f"* **Question**: {row.question}",
-            f"* **Experiment**: {row.ran}.",
-            f"* **Result**: {row.result}.",
-            f"* **Verdict**: {row.verdict}.",
-            f"* **Believe instead**: {row.believe}.",
+            *points_of(row),
             *(["", row.details] if row.details else []),
         ]
     lines += [
