@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from wtmr_core.paper import names
-from wtmr_core.paper.readable import listed, points
+from wtmr_core.paper.readable import listed, percent, points
 
 LEVEL = 0.05
 
@@ -41,3 +41,35 @@ def by_dataset(rows: pd.DataFrame, words: Callable[[str], str] = names.network) 
     """`standing` on each data set, as a list in Markdown."""
     parts = rows.groupby("dataset", sort=False)
     return "\n".join(f"* {names.dataset(dataset)}: {standing(part, words)}." for dataset, part in parts)
+
+
+def by_chance(rows: pd.DataFrame) -> str:
+    """Say how many differences have an interval without zero, and how many would where there is none.
+
+    Args:
+        rows: of `tables.components`; those without a difference do not count
+    """
+    made = rows.dropna(subset="difference")
+    beyond = int(((made.difference_low > 0) | (made.difference_high < 0)).sum())
+    return (
+        f"Of {len(made)} differences {beyond} {'is' if beyond == 1 else 'are'} clear; by chance alone about one in "
+        f"twenty is, here {len(made) / 20:.1g}."
+    )
+
+
+def against(rows: pd.DataFrame, words: Callable[[str], str] = names.network) -> str:
+    """Say what the network compared with gets right, and how the others stand to it.
+
+    Args:
+        rows: of `tables.components`, all on one data set; the row without a difference is the one compared with
+        words: label -> what the network is called
+
+    Raises:
+        ValueError: where not exactly one row has no difference.
+    """
+    bases = rows[rows.difference.isna()]
+    if len(bases) != 1:
+        raise ValueError(f"{len(bases)} rows have no difference: give one, that of the network compared with")
+    (base,) = bases.itertuples()
+    right = percent(base.top1, base.top1_low, base.top1_high)
+    return f"**{words(base.label)}**, {right} right; {standing(rows, words)}"

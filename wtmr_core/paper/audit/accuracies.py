@@ -75,8 +75,8 @@ def training_accuracy(table: pd.DataFrame | None = None, logs: pd.DataFrame | No
         "each printed accuracy beside the last epoch of its network's published log",
         f"{'; '.join(said)}. They lie up to {100 * gap:.1f} points above validation",
         REPRODUCED if held_out else AS_PUBLISHED,
-        "the validation accuracy that ends each log, though clips that leak may raise it (finding 10) and, on HMDB51 "
-        "and SVideoQA, augmentation may lower it (finding 12)",
+        "the validation accuracy that ends each log, though people or films in both parts may raise it (finding 10) "
+        "and, on HMDB51 and SVideoQA, augmentation may lower it (finding 12)",
         table,
     )
 

@@ -34,9 +34,9 @@ COLUMNS: dict[int, tuple[str, dict[str, str | Column | None]]] = {
         "Two bars of SVideoQA, beside the end of WTMR-Net's log",
         {
             "bar_labelled": Column("bar labelled", words=names.network),
-            "bar_accuracy": Column("accuracy", "%", group="bar"),
+            "bar_accuracy": Column("accuracy", "%", 2, group="bar"),
             "bar_loss": Column("loss", digits=2, group="bar"),
-            "log_accuracy": Column("accuracy", "%", group="WTMR-Net's log"),
+            "log_accuracy": Column("accuracy", "%", 2, group="WTMR-Net's log"),
             "log_loss": Column("loss", digits=2, group="WTMR-Net's log"),
             "is_the_log's_end": "is where the log ends",
         },
@@ -116,14 +116,14 @@ COLUMNS: dict[int, tuple[str, dict[str, str | Column | None]]] = {
 INTERVALS = {1: ("log_val", "val_"), 2: ("held_out_gap", ""), 4: ("named", ""), 10: ("optimism", "")}
 SPREAD = {
     "varied": "between two runs differ",
-    "data": "data",
-    "s": Column("standard deviation of a run", "points", 1),
-    "pair": Column("19 of 20 pairs lie within", "points", 1),
+    "data": Column("data", words=lambda data: " ".join(names.DATASETS.get(word, word) for word in data.split())),
+    "s": Column("standard deviation of a run, points", words=lambda share: f"{100 * share:.1f}"),
+    "pair": Column("19 of 20 pairs lie within, points", words=lambda share: f"{100 * share:.1f}"),
 }
 LEADS = SET | {
     "lead_val": Column("lead", "points"),
-    "clips": Column("by clips drawn", "points", 1, group="explained"),
-    "runs": Column("by runs", "points", 1, group="explained"),
+    "clips": Column("by other clips, points", words=lambda share: f"± {100 * share:.1f}", group="may change"),
+    "runs": Column("by another run, points", words=lambda share: f"± {100 * share:.1f}", group="may change"),
     "larger": "larger than both together",
 }
 
@@ -142,7 +142,7 @@ def tables(finding: Finding) -> Iterator[Table]:
     frame, n = finding.table, finding.number
     if n == 15:
         yield table(frame.loc["spread"], "How far two runs of one network lie apart in accuracy", SPREAD)
-        caption = "Lead of WTMR-Net over TimeSformer in validation, beside what clips and runs explain"
+        caption = "Lead of WTMR-Net over TimeSformer in validation, beside what other clips and runs would change"
         yield table(frame.loc["orders"], caption, LEADS)
     elif n in COLUMNS:
         caption, columns = COLUMNS[n]
@@ -169,7 +169,7 @@ def figures(listed: pd.DataFrame) -> Table:
     columns = SET | NETWORK | {
         "figure": "figure",
         "published": Column("printed", words=number),
-        "found": Column("found", words=number),
+        "found": Column("found", words=lambda value: number(round(value, 2))),
         "verdict": "verdict",
         "believe": "believe instead",
         "finding": "findings",
@@ -193,7 +193,11 @@ def conclusion(findings: Iterable[Finding], listed: pd.DataFrame) -> str:
     of_training = (accuracies.printed_is == "train").sum()
     held_out = [
         f"{percent(row.log_val)} instead of {percent(row.printed)} on {SETS[row.dataset]}"
-        for row in accuracies[accuracies.model == "released-wtmr"].itertuples()
+        for row in accuracies[(accuracies.model == "released-wtmr") & (accuracies.printed_is == "train")].itertuples()
+    ]
+    foreign = [
+        f"{names.network(row.model)}'s on {SETS[row.dataset]} is neither (finding 3)"
+        for row in accuracies[accuracies.printed_is == "neither"].itertuples()
     ]
     costs = listed[listed.figure.isin(["parameters, millions", "GFLOPs (GMACs)"])].verdict
     trained = matrices[matrices.shows == "clips trained on"].dataset.map(SETS)
@@ -201,7 +205,7 @@ def conclusion(findings: Iterable[Finding], listed: pd.DataFrame) -> str:
     return " ".join(
         [
             f"**What this shows.** {of_training} of {len(accuracies)} accuracies are those of training; in validation "
-            f"WTMR-Net's logs end at {enumerated(held_out)}.",
+            f"WTMR-Net's logs end at {enumerated(held_out)}{'; ' if foreign else ''}{enumerated(foreign or [''])}.",
             f"Of {len(costs)} parameters and GFLOPs {(costs == REPRODUCED).sum()} come out as they stand, "
             f"{(costs == AS_PUBLISHED).sum()} only when counted as published: of layers alone, and as GMACs.",
             f"The matrices of {enumerated(trained)} point to clips that were trained on." if len(trained) else "",
