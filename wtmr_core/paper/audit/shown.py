@@ -152,6 +152,14 @@ def tables(finding: Finding) -> Iterator[Table]:
         yield table(frame.reset_index() if "index" in columns else frame, caption, columns)
 
 
+def redrawing(drawn: pd.Series) -> Table:
+    """The accuracies of `splits.another_draw`."""
+    words = {"train": "training", "held_out": "held out", "law": "foretold", "again": "drawn again, mean"}
+    words |= {"sd": "drawn again, standard deviation"}
+    columns = {name: Column(word, "%") for name, word in words.items()}
+    return table(drawn.to_frame().T, "Accuracies of a split that is drawn again", columns)
+
+
 def costs(counted: pd.DataFrame) -> Table:
     """The rows of `costs.counts`."""
     columns = SET | NETWORK | {
