@@ -20,10 +20,6 @@ IGNORED: set[tuple[str, str]] = {
     ("04_ablation", "it needs weights and recordings"),
     ("05_performance_table", "the times of one machine"),
 }
-#: notebooks of which some cells do not yet say why
-UNEXPLAINED = {
-    "06_activity_tracking", "07_audit", "08_real_recordings", "09_habits",
-}  # fmt: skip
 
 TINY = {"width": 16, "depth": 1, "heads": 2, "conv_channels": "[4, 8]", "epochs": 1, "device": "cpu"}  # as -p has them
 
@@ -81,5 +77,4 @@ def test_a_cell_that_is_not_compared_says_why(path):
         assert "nbval" not in cell.source.lower(), f"the tag nbval-ignore-output says so:\n{cell.source}"
         if ignored:
             unseen.add((path.stem, cell.metadata.get("ignored", "")))
-    if path.stem not in UNEXPLAINED:
-        assert unseen == {one for one in IGNORED if one[0] == path.stem}
+    assert unseen == {one for one in IGNORED if one[0] == path.stem}
