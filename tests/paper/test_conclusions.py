@@ -44,14 +44,16 @@ def test_each_data_set_has_its_line():
 
 
 def test_clear_differences_are_counted_beside_those_of_chance():
-    rows = compared(**{"wtmr": [np.nan] * 3, "wtmr depth=0": [-0.1, -0.2, -0.05], "wtmr cnn=False": [0.1, -0.05, 0.2]})
+    rows = compared(**{
+        "wtmr": [np.nan] * 4, "wtmr depth=0": [-0.1, -0.2, -0.05, 0.01], "wtmr cnn=False": [0.1, 0.05, 0.2, 0.06],
+    })  # fmt: skip
     assert conclusions.by_chance(rows).startswith("Of 2 differences 1 is clear; by chance alone")
     assert conclusions.by_chance(pd.concat([rows] * 10)).endswith("Of 20 differences 10 are clear; by chance alone "
         "about one in twenty is, here 1.")  # fmt: skip
 
 
 def test_the_network_compared_with_is_the_one_without_a_difference():
-    rows = compared(**{"wtmr": [np.nan] * 3, "linear": [0.0, -0.1, 0.1]})
+    rows = compared(**{"wtmr": [np.nan] * 4, "linear": [0.0, -0.1, 0.1, 1.0]})
     rows = rows.assign(top1=[0.728, 0.728], top1_low=[0.682, 0.6], top1_high=[0.771, 0.8])
     assert conclusions.against(rows) == (
         "**WTMR-Net, described**, 72.8 % (68.2–77.1) right; no clear difference: linear layer (+0.0 points)"

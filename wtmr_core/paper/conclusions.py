@@ -26,8 +26,7 @@ def standing(rows: pd.DataFrame, words: Callable[[str], str] = names.network) ->
     'clearly below it: WTMR-Net (−23.6 points), WMRC-Net (−19.2 points) and TimeSformer (−26.1 points)'
     """
     compared = rows.dropna(subset="difference")
-    unlikely = compared.p <= LEVEL
-    below, above = unlikely & (compared.difference_high < 0), unlikely & (compared.difference_low > 0)
+    below, above = _clear(compared)
     parts = {"clearly above it": above, "clearly below it": below, "no clear difference": ~(above | below)}
     said = []
     for verdict, which in parts.items():
@@ -44,16 +43,16 @@ def by_dataset(rows: pd.DataFrame, words: Callable[[str], str] = names.network) 
 
 
 def by_chance(rows: pd.DataFrame) -> str:
-    """Say how many differences have an interval without zero, and how many would where there is none.
+    """Say how many differences are clear (see `standing`), and how many would be where there is none.
 
     Args:
         rows: of `tables.components`; those without a difference do not count
     """
     made = rows.dropna(subset="difference")
-    beyond = int(((made.difference_low > 0) | (made.difference_high < 0)).sum())
+    clear = int(sum(side.sum() for side in _clear(made)))
     return (
-        f"Of {len(made)} differences {beyond} {'is' if beyond == 1 else 'are'} clear; by chance alone about one in "
-        f"twenty is, here {len(made) / 20:.1g}."
+        f"Of {len(made)} differences {clear} {'is' if clear == 1 else 'are'} clear; by chance alone about one in "
+        f"twenty is, here {len(made) * LEVEL:.1g}."
     )
 
 
@@ -73,3 +72,9 @@ def against(rows: pd.DataFrame, words: Callable[[str], str] = names.network) -> 
     (base,) = bases.itertuples()
     right = percent(base.top1, base.top1_low, base.top1_high)
     return f"**{words(base.label)}**, {right} right; {standing(rows, words)}"
+
+
+def _clear(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Which rows are clearly below what they are compared with, and which clearly above."""
+    unlikely = rows.p <= LEVEL
+    return unlikely & (rows.difference_high < 0), unlikely & (rows.difference_low > 0)
