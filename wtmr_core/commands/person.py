@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     one.set_defaults(run=adapt)
 
     one = commands.add_parser("habits", help="learn a routine from logs of days, and what departs from it")
-    one.add_argument("logs", nargs="+", metavar="LOG", help="a CSV of start,end,activity, or the folder of a video's log")
+    one.add_argument("logs", nargs="+", metavar="LOG", help="a CSV of start,end,activity, or the folder of a log")
     one.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
     one.add_argument(
         "--learn-until", type=arguments.date, metavar="DATE", help="judge the days after it; by default after 14"

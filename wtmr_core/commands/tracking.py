@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     one.add_argument("--video", dest="annotate", action="store_true", help="also write annotated.mp4")
     one.add_argument("--page", action="store_true", help="also write page.html, a timeline and a contact sheet")
     one.add_argument("--no-blur", dest="blur", action="store_false", help="do not blur heads in saved pictures")
-    one.add_argument("--gallery", type=Path, metavar="FILE", help="name the people it knows by their looks; see wtmr who")
+    one.add_argument("--gallery", type=Path, metavar="FILE", help="names people by their looks; see wtmr who")
     one.add_argument(
         "--who",
         type=arguments.named,
