@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex, to_rgba
 from PIL import Image
 
 from wtmr_core.paper import figures, names, published
-from wtmr_core.paper.figures import style
+from wtmr_core.paper.figures import output, style
 from wtmr_core.paper.figures.weights import SCALE
 from wtmr_core.skeleton import PARTS
 
@@ -87,7 +87,7 @@ def test_a_matrix_shows_clips_and_shares():
 @pytest.mark.parametrize("others", [4, 20], ids=["side by side", "one above the other"])
 def test_matrices_have_cells_of_one_size(others):
     fig = figures.confusion({"one": matrix(6), "two": matrix(others)})
-    figures.png(fig)  # lays it out
+    output.png(fig)  # lays it out
     boxes = [ax.get_window_extent() for ax in fig.axes[:2]]
     cells = [(box.width / k, box.height / k) for box, k in zip(boxes, (6, others), strict=True)]
     np.testing.assert_allclose(cells, cells[0][0], rtol=0.03)

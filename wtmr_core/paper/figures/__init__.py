@@ -3,12 +3,10 @@
 `show` displays a figure in a notebook and `save` writes it as PNG and PDF.
 """
 
-from matplotlib import pyplot as plt
-
 from wtmr_core.paper.figures.data import clips, counts
 from wtmr_core.paper.figures.description import describe
 from wtmr_core.paper.figures.matrices import confusion
-from wtmr_core.paper.figures.output import png, save, show
+from wtmr_core.paper.figures.output import save, show
 from wtmr_core.paper.figures.results import ablation, accuracy_cost, intervals, printed_accuracies
 from wtmr_core.paper.figures.style import WIDTH
 from wtmr_core.paper.figures.training import learning_curves
@@ -25,8 +23,6 @@ __all__ = [
     "intervals",
     "learning_curves",
     "part_weights",
-    "plt",
-    "png",
     "printed_accuracies",
     "region_weights",
     "save",

@@ -77,8 +77,6 @@ def accuracy_cost(table: pd.DataFrame) -> Figure:
             multiply-accumulates a clip, NaN for unknown); published_train_accuracy, published_val_accuracy and
             measured_test_accuracy (0-1, NaN for none)
     """
-    if "measured_gmacs" not in table:
-        table = table.assign(measured_gmacs=np.nan)
     sets = {name: rows for name, rows in table.groupby("dataset", sort=False)}
     points = {
         "published_train": ("complete_gmacs", "published_train_accuracy"),
