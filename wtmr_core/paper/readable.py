@@ -13,8 +13,6 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from IPython.display import HTML
-from pandas.io.formats.style import Styler
 
 from wtmr_core.paper import names
 
@@ -236,17 +234,6 @@ def listed(words: Iterable[str]) -> str:
 def _with_unit(column: Column, value: float, low: float, high: float) -> str:
     number, _, interval = column.interval(value, low, high).partition(" ")
     return f"{number} {column.unit} {interval}".strip()
-
-
-def readable(frame: pd.DataFrame, caption: str, names: Mapping[str, str] | None = None) -> Table:
-    """The columns of `frame` that `COLUMNS` knows; `names` has words for some of its labels."""
-    shown = [name for name in COLUMNS if name in frame]
-    return table(frame.replace({"label": names or {}}), caption, dict.fromkeys(shown) | {"label": Column("network")})
-
-
-def html(styled: Styler, caption: str) -> HTML:
-    """A styled table with its caption, the same text each time it is made."""
-    return HTML(styled.set_caption(caption).set_uuid(_identity(caption)).to_html())
 
 
 def _identity(caption: str) -> str:
