@@ -27,6 +27,7 @@ myst_heading_anchors = 4
 default_role = "code"
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
 autodoc_default_options = {"members": True, "ignore-module-all": True}
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True

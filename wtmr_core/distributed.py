@@ -45,7 +45,7 @@ def command(settings: Settings, results: Path, root: str | Path | None) -> list[
     if not (job := os.environ.get("SLURM_JOB_ID")):
         raise RunError(
             f"nodes is {settings.nodes}, which needs a SLURM job; elsewhere start torchrun on each machine "
-            "(see README.md)"
+            "(see docs/machines.md)"
         )
     # SLURM runs the batch script, and so this process, on the first machine; Snakemake keeps the list of them from us
     meeting = f"{os.uname().nodename}:{20000 + int(job) % 20000}"  # two jobs on one machine must not meet
