@@ -22,6 +22,7 @@ MARKED = re.compile(r"(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end of table -->)
 
 #: what the data sets of the suites on real recordings hold
 RECORDINGS = {"hmdb51": "HMDB51 frames", "ntu60": "J-HMDB skeletons"}
+NETWORK = {"dataset": None, "model": None}
 COSTS = {
     "params_m": Column("parameters", "10⁶", 2),
     "gmacs": Column("GMACs a view", digits=3),
@@ -50,6 +51,13 @@ def over_a_backbone(label: str) -> str:
     return names.network(f"{label} backbone_frozen=8" if tuned else label)
 
 
+def costs(results: Path) -> Table:
+    rows = pd.read_csv(results / "mini/performance_table.csv")
+    kinds = ("published", "reproduced", "complete")
+    parameters = {f"{kind}_params_m": Column(f"10⁶ parameters, {kind}", digits=2) for kind in kinds}
+    return table(rows, "", NETWORK | {f"{kind}_gmacs": Column(f"GMACs, {kind}", digits=2) for kind in kinds} | parameters)
+
+
 def miniature(results: Path) -> Table:
     rows = pd.read_csv(results / "mini/performance_table.csv")
     spread = pd.read_csv(results / "mini/tables/05_spread.csv").set_index("name")
@@ -58,9 +66,7 @@ def miniature(results: Path) -> Table:
         ends = [spread[f"test_accuracy_{kind}_{end}"] for end in ("low", "high")]
         ranges = pd.Series([f"{100 * low:.1f}–{100 * high:.1f}" for low, high in zip(*ends, strict=True)], spread.index)
         rows[kind] = ranges.reindex(pd.MultiIndex.from_frame(rows[tables.NETWORK])).fillna("").to_numpy()
-    return table(rows, "", {
-        "dataset": None, "model": None, "published_gmacs": Column("GMACs published", digits=2),
-        "reproduced_gmacs": Column("reproduced", digits=2), "complete_gmacs": Column("complete", digits=2),
+    return table(rows, "", NETWORK | {
         "published_train_accuracy": Column("paper: training, %", words=printed),
         "published_val_accuracy": Column("paper: validation", "%"),
         "measured_train_accuracy": Column("miniature: training", "%"), "measured_test_accuracy": Column("test", "%"),
@@ -72,7 +78,7 @@ def real(results: Path) -> Table:
     rows = components(results, "real")
     rows = rows[rows.runs > 1]
     look = {"dataset": Column("recordings", words=RECORDINGS.get), "label": None}
-    return table(rows, "", look | COSTS | ACCURACY | CALIBRATION | DIFFERENCE)
+    return table(rows, "", look | ACCURACY | CALIBRATION | DIFFERENCE | COSTS)
 
 
 def parts(results: Path) -> Table:
@@ -123,7 +129,7 @@ def glance(results: Path) -> Table:
 
 
 TABLES: dict[str, Callable[[Path], Table]] = {
-    one.__name__: one for one in (glance, miniature, real, folds, pretrained, parts)
+    one.__name__: one for one in (glance, costs, miniature, real, folds, pretrained, parts)
 }
 
 
