@@ -55,7 +55,8 @@ def costs(results: Path) -> Table:
     rows = pd.read_csv(results / "mini/performance_table.csv")
     kinds = ("published", "reproduced", "complete")
     parameters = {f"{kind}_params_m": Column(f"10⁶ parameters, {kind}", digits=2) for kind in kinds}
-    return table(rows, "", NETWORK | {f"{kind}_gmacs": Column(f"GMACs, {kind}", digits=2) for kind in kinds} | parameters)
+    gmacs = {f"{kind}_gmacs": Column(f"GMACs, {kind}", digits=2) for kind in kinds}
+    return table(rows, "", NETWORK | gmacs | parameters)
 
 
 def miniature(results: Path) -> Table:
