@@ -26,7 +26,17 @@ from wtmr_core.processes import with_me
 
 LOCK = ".lock"
 #: what a suite writes into its folder of results
-WRITTEN = ("notebooks", "tables", "figures", "logs", "data", "performance_table.csv", "times.csv", "report.html")
+WRITTEN = (
+    "notebooks",
+    "tables",
+    "figures",
+    "logs",
+    "data",
+    "performance_table.csv",
+    "performance_table.tex",
+    "times.csv",
+    "report.html",
+)
 
 
 def pending(plan: Plan) -> list[str]:
