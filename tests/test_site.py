@@ -17,6 +17,7 @@ from tests.conftest import PROJECT
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 TOC = yaml.safe_load((PROJECT / "docs/toc.yml").read_text(encoding="utf-8"))
 CITATION = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -32,9 +33,17 @@ def pages() -> list[Path]:
     return [PROJECT / f"{name}.md" for name in names if (PROJECT / f"{name}.md").is_file()]
 
 
+def text_of(page: Path) -> str:
+    """A page, or the text cells of a notebook."""
+    if page.suffix == ".ipynb":
+        cells = nbformat.read(page, as_version=4).cells
+        return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return page.read_text(encoding="utf-8")
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub and the site make them."""
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     slugs = {re.sub(r"[^\w\- ]", "", re.sub(r"<[^>]+>", "", heading).lower()).replace(" ", "-") for heading in headings}
     return slugs | set(re.findall(r'<a id="([^"]+)">', text))
@@ -52,16 +61,16 @@ def test_the_readme_says_what_the_audit_found():
     assert said.groups() == (entries, reproduced, as_published, refuted, undecided)
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(PROJECT)))
+@pytest.mark.parametrize("page", [*pages(), *NOTEBOOKS], ids=lambda page: str(page.relative_to(PROJECT)))
 def test_every_link_within_the_project_leads_somewhere(page):
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     assert not re.search("^%", text, re.MULTILINE)  # which the site takes for the beginning of a comment
     for link in LINK.findall(text):
         if re.match(r"https?:", link):
             continue
         name, _, anchor = link.partition("#")
         target = page.parent / name if name else page
-        assert target.exists(), link
+        assert target.is_file(), link
         assert not anchor or anchor in anchors(target), link
 
 
@@ -83,7 +92,7 @@ def test_the_address_of_the_repository_is_one():
 def test_the_notebook_for_colab_is_whole_and_names_every_notebook():
     colab = nbformat.read(PROJECT / "docs/colab.ipynb", as_version=4)
     nbformat.validate(colab)
-    for notebook in (PROJECT / "notebooks").glob("*.ipynb"):
+    for notebook in NOTEBOOKS:
         assert f"`{notebook.stem}`" in colab.cells[0].source
 
 
