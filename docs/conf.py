@@ -22,6 +22,7 @@ exclude_patterns = [".*", "build", "data/*/**", "results/*/**", "tests", "profil
 
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_ipywidgets_js = {}  # no scripts from elsewhere; bars of progress are of no interest here
 myst_heading_anchors = 4
 
 default_role = "code"
