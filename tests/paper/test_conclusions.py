@@ -50,6 +50,8 @@ def test_clear_differences_are_counted_beside_those_of_chance():
     assert conclusions.by_chance(rows).startswith("Of 2 differences 1 is clear; by chance alone")
     assert conclusions.by_chance(pd.concat([rows] * 10)).endswith("Of 20 differences 10 are clear; by chance alone "
         "about one in twenty is, here 1.")  # fmt: skip
+    for times, expected in ((5, "0.5"), (150, "15")):
+        assert conclusions.by_chance(pd.concat([rows] * times)).endswith(f"is, here {expected}.")
 
 
 def test_the_network_compared_with_is_the_one_without_a_difference():

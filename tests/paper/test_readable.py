@@ -52,6 +52,7 @@ def test_columns_are_chosen_ordered_and_headed():
 @pytest.mark.parametrize(("column", "value", "said"), [
     (Column("any"), None, "–"), (Column("any"), "", "–"), (Column("any"), float("nan"), "–"),
     (Column("any"), True, "yes"), (Column("any"), 1234, "1234"), (Column("any"), 0.012345, "0.0123"),
+    (Column("any"), pd.NA, "–"), (Column("any"), 1500.0, "1500"), (Column("any"), -123456.7, "−123457"),
     (Column("any"), np.int64(3), "3"), (Column("any", digits=2), np.float32(1.5), "1.50"),
     (Column("share", "%"), 1, "100.0"), (Column("share", "%", 0), 0.123, "12"),
     (Column("change", "points"), 0.0, "+0.0"), (Column("change", "points"), -0.0001, "−0.0"),
@@ -101,5 +102,6 @@ def test_a_table_is_text_in_a_terminal():
 def test_figures_in_a_sentence():
     assert readable.percent(0.34) == "34.0 %"
     assert readable.percent(0.34, 0.296, 0.384) == "34.0 % (29.6–38.4)"
+    assert readable.percent(np.nan) == readable.points(np.nan) == "–"
     assert readable.points(-0.063, -0.105, -0.021) == "−6.3 points (−10.5 to −2.1)"
     assert [readable.listed(words) for words in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]

@@ -50,9 +50,10 @@ def by_chance(rows: pd.DataFrame) -> str:
     """
     made = rows.dropna(subset="difference")
     clear = int(sum(side.sum() for side in _clear(made)))
+    chance = len(made) * LEVEL
     return (
         f"Of {len(made)} differences {clear} {'is' if clear == 1 else 'are'} clear; by chance alone about one in "
-        f"twenty is, here {len(made) * LEVEL:.1g}."
+        f"twenty is, here {f'{chance:.1g}' if chance < 1 else f'{chance:.0f}'}."
     )
 
 

@@ -41,7 +41,7 @@ class Column:
 
     def value(self, value: Any) -> str:
         """One value as it is shown, without its unit; a dash for None, NaN and empty text."""
-        if value is None or value == "" or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        if (pd.api.types.is_scalar(value) and pd.isna(value)) or value == "":
             return DASH
         if self.words is not None:
             return self.words(value)
@@ -51,7 +51,10 @@ class Column:
             return str(value)
         factor, digits, signed = UNITS.get(self.unit, (1, None, False))
         digits = digits if self.digits is None else self.digits
-        kind = (".3g" if pd.api.types.is_float(value) else "d") if digits is None else f".{digits}f"
+        if digits is None:  # three significant ones, but all before the point
+            kind = "d" if not pd.api.types.is_float(value) else ".3g" if abs(value) < 1000 else ".0f"
+        else:
+            kind = f".{digits}f"
         shown = round(value * factor, 9) if factor != 1 else value  # 0.6345 is 63.45, not 63.449999999999996
         if digits and not signed and 0 < shown < 0.5 * 10**-digits:
             return f"<{10**-digits:.{digits}f}"
@@ -204,7 +207,7 @@ def _typeset(latex: str) -> str:
 
 
 def percent(share: float, low: float = float("nan"), high: float = float("nan")) -> str:
-    """A share (0-1) for a sentence, with its interval where that is known.
+    """A share (0-1) for a sentence, with its interval where that is known; a dash where it is not known itself.
 
     >>> percent(0.728, 0.682, 0.771)
     '72.8 % (68.2–77.1)'
@@ -213,7 +216,7 @@ def percent(share: float, low: float = float("nan"), high: float = float("nan"))
 
 
 def points(difference: float, low: float = float("nan"), high: float = float("nan")) -> str:
-    """A difference of shares for a sentence, with its interval where that is known.
+    """A difference of shares for a sentence; what is not known as with `percent`.
 
     >>> points(0.012, -0.023, 0.048)
     '+1.2 points (−2.3 to +4.8)'
@@ -233,7 +236,7 @@ def listed(words: Iterable[str]) -> str:
 
 def _with_unit(column: Column, value: float, low: float, high: float) -> str:
     number, _, interval = column.interval(value, low, high).partition(" ")
-    return f"{number} {column.unit} {interval}".strip()
+    return number if number == DASH else f"{number} {column.unit} {interval}".strip()
 
 
 def _identity(caption: str) -> str:
