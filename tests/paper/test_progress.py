@@ -128,6 +128,8 @@ def test_times_are_kept_and_read_again(tmp_path):
     remaining.keep(tmp_path, {"04_ablation": 12.34})
     remaining.keep(tmp_path, {"01_data-ntu60": 3.0})
     assert remaining.read([tmp_path / "none", tmp_path]) == {"01_data-ntu60": 3.0, "04_ablation": 12.3}
+    (tmp_path / "times.csv").write_text("notebook,seconds\n04_ablation,nan\n07_audit,inf\n01_data-ntu60,3\n")
+    assert remaining.read([tmp_path]) == {"01_data-ntu60": 3.0}
     (tmp_path / "times.csv").write_text("somebody,else's\n1,2\n")
     assert remaining.read([tmp_path]) == {}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import heapq
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -99,10 +100,10 @@ def read(folders: Iterable[Path]) -> dict[str, float]:
     """The kept seconds of each notebook, from the first of these folders of results that has them."""
     kept: dict[str, float] = {}
     for folder in folders:
-        with suppress(OSError, KeyError, TypeError, ValueError):  # absent, or somebody else's
+        with suppress(OSError, KeyError, TypeError, ValueError, csv.Error):  # absent, or somebody else's
             rows = csv.DictReader((folder / FILE).read_text(encoding="utf-8").splitlines())
             kept = {row["notebook"]: float(row["seconds"]) for row in rows} | kept
-    return kept
+    return {name: seconds for name, seconds in kept.items() if math.isfinite(seconds)}
 
 
 def keep(folder: Path, times: Mapping[str, float]) -> None:

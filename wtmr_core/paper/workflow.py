@@ -210,7 +210,8 @@ def _run_jobs(plan: Plan, jobs: list[str]) -> dict[str, str]:
             _end_leftovers(logs / "snakemake.log")
             raise
         finally:
-            remaining.keep(plan.results, view.times())
+            with contextlib.suppress(runs.RunError):  # on a full disk what counts is why the batch ended
+                remaining.keep(plan.results, view.times())
         view.show(end=True)
     states = view.states()
     failed = {job: states[job]["error"] for job in jobs if states[job]["state"] == "failed"}
