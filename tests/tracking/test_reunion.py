@@ -111,6 +111,18 @@ def test_saved_and_kept_pictures_are_exchanged_too(tmp_path):
     assert sorted(path.name for path in (tmp_path / "keyframes").iterdir()) == sorted({n.split("/")[1] for n in names})
 
 
+def test_pictures_that_are_gone_or_were_being_renamed_stop_nothing(tmp_path):
+    (tmp_path / "keyframes").mkdir()
+    (tmp_path / "keyframes/person-001-000003.50s.moved").touch()  # of a log that was killed then
+    frames = KeyFrames(tmp_path, anonymous=False)
+    frames.add(np.zeros((100, 200, 3), np.uint8), 0.0, {1: Sighting(0, 0.0, np.array([10.0, 0, 60, 90]), 0.5)})
+    frames.save(1, Episode("walking", 0, 1, 1, 1))
+    (picture,) = (tmp_path / "keyframes").iterdir()
+    picture.unlink()
+    frames.renumber(lambda number, seconds: 2)
+    assert not list((tmp_path / "keyframes").iterdir())
+
+
 def test_rows_of_tracks_stay_as_long_whatever_the_number(tmp_path):
     with LogWriter(tmp_path, video="x", size=(640, 480), detector="movenet", model="home") as log:
         for frame in range(4):

@@ -52,7 +52,7 @@ class KeyFrames:
         self._taken: dict[int, float] = {}  # time of each person's last candidate
         self._candidates: dict[int, list[Candidate]] = {}
         self._files: dict[int, list[Candidate]] = {}
-        for picture in (self.folder / FOLDER).glob("person-*s.jpg"):
+        for picture in (self.folder / FOLDER).glob("person-*s.*"):  # one may have been about to get another name
             picture.unlink()
 
     def add(
@@ -120,8 +120,9 @@ class KeyFrames:
                 if owner(number, one.seconds) != number:
                     path = self.folder / _name(number, one)
                     beside = path.with_suffix(".moved")
-                    path.replace(beside)
-                    moved.append((beside, self.folder / _name(owner(number, one.seconds), one)))
+                    with suppress(FileNotFoundError):  # deleted by somebody while the video ran
+                        path.replace(beside)
+                        moved.append((beside, self.folder / _name(owner(number, one.seconds), one)))
         for beside, path in moved:
             beside.replace(path)
         for number, several in candidates.items():
