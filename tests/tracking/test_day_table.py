@@ -69,6 +69,10 @@ def test_who_has_a_name_in_the_logs_of_videos_is_one_person_and_the_others_are_t
     table = read([tmp_path / "mon", tmp_path / "wed"], ["2026-03-02", "2026-03-04"])
     assert table.rows.person.tolist() == ["1", "alice", "1"]
     assert "several logs have a person 1, taken for one" in table.remarks[0]
+    for damaged in ({"name": "alice"}, "alice", 3):
+        (tmp_path / "mon/log.json").write_text(json.dumps({"people": [damaged]}))
+        with pytest.raises(HabitsError, match=r"log\.json is damaged \(its people lack their numbers\): track the"):
+            read([tmp_path / "mon"], ["2026-03-02"])
 
 
 def test_a_change_of_clocks_keeps_true_lengths(tmp_path):

@@ -125,7 +125,12 @@ def _named(path: Path) -> dict[str, str]:
     log = path.with_name("log.json")
     if path.name != "episodes.csv" or not log.is_file():
         return {}
-    return {str(one["person"]): one["name"] for one in files.read_json(log, ["people"])["people"] if "name" in one}
+    people = files.read_json(log, ["people"])["people"]
+    try:
+        names = {str(one["person"]): one.get("name") for one in people}
+    except (TypeError, KeyError):
+        raise HabitsError(f"{log} is damaged (its people lack their numbers): track the video again") from None
+    return {number: name for number, name in names.items() if name}
 
 
 def _zero(day: str) -> pd.Timestamp:
