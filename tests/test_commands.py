@@ -67,6 +67,7 @@ def test_every_option_says_what_it_does():
         (["track", "--detector", "h"], ["hog", "haar"]),
         (["data", "check", "s"], ["svideoqa", "skeletons"]),
         (["table", "pyproj"], ["pyproject.toml"]),
+        (["habits", "pyproj"], ["pyproject.toml"]),
     ],
 )
 def test_bash_completes_commands_options_choices_and_files(capsys, tmp_path, typed, offered):

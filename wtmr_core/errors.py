@@ -55,7 +55,7 @@ def _of_system(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{sentence}; {_elsewhere(Path(os.fsdecode(error.filename)).absolute())}"
     if error.errno == errno.ENOENT:
-        return f"{sentence}; check its name, and that it begins where you are or with /"
+        return f"{sentence}; check the name; one that does not begin with / is looked for in the current folder"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{sentence}; free some space and run it again"
     return sentence

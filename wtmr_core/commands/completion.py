@@ -33,7 +33,7 @@ def complete(options: argparse.Namespace) -> int:
 
     whole = parser()
     for action in _actions(whole):
-        if action.type is Path or action.dest == "video":
+        if action.type is Path or action.dest in ("video", "logs"):
             action.complete = shtab.FILE
     print(shtab.complete(whole, options.shell))
     return 0
