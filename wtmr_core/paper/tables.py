@@ -135,7 +135,7 @@ def measured_costs(suite: Suite, results: Path, left_out: Mapping[str, str] | No
         if label == settings.model:
             bases.setdefault((settings.dataset, settings.model), []).append((settings, run))
     rows = [dict(zip(NETWORK, network, strict=True)) | _costs(alike) for network, alike in bases.items()]
-    return _renamed(pd.DataFrame(rows)[[*NETWORK, "params_m", "gmacs"]], "measured")
+    return _renamed(pd.DataFrame(rows, columns=[*NETWORK, "params_m", "gmacs"]), "measured")
 
 
 def components(
@@ -249,15 +249,15 @@ def budgets() -> pd.DataFrame:
     """
     logs, rows = published.epochs(), []
     ends = logs.groupby(NETWORK, sort=False).epoch.max()
-    for (dataset, model), epochs in ends.items():
+    for dataset, model in ((d, m) for d in published.DATASETS for m in MODELS if (d, m) in ends.index):
         settings = Settings.of({"dataset": dataset, "model": model, "protocol": "published", "scale": "full"})
         log = published.epochs(dataset, model).set_index("epoch")
-        early, end = log.loc[ends[dataset].min()], log.loc[epochs]
+        early, end = log.loc[ends[dataset].min()], log.loc[ends[dataset, model]]
         rows.append(
             {
                 "dataset": dataset,
                 "model": model,
-                "epochs": epochs,
+                "epochs": ends[dataset, model],
                 "lr": settings.lr,
                 "label_smoothing": settings.label_smoothing,
                 "shared_epochs": ends[dataset].min(),
@@ -267,8 +267,7 @@ def budgets() -> pd.DataFrame:
                 "val_accuracy": end.val_accuracy,
             }
         )
-    order = {network: i for i, network in enumerate((d, m) for d in published.DATASETS for m in MODELS)}
-    return pd.DataFrame(sorted(rows, key=lambda row: order[row["dataset"], row["model"]]))
+    return pd.DataFrame(rows)
 
 
 def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Settings, Run]]:

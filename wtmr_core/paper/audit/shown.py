@@ -25,9 +25,7 @@ COLUMNS: dict[int, tuple[str, dict[str, str | Column | None]]] = {
             "printed": Column("printed", "%", 2),
             "log_train": Column("training", "%", 2, group="log"),
             "log_val": Column("validation", "%", 2, group="log"),
-            "printed_is": Column(
-                "printed is", words=lambda part: {"train": "training", "val": "validation"}.get(part, part)
-            ),
+            "printed_is": Column("printed is", words=lambda part: PARTS.get(part, part)),
         },
     ),
     3: (
