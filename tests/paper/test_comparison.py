@@ -91,8 +91,11 @@ def test_cells_that_differ_are_counted(tmp_path):
         (tmp_path / name / "tables").mkdir(parents=True)
         (tmp_path / name / "tables/one.csv").write_text(text)
         (tmp_path / name / "same.csv").write_text("z\n3\n\n")
-    (tmp_path / "fresh/tracking/home").mkdir(parents=True)  # the log of a video, which is not kept
-    (tmp_path / "fresh/tracking/home/episodes.csv").write_text("z\n3\n")
+    for file in ("tracking/home/episodes.csv", "habits/home-0/departures.csv"):  # logs, which are not kept
+        (tmp_path / "fresh" / file).parent.mkdir(parents=True)
+        (tmp_path / "fresh" / file).write_text("z\n3\n")
+    for file in ("times.csv", "tables/05_times.csv"):
+        (tmp_path / "fresh" / file).write_text("z\n3\n")
     (tmp_path / "kept/only.csv").write_text("z\n3\n")
     rows = comparison.cells(tmp_path / "fresh", tmp_path / "kept").set_index("table")
     assert rows.different.to_dict() == {"same.csv": 0, "only.csv": 1, "tables/one.csv": 2}

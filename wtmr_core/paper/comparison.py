@@ -19,11 +19,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from wtmr_core.paper import remaining
 from wtmr_core.paper.suite import Suite
 from wtmr_core.runs import RunError
 from wtmr_core.settings import Settings
 
 SPREAD = "spread.csv"
+TABLES = ("*.csv", "tables/*.csv", "data/*.csv")  # of results, in the folder of a suite
+UNCOMPARED = (SPREAD, remaining.FILE, "05_times.csv")  # what is stated with the commit, and times
 ACCURACIES = ("train_accuracy", "test_accuracy")
 LEVEL = 0.999  # of the intervals: a suite has some forty figures, and none should fall outside by chance
 
@@ -133,12 +136,11 @@ def cells(fresh: Path, kept: Path) -> pd.DataFrame:
     """Count the cells of each table that differ between two results folders: table, cells, different, largest.
 
     `largest` is the largest difference of numbers, NaN where no numbers differ. A table that only one folder has, or
-    that has another shape there, differs in all cells. Runs, the logs of videos and times are no tables of results.
+    that has another shape there, differs in all cells. Tables are those of `TABLES` without `UNCOMPARED`.
     """
     rows = []
-    for file in sorted({f.relative_to(folder) for folder in (fresh, kept) for f in folder.glob("**/*.csv")}):
-        if file.parts[0] in ("runs", "tracking", SPREAD) or file.name == "05_times.csv":
-            continue
+    found = [f.relative_to(folder) for folder in (fresh, kept) for table in TABLES for f in folder.glob(table)]
+    for file in sorted({file for file in found if file.name not in UNCOMPARED}):
         new, old = (
             read_table(f, (), "make reproduce") if f.is_file() else pd.DataFrame() for f in (fresh / file, kept / file)
         )
