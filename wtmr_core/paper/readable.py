@@ -115,9 +115,14 @@ class Table:
     def _repr_html_(self) -> str:
         right = [f".col{i}" for i, number in enumerate(self.numbers) if number]
         styles: list[dict[str, Any]] = [
-            {"selector": "caption", "props": "caption-side: top; text-align: left;"},
-            {"selector": "td, th", "props": "text-align: left; vertical-align: top;"},
+            {"selector": "", "props": "margin: 0 0 1em 0;"},
+            {"selector": "caption", "props": "caption-side: top; text-align: left; min-width: 18em;"},
+            {"selector": "td, th", "props": "text-align: left; vertical-align: top; padding: 0.2em 0.6em;"},
         ]
+        for i, number in enumerate(self.numbers):
+            if not number:  # a name has two lines at most
+                longest = max(map(len, self.cells.iloc[:, i]), default=0)
+                styles.append({"selector": f"td.col{i}", "props": f"min-width: {min(longest / 2, 14):.1f}em;"})
         if right:
             styles.append({"selector": ", ".join(right), "props": "text-align: right;"})
             styles.append({"selector": ", ".join(f"td{column}" for column in right), "props": "white-space: nowrap;"})
