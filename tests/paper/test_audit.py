@@ -189,11 +189,6 @@ def test_a_figure_that_the_profile_lacks_is_named():
         audit.parameters(profile[(profile.dataset != "ntu60") | (profile.model != CNN)])
 
 
-def test_attentions_share_is_the_formulas():
-    table = costs.attention_share([16, 784])
-    assert table.counted.tolist() == pytest.approx(table.formula.tolist())
-
-
 def test_the_clock_is_judged_on_a_gpu_alone():
     times = costs.clock([("ntu60", CNN)], "cpu", repeats=3)
     assert audit.throughput(times).verdict == audit.throughput().verdict
@@ -231,11 +226,6 @@ def test_a_split_without_its_counterpart_is_named(tmp_path):
     assert found.verdict == "cannot be decided without the trials"
     assert "not trained yet on x" in found.result
     assert "not trained yet on anything" in audit.leaking_splits(kept(tmp_path)).result
-
-
-def test_groups_of_one_clip_share_nothing():
-    assert splits.shared_groups(np.arange(50)) == 0
-    assert splits.shared_groups(np.zeros(50)) == 1
 
 
 # -- 15: one run ----------------------------------------------------------------------------------------------

@@ -99,18 +99,6 @@ def multiply_accumulates(profile: pd.DataFrame | None = None, counted: pd.DataFr
     )
 
 
-def attention_share(tokens: Iterable[int], width: int = 768) -> pd.DataFrame:
-    """The part of attention's products in a block's multiply-accumulates, counted and by the formula n / (n + 6 d)."""
-    rows = []
-    for n in tokens:
-        with torch.device("meta"):
-            block, x = released.blocks(width, 1, max(1, width // 64), 0.0), torch.ones(1, n, width)
-            full = cost.count_complete(block, x).macs
-        linear = 12 * n * width**2
-        rows.append((n, full / 1e9, (full - linear) / full, n / (n + 6 * width)))
-    return pd.DataFrame(rows, columns=["tokens", "gmacs", "counted", "formula"])
-
-
 def parameters(profile: pd.DataFrame | None = None, counted: pd.DataFrame | None = None) -> Finding:
     """Finding 7: which parameters were counted? Arguments as for `multiply_accumulates`."""
     profile, counted = published.profile() if profile is None else profile, counts() if counted is None else counted

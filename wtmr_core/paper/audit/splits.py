@@ -10,7 +10,6 @@ import torch
 
 from wtmr_core.checkpoint import new_network
 from wtmr_core.data import Data
-from wtmr_core.datasets.splits import known_groups
 from wtmr_core.paper import published
 from wtmr_core.paper.audit import trials
 from wtmr_core.paper.audit.accuracies import CLIPS, WTMR, ends
@@ -157,14 +156,6 @@ def drawn(clips: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw a fifth of so many clips at random: row numbers of the others, and of those drawn."""
     order = np.random.default_rng(seed).permutation(clips)
     return np.sort(order[clips // 5 :]), np.sort(order[: clips // 5])
-
-
-def shared_groups(groups: np.ndarray, seeds: int = 20) -> float:
-    """The share (0-1) of a random fifth of clips whose group is also trained on, mean over draws."""
-    shares = []
-    for seed in range(seeds):
-        shares.append(known_groups(np.asarray(groups), *drawn(len(groups), seed)))
-    return float(np.mean(shares))
 
 
 def leaking_splits(kept: Path) -> Finding:
