@@ -120,9 +120,10 @@ class Table:
             {"selector": "td, th", "props": "text-align: left; vertical-align: top; padding: 0.2em 0.6em;"},
         ]
         for i, number in enumerate(self.numbers):
-            if not number:  # a name has two lines at most
+            if not number:  # short names stay on one line, longer ones take two
                 longest = max(map(len, self.cells.iloc[:, i]), default=0)
-                styles.append({"selector": f"td.col{i}", "props": f"min-width: {min(longest / 2, 14):.1f}em;"})
+                width = min(0.62 * longest, max(9, 0.36 * longest), 14)
+                styles.append({"selector": f"td.col{i}", "props": f"min-width: {width:.1f}em;"})
         if right:
             styles.append({"selector": ", ".join(right), "props": "text-align: right;"})
             styles.append({"selector": ", ".join(f"td{column}" for column in right), "props": "white-space: nowrap;"})
