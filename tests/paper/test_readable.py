@@ -52,7 +52,8 @@ def test_columns_are_chosen_ordered_and_headed():
 @pytest.mark.parametrize(("column", "value", "said"), [
     (Column("any"), None, "–"), (Column("any"), "", "–"), (Column("any"), float("nan"), "–"),
     (Column("any"), True, "yes"), (Column("any"), 1234, "1234"), (Column("any"), 0.012345, "0.0123"),
-    (Column("any"), pd.NA, "–"), (Column("any"), 1500.0, "1500"), (Column("any"), -123456.7, "−123457"),
+    (Column("any"), pd.NA, "–"), (Column("any"), 1500.0, "1500"), (Column("any"), 999.6, "1000"),
+    (Column("any"), -123456.7, "−123457"),
     (Column("any"), np.int64(3), "3"), (Column("any", digits=2), np.float32(1.5), "1.50"),
     (Column("share", "%"), 1, "100.0"), (Column("share", "%", 0), 0.123, "12"),
     (Column("change", "points"), 0.0, "+0.0"), (Column("change", "points"), -0.0001, "−0.0"),

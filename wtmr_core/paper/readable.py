@@ -52,7 +52,7 @@ class Column:
         factor, digits, signed = UNITS.get(self.unit, (1, None, False))
         digits = digits if self.digits is None else self.digits
         if digits is None:  # three significant ones, but all before the point
-            kind = "d" if not pd.api.types.is_float(value) else ".3g" if abs(value) < 1000 else ".0f"
+            kind = "d" if not pd.api.types.is_float(value) else ".3g" if abs(value) < 999.5 else ".0f"
         else:
             kind = f".{digits}f"
         shown = round(value * factor, 9) if factor != 1 else value  # 0.6345 is 63.45, not 63.449999999999996
