@@ -156,9 +156,22 @@ def test_what_moves_is_boxed_and_what_stands_still_is_not():
 def test_the_published_boxes_are_the_cascade_s_own(recordings):
     picture = cv2.imread(str(recordings / "pedestrians/PETS09-S2L1/img1/000001.jpg"))
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_fullbody.xml")
-    windows = cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
+    with detectors.one_thread():
+        windows = cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
     people = detectors.load("published")(picture)
     assert sv.xyxy_to_xywh(people.xyxy).tolist() == np.array(windows, float).tolist()
+
+
+def test_opencv_searches_with_one_thread_since_several_shuffle_the_boxes():
+    class Cascade:
+        def detectMultiScale(self, *_):
+            self.threads = cv2.getNumThreads()
+            return ()
+
+    published, threads = detectors.load("published"), cv2.getNumThreads()
+    published._cascade = cascade = Cascade()
+    published(EMPTY)
+    assert (cascade.threads, cv2.getNumThreads()) == (1, threads)
 
 
 # -- the choice, and what is not installed ------------------------------------------------------------------------

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +30,17 @@ class Detector(Protocol):
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
         """Find the people in a picture (h, w, 3) BGR uint8; `boxes` describes the result."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let OpenCV search with one thread: several add what they detect in the order in which they happen to end."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 class Hog:
@@ -57,7 +70,8 @@ class Hog:
         scaled = cv2.resize(picture, None, fx=scale, fy=scale)
         if scaled.shape[0] < self._hog.winSize[1] or scaled.shape[1] < self._hog.winSize[0]:
             return detections([], [], picture.shape[:2])
-        windows, distances = self._hog.detectMultiScale(scaled, winStride=(8, 8), padding=(8, 8), scale=1.05)
+        with one_thread():
+            windows, distances = self._hog.detectMultiScale(scaled, winStride=(8, 8), padding=(8, 8), scale=1.05)
         scores = 1 - np.exp(-np.ravel(distances) / self.UNSURE)
         corners = without_margin(windows, self.MARGIN) / scale
         return detections(corners, scores, picture.shape[:2]).with_nms(threshold=0.5)
@@ -94,9 +108,10 @@ class Haar:
         for cascade, body in self._cascades:
             w, h = cascade.getOriginalWindowSize()
             least = self.smallest * len(grey) / (body[3] - body[1])
-            windows, agreeing = cascade.detectMultiScale2(
-                grey, scaleFactor=1.1, minNeighbors=4, minSize=(int(least * w / h), int(least))
-            )
+            with one_thread():
+                windows, agreeing = cascade.detectMultiScale2(
+                    grey, scaleFactor=1.1, minNeighbors=4, minSize=(int(least * w / h), int(least))
+                )
             windows, agreeing = np.reshape(windows, (-1, 4)).astype(float), np.ravel(agreeing)
             corners.append(np.tile(windows[:, :2], 2) + body * np.tile(windows[:, 2:], 2))
             scores.append(agreeing / (agreeing + 4))
@@ -113,7 +128,8 @@ class Published:
 
     def __call__(self, picture: np.ndarray) -> sv.Detections:
         """Find the people in a picture (h, w, 3) BGR uint8; every score is 1."""
-        windows = self._cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
+        with one_thread():
+            windows = self._cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)
         windows = np.reshape(windows, (-1, 4))
         return detections(sv.xywh_to_xyxy(windows), np.ones(len(windows)), picture.shape[:2])
 
