@@ -153,7 +153,7 @@ def test_train_and_table(capsys, tmp_path):
         (KeyboardInterrupt(), 130, "wtmr: stopped"),
         (BrokenPipeError(), 141, ""),
         (OSError(errno.ENOSPC, "No space left on device", "a.csv"), 2, "wtmr: a.csv: No space left on device; free"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.csv"), 2, "directory; check its name, and"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.csv"), 2, "directory; check the name; one"),
         (OSError(errno.EISDIR, "Is a directory", "a.csv"), 2, "wtmr: a.csv: Is a directory\n"),
         (PermissionError(errno.EACCES, "Permission denied", "results/x"), 2, "with --results or WTMR_RESULTS\n"),
         (PermissionError(errno.EACCES, "Permission denied", "CACHE/x"), 2, "a folder of your own with WTMR_CACHE\n"),

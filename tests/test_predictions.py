@@ -79,7 +79,11 @@ def test_files_that_do_not_read_are_named_and_the_others_done(capsys, tmp_path, 
     code, out, err = predict(capsys, trained["frames"], bad[0], good, *bad[1:], "--json")
     assert code == 1
     assert [file["file"] for file in json.loads(out)] == [str(good)]
-    said = ("zero bytes", "no frames", "No such file or directory")
+    said = (
+        "zero bytes",
+        "no frames",
+        "No such file or directory; check the name; one that does not begin with / is looked for in the current folder",
+    )
     assert err.splitlines() == [f"wtmr: {path}: {why}" for path, why in zip(bad, said, strict=True)]
     code, out, _ = predict(capsys, trained["frames"], *bad, "--json")
     assert (code, json.loads(out)) == (2, [])
