@@ -48,11 +48,11 @@ def by_chance(rows: pd.DataFrame) -> str:
     Args:
         rows: of `tables.components`; those without a difference do not count
     """
-    made = rows.dropna(subset="difference")
-    clear = int(sum(side.sum() for side in _clear(made)))
-    chance = len(made) * LEVEL
+    compared = rows.dropna(subset="difference")
+    clear = int(sum(side.sum() for side in _clear(compared)))
+    chance = len(compared) * LEVEL
     return (
-        f"Of {len(made)} differences {clear} {'is' if clear == 1 else 'are'} clear; by chance alone about one in "
+        f"Of {len(compared)} differences {clear} {'is' if clear == 1 else 'are'} clear; by chance alone about one in "
         f"twenty is, here {f'{chance:.1g}' if chance < 1 else f'{chance:.0f}'}."
     )
 

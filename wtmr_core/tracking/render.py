@@ -154,9 +154,8 @@ def timeline(rows: Sequence[Row], seconds: float) -> Figure:
     people = sorted({row.person for row in rows})
     looks = _looks(sorted({row.episode.activity for row in rows}))
     with mpl.rc_context(STYLE):
-        columns = max(
-            1, int(WIDTH / (0.55 + 0.085 * max(map(len, looks), default=0)))
-        )  # inches of a name and its patch
+        longest = max(map(len, looks), default=0)  # characters of a name
+        columns = max(1, int(WIDTH / (0.55 + 0.085 * longest)))  # inches of a patch and its name
         lines = -(-len(looks) // columns)
         figure = Figure(figsize=(WIDTH, 0.7 + 0.45 * max(len(people), 1) + 0.22 * lines), layout="constrained")
         axes = figure.subplots()
