@@ -9,9 +9,12 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AGAIN = "delete the folder and run it again"
 LARGEST = 2**24  # bytes of a text
@@ -62,6 +65,11 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` in UTF-8; see `write`."""
     write(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def write_table(path: Path, table: pd.DataFrame, *, index: bool = False, numbers: str | None = None) -> None:
+    """Write `table` as CSV, its index only if asked for, numbers whole or as "%.6g" and the like; see `write`."""
+    write_text(path, table.to_csv(index=index, float_format=numbers, lineterminator="\n"))
 
 
 def write_json(path: Path, value: Any) -> None:

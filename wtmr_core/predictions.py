@@ -65,7 +65,7 @@ def show(
             print(f"wtmr: {name}: {str(message).replace(f'{path}: ', '')}", file=sys.stderr)
     rows = table(predictions)
     if csv is not None:
-        files.write_text(csv, rows.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+        files.write_table(csv, rows, numbers="%.6g")
     if as_json:
         print(json.dumps(predictions, indent=2, ensure_ascii=False))
     elif predictions:

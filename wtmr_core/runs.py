@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from filelock import Timeout
 
-from wtmr_core.files import AGAIN, RunError, read_json, read_text, sha256, write, write_json, write_text
+from wtmr_core.files import AGAIN, RunError, read_json, read_text, sha256, write, write_json, write_table, write_text
 from wtmr_core.locks import locked
 from wtmr_core.settings import LATER, RENAMED, Settings
 
-__all__ = ["Run", "RunError", "read_json", "write", "write_json", "write_text"]  # those of `files`, for who writes here
+# the writers of `files` too, for who writes into a run
+__all__ = ["Run", "RunError", "read_json", "write", "write_json", "write_table", "write_text"]
 
 SETTINGS, ENVIRONMENT, HISTORY = "settings.json", "environment.json", "history.csv"
 METRICS, PREDICTIONS, WEIGHTS, STATE = "metrics.json", "predictions.npz", "model.safetensors", "state.pt"
@@ -220,6 +221,8 @@ def verify(folder: Path, *names: str) -> None:
     for name in names:
         if (folder / name).is_file() and sums.get(name) != sha256(folder / name):
             why = f"its sum is not that in {SUMS}" if name in sums else f"{SUMS} does not name it"
+            if name == WEIGHTS:  # as after records of another machine came with git
+                raise RunError(f"{folder / name} is damaged or of another training ({why}): delete it and run it again")
             raise RunError(f"{folder / name} is damaged ({why}): {AGAIN}")
 
 

@@ -230,7 +230,7 @@ def _finish(state: State, data: Data, folder: Path) -> None:
 def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     table = pd.DataFrame(history)
     for name, columns in ((runs.HISTORY, runs.HISTORY_COLUMNS), (runs.TIMING, ["epoch", *TIMES])):
-        runs.write_text(folder / name, table[columns].to_csv(index=False, lineterminator="\n"))
+        runs.write_table(folder / name, table[columns])
 
 
 def _first_names(clips: pd.DataFrame) -> dict[str, list[str]]:

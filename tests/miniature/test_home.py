@@ -10,6 +10,7 @@ from wtmr_core.miniature import acts, body, home, sets
 from wtmr_core.miniature.acts import Script, act
 from wtmr_core.miniature.drawing import Figure, draw, shown
 from wtmr_core.miniature.recording import FPS, generator
+from wtmr_core.tracking.zones import Zones
 
 SECONDS = 2.0
 
@@ -101,6 +102,23 @@ def test_zones_are_polygons_in_the_picture(root):
         assert len(polygon) >= 4
         assert (np.array(polygon) >= 0).all()
         assert (np.array(polygon) < home.SIZE).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_sits_or_lies_is_in_the_zone_of_what_bears_them(seed):
+    """The first person uses the bed, the others the sofa; the second falls to the floor."""
+    rng, times = generator(seed, "home"), np.arange(round(home.SECONDS * FPS)) / FPS
+    place = home.random_home(rng)
+    people, zones = home.random_people(place.room, rng), Zones.of(place.zones(), home.SIZE)
+    for number, script in enumerate(home.scripts(people, place.side, rng), 1):
+        script.stay(home.SECONDS - script.seconds)
+        figure = Figure(script.person, act(script.person, script.acts, times, rng), place.camera)
+        boxes = np.concatenate([figure.boxes[:, :2], figure.boxes[:, :2] + figure.boxes[:, 2:]], 1)
+        for _, activity, start, end in home.episodes(number, script, np.ones(len(times), bool)):
+            if activity in ("sitting", "lying"):
+                during = boxes[round(float(start) * FPS) : round(float(end) * FPS)]
+                places = {zones.at_box(box, activity) for box in during}
+                assert places == {"" if (number, activity) == (2, "lying") else "bed" if number == 1 else "sofa"}
 
 
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(root, tmp_path):

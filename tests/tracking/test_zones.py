@@ -32,11 +32,11 @@ def test_of_overlapping_zones_the_smallest_is_meant():
     assert zones(room=[[0, 0], [100, 0], [100, 80], [0, 80]], bed=BED).at((20, 20)) == "bed"
 
 
-def test_people_are_where_their_feet_are_and_those_who_lie_where_their_middle_is():
+def test_people_are_where_their_feet_are_and_those_who_sit_or_lie_on_what_bears_them():
     one = zones(bed=BED, floor=[[0, 41], [100, 41], [100, 80], [0, 80]])
-    box = [15, 5, 35, 60]
-    assert one.at_box(box) == one.at_box(box, "walking") == "floor"
-    assert one.at_box(box, "lying") == "bed"
+    box = [15, 5, 35, 49]
+    assert one.at_box(box) == one.at_box(box, "walking") == one.at_box(box, "unknown") == "floor"
+    assert {one.at_box(box, activity) for activity in ("lying", "sitting", "sitting down", "standing up")} == {"bed"}
 
 
 def test_feet_below_the_picture_count_at_its_edge():

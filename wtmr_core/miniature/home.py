@@ -35,6 +35,7 @@ SECONDS = 60.0
 SEEN = 0.3  # share of a person that must be visible to count as seen
 _HALL = 1.8  # metres visible beyond the door
 _BED = 0.46  # height of the bed in metres
+_BEFORE = 0.7  # metres of floor before a piece of furniture that belong to its zone
 _HALF = (3.4, 2.6)  # metres from the middle of the room to its walls
 
 # Pictures are mirrored, as Kinect's are: a right hand looks like a left one. COCO's joints from the shoulders to the
@@ -79,13 +80,12 @@ class Home:
 
     def zones(self) -> dict[str, list[list[int]]]:
         """Polygons of bed, sofa, table and door in pixels, each with the floor on which people stand to use it."""
-        footprints = {"bed": 0.3, "sofa": 0.5, "table": 0.4}  # metres of floor before each
         points = {"door": [*self.door, *(self.door[:2] - [0, 0, 0.4])]}
-        for name, before in footprints.items():
+        for name in ("bed", "sofa", "table"):
             low = np.min([box.low for box in self.furniture[name]], 0)
             corners = [product(*zip(box.low, box.high, strict=True)) for box in self.furniture[name]]
             high = np.max([box.high for box in self.furniture[name]], 0)
-            points[name] = [*chain(*corners), (low[0], 0, low[2] - before), (high[0], 0, low[2] - before)]
+            points[name] = [*chain(*corners), (low[0], 0, low[2] - _BEFORE), (high[0], 0, low[2] - _BEFORE)]
         hulls = {name: cv2.convexHull(self._outline(np.array(p)))[:, 0] for name, p in points.items()}
         return {name: np.clip(hull, 0, np.array(SIZE) - 1).tolist() for name, hull in hulls.items()}
 

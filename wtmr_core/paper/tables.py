@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wtmr_core import intervals, metrics
+from wtmr_core import files, intervals, metrics
 from wtmr_core.paper import published
 from wtmr_core.paper.suite import Suite, finished_runs
 from wtmr_core.runs import Run, RunError
@@ -268,6 +268,22 @@ def budgets() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def save(table: pd.DataFrame, file: Path, *, digits: int | None = 4, index: bool = False) -> None:
+    """Write `table` as CSV, whole or not at all; make the folder if need be.
+
+    Args:
+        table: any of those above
+        file: where to
+        digits: after the decimal point; None: all there are
+        index: write it too
+
+    Raises:
+        RunError: where the file cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    files.write_table(file, table if digits is None else table.round(digits), index=index)
 
 
 def _labelled(suite: Suite, results: Path, left_out: Mapping[str, str] | None) -> list[tuple[str, Settings, Run]]:

@@ -17,14 +17,17 @@ from numpy.typing import ArrayLike
 
 from wtmr_core import files, literals
 
-LYING = ("lying", "sleeping")  # activities in which a person is at the middle of the box, not at its foot
+LYING = ("lying", "sleeping")
+#: activities in which a person is on a bed or a seat, not on their feet
+RESTING = (*LYING, "sitting", "sitting down", "standing up")
+SEAT = 3 / 4  # of the height of a box, from above: feet hang before a seat, and a bed is under the body
 CORNERS = 100  # most corners of a zone
 REST = ("bed", "sofa", "couch", "mattress")  # zones whose names begin so are for lying, unless the file lists others
 
 TEMPLATE = """\
 # Zones of {video}. Read their corners off the grid of zones.png, in pixels: x to the right, y down.
 # Take the # off a line and put your numbers in, corner by corner around the zone; choose any names.
-# People are where their feet are, or, when lying, where their middle is.
+# People are where their feet are; those who sit or lie, on what bears them.
 size: [{width}, {height}]
 zones:
   # bed: [[40, 200], [300, 200], [340, 330], [20, 330]]
@@ -129,15 +132,15 @@ class Zones:
     def at_box(self, box: ArrayLike, activity: str = "") -> str:
         """The name of the zone in which a person is; "" for none.
 
-        It is looked up at the middle of the box's lower side, where the feet are, or at the centre of the box while the
-        person lies. A point outside the picture is moved to its edge.
+        It is looked up at the middle of the box's lower side, where the feet are, or, while the person sits or lies, in
+        the lower half of the box, where the seat or bed is. A point outside the picture is moved to its edge.
 
         Args:
             box: x1 y1 x2 y2 in pixels
             activity: the person's activity
         """
         x1, y1, x2, y2 = (float(v) for v in np.asarray(box))
-        point = ((x1 + x2) / 2, (y1 + y2) / 2 if activity in LYING else y2)
+        point = ((x1 + x2) / 2, y1 + (y2 - y1) * (SEAT if activity in RESTING else 1))
         return self.at(np.clip(point, 0, self.size))
 
 

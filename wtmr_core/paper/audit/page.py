@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from wtmr_core.files import write_text
+from wtmr_core.files import write_table, write_text
 from wtmr_core.paper.audit.finding import NAMES, SETS, Finding
 from wtmr_core.paper.audit.verdicts import COLUMNS
 from wtmr_core.paper.comparison import read_table
@@ -47,7 +47,7 @@ def save(folder: Path, findings: Iterable[Finding], figures: pd.DataFrame) -> No
     """Write both tables into the folder of a suite's results."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     for name, table in ((FINDINGS, listed(findings)), (FIGURES, figures.round(4))):
-        write_text(folder / "tables" / name, table.to_csv(index=False, lineterminator="\n"))
+        write_table(folder / "tables" / name, table)
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from trackers.eval import evaluate_mot_sequence
 
-from wtmr_core.files import RunError, write_text
+from wtmr_core.files import RunError, write_table
 from wtmr_core.paper.audit.finding import NOT_REPRODUCED, REPRODUCED, AuditError, Finding
 from wtmr_core.paper.comparison import read_table
 from wtmr_core.tracking.boxes import mot_line, read_boxes
@@ -131,7 +131,7 @@ def make(folder: Path, recordings: Path) -> pd.DataFrame:
         raise AuditError(f"{recordings} holds none of the recordings with boxes: give the folder that holds them")
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=COLUMNS).round(3)
-    write_text(folder / FILE, table.to_csv(index=False, lineterminator="\n"))
+    write_table(folder / FILE, table)
     return table
 
 

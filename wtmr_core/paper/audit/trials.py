@@ -20,7 +20,7 @@ from wtmr_core.checkpoint import new_network
 from wtmr_core.data import Data, inputs, prepare_clips
 from wtmr_core.datasets import home
 from wtmr_core.datasets.splits import fold_numbers, known_groups
-from wtmr_core.files import RunError, write_text
+from wtmr_core.files import RunError, write_table
 from wtmr_core.miniature import sets
 from wtmr_core.paper.audit.networks import JointsByJoint
 from wtmr_core.settings import Settings
@@ -190,7 +190,7 @@ def make(folder: Path, recordings: Path, trials: tuple[Trial, ...] = TRIALS) -> 
             root = recordings / trial.root if trial.root else _third() if trial.data == "miniature of HMDB51" else None
             rows += run(trial, root)
             rows.sort(key=lambda row: [one.made(row) for one in TRIALS].index(True))
-            write_text(file, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, lineterminator="\n"))
+            write_table(file, pd.DataFrame(rows, columns=COLUMNS))
     return read(folder)
 
 
