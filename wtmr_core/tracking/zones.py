@@ -19,7 +19,7 @@ from wtmr_core import files, literals
 
 LYING = ("lying", "sleeping")
 #: activities in which a person is on a bed or a seat, not on their feet
-RESTING = (*LYING, "sitting", "sitting down", "standing up")
+RESTING = (*LYING, "sitting", "sitting down")
 SEAT = 3 / 4  # of the height of a box, from above: feet hang before a seat, and a bed is under the body
 CORNERS = 100  # most corners of a zone
 REST = ("bed", "sofa", "couch", "mattress")  # zones whose names begin so are for lying, unless the file lists others
