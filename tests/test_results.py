@@ -39,7 +39,7 @@ def test_the_tables_have_their_columns_and_are_those_of_the_runs(name, committed
     results = committed_results / name
     kept = pd.read_csv(results / "performance_table.csv")
     assert list(kept.columns) == tables.PERFORMANCE
-    pd.testing.assert_frame_equal(kept, tables.performance(SUITES[name], results).round(4), check_dtype=False)
+    pd.testing.assert_frame_equal(kept, tables.performance(SUITES[name], results).round(6), check_dtype=False)
     kept = pd.read_csv(results / "tables/04_components.csv")
     made = tables.components(SUITES[name], results).drop(columns="seconds")
     assert list(kept.columns) == list(made.columns)
