@@ -15,9 +15,17 @@ from wtmr_core.tracking.identity import Piece, likeness, named, owners, recognis
 ALICE, BOB, CAROL = looks(RED, BLUE), looks(GREEN, BLUE), looks(GREEN, GREY)
 
 
+def numbered(pieces):
+    """Whom each piece shows, in the order of the pieces, and looks by number."""
+    found, known = owners(pieces)
+    order = {(piece.number, piece.start): owner for piece, owner in found}
+    assert len(found) == len(pieces), "a piece was cut"
+    return [order[piece.number, piece.start] for piece in pieces], known
+
+
 def returned(people, spans):
     """Number -> the number under which the person was first seen, where each number is one person."""
-    found, _ = owners([Piece(number, *spans[number], people[number]) for number in people])
+    found, _ = numbered([Piece(number, *spans[number], people[number]) for number in people])
     return {number: owner for number, owner in zip(people, found, strict=True) if number != owner}
 
 
@@ -69,7 +77,7 @@ def test_one_who_returned_is_away_again_before_the_next_return():
 
 def test_two_whom_the_tracker_exchanged_have_their_own_numbers_again():
     pieces = [Piece(1, 0, 8, ALICE), Piece(1, 8, 60, CAROL), Piece(2, 3, 8, CAROL), Piece(2, 8, 60, ALICE)]
-    found, known = owners(pieces)
+    found, known = numbered(pieces)
     assert found == [1, 2, 2, 1]
     assert {n: one.sightings for n, one in known.items()} == {1: 6, 2: 6}
 
@@ -77,13 +85,13 @@ def test_two_whom_the_tracker_exchanged_have_their_own_numbers_again():
 def test_exchanged_twice_all_is_as_in_the_beginning():
     pieces = [Piece(n, *span, one) for n, ones in {1: (ALICE, CAROL, ALICE), 2: (CAROL, ALICE, CAROL)}.items()
               for span, one in zip([(0, 8), (8, 20), (20, 60)], ones, strict=True)]  # fmt: skip
-    assert owners(pieces)[0] == [1, 2, 1, 2, 1, 2]
+    assert numbered(pieces)[0] == [1, 2, 1, 2, 1, 2]
 
 
 def test_who_lost_a_number_to_its_owner_gets_the_other_even_if_hardly_seen_before():
     hardly = looks(GREEN, GREY, sightings=1)
     pieces = [Piece(1, 0, 8, ALICE), Piece(1, 8, 60, CAROL), Piece(2, 3, 8, hardly), Piece(2, 8, 60, ALICE)]
-    found, known = owners(pieces)
+    found, known = numbered(pieces)
     assert found == [1, 2, 2, 1]
     assert known[2].sightings == 4
 
@@ -92,13 +100,26 @@ def test_of_three_who_are_exchanged_in_a_ring_one_may_be_hardly_known():
     hardly = looks(GREY, RED, sightings=1)
     pieces = [Piece(1, 0, 8, ALICE), Piece(2, 0, 8, CAROL), Piece(3, 0, 8, hardly),
               Piece(1, 8, 60, looks(GREY, RED)), Piece(2, 8, 60, ALICE), Piece(3, 8, 60, CAROL)]  # fmt: skip
-    found, known = owners(pieces)
+    found, known = numbered(pieces)
     assert found == [1, 2, 3, 3, 1, 2]
     assert known[3].sightings == 4
 
 
+def test_who_was_hardly_seen_between_two_exchanges_has_a_number_too():
+    """2 and 3 are exchanged at 9, 1 and 2 at 11. Dora, whom 3 shows first, then 2, then 1, is clear only from 11 on."""
+    dora = looks(GREY, RED)
+    pieces = [Piece(1, 0, 11, CAROL), Piece(1, 11, 60, dora), Piece(2, 0, 9, ALICE), Piece(2, 9, 20, CAROL),
+              Piece(3, 7, 60, ALICE), Piece(4, 30, 60, CAROL)]  # fmt: skip
+    found, known = owners(pieces)
+    assert {(piece.number, piece.start, piece.end): owner for piece, owner in found} == {
+        (1, 0, 11): 1, (1, 11, 60): 3, (2, 0, 9): 2, (2, 9, 11): 3, (2, 11, 20): 1, (3, 7, 9): 3, (3, 9, 60): 2,
+        (4, 30, 60): 1,
+    }  # fmt: skip
+    assert {n: one.sightings for n, one in known.items()} == {1: 9, 2: 6, 3: 3}
+
+
 def test_unlike_pieces_that_show_nobody_known_stay_one_number_of_which_nothing_is_known():
-    found, known = owners([Piece(1, 0, 8, ALICE), Piece(1, 8, 20, CAROL), Piece(2, 30, 40, ALICE)])
+    found, known = numbered([Piece(1, 0, 8, ALICE), Piece(1, 8, 20, CAROL), Piece(2, 30, 40, ALICE)])
     assert found == [1, 1, 2]
     assert not known[1].known
     assert known[2].sightings == 3
@@ -141,7 +162,12 @@ def test_nobody_is_in_two_places_whatever_the_tracker_exchanged(rows, changes):
         for (first, last), two in zip(pairwise([*starts, start + length]), clothes, strict=True):
             pieces.append(Piece(n, first, last, looks(*two, sightings=k) if k else Appearance.none()))
     found, known = owners(pieces)
-    assert set(found) == set(known)
-    for owner in set(found):
-        times = sorted((p.start, p.end) for p, one in zip(pieces, found, strict=True) if one == owner)
+    assert {owner for _, owner in found} == set(known)
+    for owner in known:
+        times = sorted((piece.start, piece.end) for piece, one in found if one == owner)
         assert all(before[1] <= after[0] for before, after in pairwise(times))
+    for number in {piece.number for piece in pieces}:  # cut or not, all of its time is somebody's
+        times = [(piece.start, piece.end) for piece, _ in found if piece.number == number]
+        assert all(before[1] == after[0] for before, after in pairwise(times))
+        assert times[0][0] == min(piece.start for piece in pieces if piece.number == number)
+        assert times[-1][1] == max(piece.end for piece in pieces if piece.number == number)

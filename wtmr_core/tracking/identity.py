@@ -7,8 +7,8 @@ people is unknown. `benchmarks/identity.py` measures how often this is right and
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from wtmr_core.tracking.appearance import CHANGED, Appearance, similarity
 SAME = 0.76  # similarity from which two appearances can be of one person
 MARGIN = 0.03  # by which the most similar person must be more similar than every other
 AWAY = 0.5  # seconds out of sight without which nobody has returned
+UNSEEN = 3.0  # seconds in which the looks of a person may not show clearly often enough to be known
 
 Key = TypeVar("Key", bound=Hashable)
 Span = tuple[float, float]  # seconds of the first and the last sighting
@@ -57,40 +58,55 @@ class Piece:
     looks: Appearance
 
 
-def owners(pieces: Sequence[Piece]) -> tuple[list[int], dict[int, Appearance]]:
+def owners(pieces: Sequence[Piece]) -> tuple[list[tuple[Piece, int]], dict[int, Appearance]]:
     """Find whom each piece of a video shows: who was in it before, under this number or another, or somebody new.
 
     A number's first piece is a person whom it surely looks like and who was not seen since they came; that person must
     also be more like it than anybody else who was seen before, and may still be there. Each further piece begins where
-    the number's looks changed all at once: where it shows another person, who was not seen since, it is theirs. Who has
-    lost a number to its owner, and is not recognised, gets the owner's other number. Where nobody is recognised the
-    number stays; nothing is known of the looks of a number with unlike pieces.
+    the number's looks changed all at once: where it shows another person, who was not seen since, it is theirs. Where
+    that person's own number changes within `UNSEEN` seconds, they were exchanged only then: the piece is cut there.
+    Who has lost a number to its owner, and is not recognised, gets the owner's other number. Where nobody is recognised
+    the number stays; nothing is known of the looks of a number with unlike pieces.
 
     Returns:
-        the number of each piece's person, that of their first piece; and looks by number
+        the pieces, some of them in several, in order of time, and the number of each one's person, that of their first
+        piece; and looks by number
     """
     known: dict[int, Appearance] = {}
     last: dict[int, float] = {}
     lost: set[int] = set()  # numbers that may be several people
     now: dict[int, int] = {}  # number of the tracker -> the person whom its last piece showed
-    found = [0] * len(pieces)
-    order = sorted(range(len(pieces)), key=lambda n: (pieces[n].start, pieces[n].number))
-    for start, group in groupby(order, key=lambda n: pieces[n].start):
+    shown: dict[int, int] = {}  # person -> the number of the tracker that showed them last
+    starts = {(piece.number, piece.start) for piece in pieces}
+    found: list[tuple[Piece, int]] = []
+    waiting = [(piece.start, piece.number, piece) for piece in pieces]
+    heapify(waiting)
+    while waiting:
+        start, group = waiting[0][0], []
         sure = {key: [looks] for key, looks in known.items() if key not in lost}
-        guesses = {n: recognised(pieces[n].looks, sure) for n in group}
+        while waiting and waiting[0][0] == start:
+            *_, piece = heappop(waiting)
+            guess = recognised(piece.looks, sure)
+            end = last.get(guess, -np.inf)
+            if start < end < min(start + UNSEEN, piece.end) and (shown[guess], end) in starts:
+                heappush(waiting, (end, piece.number, replace(piece, start=end)))
+                starts.add((piece.number, end))
+                piece, guess = replace(piece, end=end, looks=Appearance.none()), None
+            group.append((piece, guess))
         left: dict[int, int] = {}  # who is recognised under another number -> who has lost that number to them
-        for n in sorted(guesses, key=lambda n: guesses[n] is None):  # who is recognised comes first
-            piece, guess = pieces[n], guesses[n]
+        for piece, guess in sorted(group, key=lambda pair: pair[1] is None):  # who is recognised comes first
             before = owner = now.get(piece.number, piece.number)
             if guess is not None and start - last[guess] >= (0 if piece.number in now else AWAY):
                 owner, left[guess] = guess, before
             while start < last.get(owner, -np.inf):
                 owner = left[owner]
-            if owner == guess or owner not in known or similarity(known[owner], piece.looks) >= CHANGED:
-                known[owner] = known.get(owner, Appearance.none()) + piece.looks
-            else:
+            former = known.get(owner, Appearance.none())
+            if owner == guess or not former.sightings or similarity(former, piece.looks) >= CHANGED:
+                known[owner] = former + piece.looks
+            elif piece.looks.sightings:
                 lost.add(owner)
-            last[owner], now[piece.number], found[n] = piece.end, owner, owner
+            last[owner], now[piece.number], shown[owner] = piece.end, owner, piece.number
+            found.append((piece, owner))
     return found, known | dict.fromkeys(lost, Appearance.none())
 
 

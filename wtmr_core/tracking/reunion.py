@@ -25,17 +25,21 @@ class Reunion:
     """
 
     def __init__(self, persons: Mapping[int, Person], seen: Appearances) -> None:
-        self._cuts = cuts({number: seen.changes(number) for number in persons})
+        moments = cuts({number: seen.changes(number) for number in persons})
         pieces = []
         for number, person in persons.items():
-            starts = [person.seconds[0], *(seconds for seconds, _ in self._cuts[number])]
+            starts = [person.seconds[0], *(seconds for seconds, _ in moments[number])]
             edges = pairwise([*starts, person.seconds[-1]])
             pieces += [Piece(number, *edge, looks) for edge, looks in zip(edges, seen.of(number), strict=True)]
         found, self.looks = owners(pieces)
+        frames = dict(moment for several in moments.values() for moment in several)
         self._owners: dict[int, list[int]] = {}
-        for piece, owner in zip(pieces, found, strict=True):
+        self._cuts: dict[int, list[Moment]] = {number: [] for number in persons}
+        for piece, owner in found:
+            if piece.number in self._owners:
+                self._cuts[piece.number].append((piece.start, frames[piece.start]))
             self._owners.setdefault(piece.number, []).append(owner)
-        self.changed = any(piece.number != owner for piece, owner in zip(pieces, found, strict=True))
+        self.changed = any(piece.number != owner for piece, owner in found)
         self.persons = self._joined(persons) if self.changed else dict(persons)
 
     def at(self, number: int, seconds: float) -> int:
@@ -54,7 +58,8 @@ class Reunion:
                 parts.append((owner, before))
             parts.append((self._owners[number][-1], person))
         joined: dict[int, Person] = {}
-        for owner, part in sorted(parts, key=lambda pair: pair[1].seconds[0]):
+        seen = [part for part in parts if part[1].seconds]
+        for owner, part in sorted(seen, key=lambda pair: pair[1].seconds[0]):
             if owner in joined:
                 joined[owner].join(part)
             else:
