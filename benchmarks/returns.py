@@ -70,12 +70,13 @@ def identities(rows: Iterator[tuple[int, Sighting]], truth: Path, folder: Path) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
-    parser.add_argument("--homes", type=int, default=2, help="number of miniature homes")
+    parser.add_argument("--homes", type=int, default=3, help="number of miniature homes: seeds 0, 201, 202 and so on")
     options = parser.parse_args()
     torch.set_num_threads(1)
     pets, block = options.data / "pedestrians/PETS09-S2L1", options.data / "street/block1"
     with tempfile.TemporaryDirectory() as place:
-        homes = [sets.make_home(Path(place, str(seed)), seed) for seed in range(201, 201 + options.homes)]
+        seeds = (0, *range(201, 201 + options.homes))[: options.homes]
+        homes = [sets.make_home(Path(place, str(seed)), seed) for seed in seeds]
         recordings = [(pets / "img1", pets / "gt/gt.txt", 7), (block / "img1", block / "gt/gt.txt", 1)]
         recordings += [(home / "home.mp4", home / "truth/tracks.txt", None) for home in homes]
         recordings += [(path, None, None) for path in sorted((options.data / "homes").glob("*/*.mp4"))]

@@ -70,8 +70,8 @@ def test_a_damaged_file_is_named(signed, name):
     run = runs.load(signed)
     for content in damaged:
         (signed / name).write_bytes(content)
-        remedy = "delete it" if name == runs.WEIGHTS else "delete the folder"
-        with pytest.raises(RunError, match=rf"{name} is damaged .*: {remedy} and run it again"):
+        remedy = "delete this file and train" if name == runs.WEIGHTS else "delete the folder and run it"
+        with pytest.raises(RunError, match=rf"{name} is damaged .*: {remedy} again"):
             runs.finished(signed)
         if name == runs.WEIGHTS:
             with pytest.raises(RunError, match=f"{name} is damaged"):

@@ -216,7 +216,7 @@ def test_a_finished_run_that_is_damaged_is_not_taken_for_one_wherever_it_lies(ro
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir() if file.name != runs.LOCK} == {0o640}
     assert training.run(small(epochs=1), results, root) == folder
     (folder / runs.WEIGHTS).write_bytes(b"")
-    with pytest.raises(runs.RunError, match=r"model\.safetensors is damaged .*: delete it and run it again"):
+    with pytest.raises(runs.RunError, match=r"model\.safetensors is damaged .*: delete this file and train again"):
         training.run(small(epochs=1), results, root)
     (folder / runs.WEIGHTS).unlink()
     assert training.run(small(epochs=1), results, root) == folder

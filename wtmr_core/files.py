@@ -68,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame, *, index: bool = False, numbers: str | None = None) -> None:
-    """Write `table` as CSV, its index only if asked for, numbers whole or as "%.6g" and the like; see `write`."""
+    """Write `table` as CSV, its index only if asked for, with all digits or in a format such as "%.6g"; see `write`."""
     write_text(path, table.to_csv(index=index, float_format=numbers, lineterminator="\n"))
 
 

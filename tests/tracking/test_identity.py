@@ -118,6 +118,21 @@ def test_who_was_hardly_seen_between_two_exchanges_has_a_number_too():
     assert {n: one.sightings for n, one in known.items()} == {1: 9, 2: 6, 3: 3}
 
 
+def test_a_newcomer_in_the_clothes_that_somebody_takes_off_is_not_taken_for_them():
+    """Alice takes off her jacket at 30; a visitor in a jacket like hers has been there since 28."""
+    without = looks(GREY, BLUE)
+    assert numbered([Piece(1, 0, 30, ALICE), Piece(1, 30, 60, without), Piece(2, 28, 60, ALICE)])[0] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_who_looks_like_somebody_who_is_still_there_keeps_no_number_from_its_owner(first):
+    """Alice and Carol are exchanged at 8; Dora is there all the time, and then the number of Alice looks like hers."""
+    second, dora = 3 - first, looks(GREY, RED)
+    pieces = [Piece(first, 0, 8, ALICE), Piece(first, 8, 60, dora), Piece(second, 0, 8, CAROL),
+              Piece(second, 8, 60, ALICE), Piece(3, 0, 60, dora)]  # fmt: skip
+    assert numbered(pieces)[0] == [first, second, second, first, 3]
+
+
 def test_unlike_pieces_that_show_nobody_known_stay_one_number_of_which_nothing_is_known():
     found, known = numbered([Piece(1, 0, 8, ALICE), Piece(1, 8, 20, CAROL), Piece(2, 30, 40, ALICE)])
     assert found == [1, 1, 2]

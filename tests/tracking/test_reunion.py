@@ -70,6 +70,29 @@ def test_a_moment_and_a_frame_tell_whose_a_number_is():
     assert reunion.at(3, 13) == reunion.in_frame(3, 130) == 1
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not seen"])
+def test_who_is_exchanged_twice_within_seconds_has_a_number_of_their_own(seen):
+    """2 and 3 are exchanged at 9, 1 and 2 at 11; 2, unclear or not seen in between, is then the third person."""
+    carol, dora = looks(GREEN, BLUE), looks(GREY, GREY)
+    looked = Looks({
+        1: ([carol, dora], [((10.8, 108.0), (11.2, 112.0))]), 2: ([ALICE, carol], [((8.8, 88.0), (9.2, 92.0))]),
+        3: ([ALICE], []), 4: ([carol], []),
+    })  # fmt: skip
+    second = person(2, 0, 20)
+    if not seen:
+        (before, _), (_, after) = second.parted(9), second.parted(11)
+        before.join(after)
+        second = before
+    reunion = Reunion({1: person(1, 0, 60), 2: second, 3: person(3, 7, 60), 4: person(4, 30, 60)}, looked)
+    assert [reunion.at(2, s) for s in (8, 10, 12)] == [reunion.in_frame(2, f) for f in (80, 100, 120)] == [2, 3, 1]
+    assert [reunion.at(3, s) for s in (8, 10)] == [3, 2]
+    assert [reunion.at(1, s) for s in (10, 12)] == [1, 3]
+    assert sorted(reunion.persons) == [1, 2, 3]
+    assert all((np.diff(one.seconds) > 0).all() for one in reunion.persons.values())
+    numbers, times = np.unique(reunion.persons[3].boxes[:, 0], return_counts=True)
+    assert dict(zip(numbers.tolist(), times.tolist(), strict=True)) == {1: 490, 3: 20} | ({2: 20} if seen else {})
+
+
 def test_where_nobody_came_back_all_is_as_it_was():
     people = {1: person(1, 0, 10), 2: person(2, 0, 10)}
     reunion = Reunion(people, Looks({1: ([ALICE], []), 2: ([BOB], [])}))

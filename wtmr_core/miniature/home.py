@@ -28,7 +28,7 @@ from wtmr_core.miniature.acts import ACTIVITIES, Script, act
 from wtmr_core.miniature.body import Person
 from wtmr_core.miniature.camera import Box, Camera, Room, random_room, render_room
 from wtmr_core.miniature.drawing import Figure, draw, shown
-from wtmr_core.miniature.recording import FPS, generator, write_table
+from wtmr_core.miniature.recording import FPS, generator, write_rows
 
 SIZE = (640, 480)
 SECONDS = 60.0
@@ -197,7 +197,7 @@ def write(root: Path, seed: int, seconds: float, workers: int | None) -> None:
 
     seen = _seen(owners, figures)
     rows = [row for m, script in enumerate(acted) for row in episodes(m + 1, script, seen[:, m])]
-    write_table(root / "truth/episodes.csv", ("person", "activity", "start_s", "end_s"), rows)
+    write_rows(root / "truth/episodes.csv", ("person", "activity", "start_s", "end_s"), rows)
     low, high = (np.stack([f.boxes[:, :2] + end * f.boxes[:, 2:] for f in figures], 1) for end in (0, 1))
     low, high = np.clip(low, 0, SIZE), np.clip(high, 0, SIZE)
     lines = [

@@ -40,7 +40,7 @@ def side_by_side(work: Callable, jobs: Sequence, workers: int | None, title: str
             raise
 
 
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write a CSV file; its folder is created if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
@@ -51,8 +51,8 @@ def write_truth(root: Path, truths: Iterable[tuple[list, list]]) -> None:
     """Write `boxes.csv`, where there are pictures, and `episodes.csv`, from what the job of every clip returned."""
     boxes, episodes = ([row for rows in kind for row in rows] for kind in zip(*truths, strict=True))
     if boxes:
-        write_table(root / "truth/boxes.csv", ("clip", "frame", "person", "x", "y", "w", "h", "visible"), boxes)
-    write_table(root / "truth/episodes.csv", ("clip", "person", "action", "start_s", "end_s"), episodes)
+        write_rows(root / "truth/boxes.csv", ("clip", "frame", "person", "x", "y", "w", "h", "visible"), boxes)
+    write_rows(root / "truth/episodes.csv", ("clip", "person", "action", "start_s", "end_s"), episodes)
 
 
 def episodes_of(clip: str, person: int, steps: Sequence[Step], seconds: float) -> list[tuple]:

@@ -19,7 +19,7 @@ from wtmr_core.miniature.recording import (
     seen_in_part,
     side_by_side,
     start_of_walk,
-    write_table,
+    write_rows,
     write_truth,
 )
 
@@ -82,7 +82,7 @@ def _record(root: Path, seed: int, visit: _Visit) -> tuple[list, list]:
 def _write_answers(folder: Path, rows: list[tuple[str, str]], excel: bool) -> None:
     rows = [("question", "answer"), *rows]
     if not excel:
-        return write_table(folder / "qa.csv", rows[0], rows[1:])
+        return write_rows(folder / "qa.csv", rows[0], rows[1:])
     book = xlwt.Workbook()
     sheet = book.add_sheet("qa")
     for at in np.ndindex(len(rows), 2):

@@ -19,7 +19,7 @@ from wtmr_core.tracking.appearance import CHANGED, Appearance, similarity
 SAME = 0.76  # similarity from which two appearances can be of one person
 MARGIN = 0.03  # by which the most similar person must be more similar than every other
 AWAY = 0.5  # seconds out of sight without which nobody has returned
-UNSEEN = 3.0  # seconds in which the looks of a person may not show clearly often enough to be known
+UNSEEN = 3.0  # seconds that who is exchanged twice may go unrecognised in between; chosen on a miniature home
 
 Key = TypeVar("Key", bound=Hashable)
 Span = tuple[float, float]  # seconds of the first and the last sighting
@@ -63,40 +63,48 @@ def owners(pieces: Sequence[Piece]) -> tuple[list[tuple[Piece, int]], dict[int, 
 
     A number's first piece is a person whom it surely looks like and who was not seen since they came; that person must
     also be more like it than anybody else who was seen before, and may still be there. Each further piece begins where
-    the number's looks changed all at once: where it shows another person, who was not seen since, it is theirs. Where
-    that person's own number changes within `UNSEEN` seconds, they were exchanged only then: the piece is cut there.
-    Who has lost a number to its owner, and is not recognised, gets the owner's other number. Where nobody is recognised
-    the number stays; nothing is known of the looks of a number with unlike pieces.
+    the number's looks changed all at once: where it shows another person, who was not seen since, it is theirs. Who has
+    lost a number to its owner, and is not recognised, gets the owner's other number. Where nobody is recognised the
+    number stays; nothing is known of the looks of a number with unlike pieces.
+
+    Where the person whom a piece shows has a number that becomes somebody else within `UNSEEN` seconds of its start,
+    they were exchanged only then: the piece is cut there, and nothing is known of the looks of its first part. With a
+    number's first piece that somebody else must be recognised, for it may as well be a newcomer in like clothes.
 
     Returns:
-        the pieces, some of them in several, in order of time, and the number of each one's person, that of their first
-        piece; and looks by number
+        the pieces in order of time, some of them cut, each with the number of its person, that of their first piece;
+        and looks by number
     """
     known: dict[int, Appearance] = {}
     last: dict[int, float] = {}
     lost: set[int] = set()  # numbers that may be several people
     now: dict[int, int] = {}  # number of the tracker -> the person whom its last piece showed
     shown: dict[int, int] = {}  # person -> the number of the tracker that showed them last
-    starts = {(piece.number, piece.start) for piece in pieces}
+    begun = {(piece.number, piece.start): piece.looks for piece in pieces}
     found: list[tuple[Piece, int]] = []
     waiting = [(piece.start, piece.number, piece) for piece in pieces]
     heapify(waiting)
     while waiting:
-        start, group = waiting[0][0], []
+        start, group, taken = waiting[0][0], [], set()
         sure = {key: [looks] for key, looks in known.items() if key not in lost}
         while waiting and waiting[0][0] == start:
             *_, piece = heappop(waiting)
             guess = recognised(piece.looks, sure)
-            end = last.get(guess, -np.inf)
-            if start < end < min(start + UNSEEN, piece.end) and (shown[guess], end) in starts:
+            end, first = last.get(guess, -np.inf), piece.number not in now
+            after = begun.get((shown.get(guess), end), Appearance.none())  # looks of the number that showed that person
+            exchanged = after.known and not (first and recognised(after, sure) in (None, guess))
+            if exchanged and start < end < min(start + UNSEEN, piece.end):
                 heappush(waiting, (end, piece.number, replace(piece, start=end)))
-                starts.add((piece.number, end))
-                piece, guess = replace(piece, end=end, looks=Appearance.none()), None
+                begun[piece.number, end] = piece.looks
+                piece = replace(piece, end=end, looks=Appearance.none())
+            if guess in taken or start - end < (AWAY if first else 0):
+                guess = None
+            taken.add(guess)
             group.append((piece, guess))
         left: dict[int, int] = {}  # who is recognised under another number -> who has lost that number to them
         for piece, guess in sorted(group, key=lambda pair: pair[1] is None):  # who is recognised comes first
             before = owner = now.get(piece.number, piece.number)
-            if guess is not None and start - last[guess] >= (0 if piece.number in now else AWAY):
+            if guess is not None:
                 owner, left[guess] = guess, before
             while start < last.get(owner, -np.inf):
                 owner = left[owner]

@@ -58,8 +58,8 @@ class Reunion:
                 parts.append((owner, before))
             parts.append((self._owners[number][-1], person))
         joined: dict[int, Person] = {}
-        seen = [part for part in parts if part[1].seconds]
-        for owner, part in sorted(seen, key=lambda pair: pair[1].seconds[0]):
+        sighted = [part for part in parts if part[1].seconds]  # a cut may lie where the number was not seen
+        for owner, part in sorted(sighted, key=lambda pair: pair[1].seconds[0]):
             if owner in joined:
                 joined[owner].join(part)
             else:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from wtmr_core import files, literals
 
 LYING = ("lying", "sleeping")
-#: activities in which a person is on a bed or a seat, not on their feet
+#: activities in which a person is on a bed or a seat, not on their feet; who is standing up may come from the floor
 RESTING = (*LYING, "sitting", "sitting down")
 SEAT = 3 / 4  # of the height of a box, from above: feet hang before a seat, and a bed is under the body
 CORNERS = 100  # most corners of a zone
@@ -27,7 +27,7 @@ REST = ("bed", "sofa", "couch", "mattress")  # zones whose names begin so are fo
 TEMPLATE = """\
 # Zones of {video}. Read their corners off the grid of zones.png, in pixels: x to the right, y down.
 # Take the # off a line and put your numbers in, corner by corner around the zone; choose any names.
-# People are where their feet are; those who sit or lie, on what bears them.
+# People are where their feet are; those who sit or lie are where their seat or bed is.
 size: [{width}, {height}]
 zones:
   # bed: [[40, 200], [300, 200], [340, 330], [20, 330]]
@@ -132,8 +132,9 @@ class Zones:
     def at_box(self, box: ArrayLike, activity: str = "") -> str:
         """The name of the zone in which a person is; "" for none.
 
-        It is looked up at the middle of the box's lower side, where the feet are, or, while the person sits or lies, in
-        the lower half of the box, where the seat or bed is. A point outside the picture is moved to its edge.
+        It is looked up in the middle of the box from left to right: at its lower side, where the feet are, or, while the
+        person sits or lies, at three quarters of its height from above, where the seat or bed is. A point outside the
+        picture is moved to its edge.
 
         Args:
             box: x1 y1 x2 y2 in pixels
