@@ -222,9 +222,8 @@ def verify(folder: Path, *names: str) -> None:
         if (folder / name).is_file() and sums.get(name) != sha256(folder / name):
             why = f"its sum is not that in {SUMS}" if name in sums else f"{SUMS} does not name it"
             if name == WEIGHTS:  # as where git brought the records of another machine
-                raise RunError(
-                    f"{folder / name} is damaged or of another training ({why}): delete this file and train again"
-                )
+                why = f"is damaged or of another training ({why}): delete this file and train again"
+                raise RunError(f"{folder / name} {why}")
             raise RunError(f"{folder / name} is damaged ({why}): {AGAIN}")
 
 

@@ -132,9 +132,9 @@ class Zones:
     def at_box(self, box: ArrayLike, activity: str = "") -> str:
         """The name of the zone in which a person is; "" for none.
 
-        It is looked up in the middle of the box from left to right: at its lower side, where the feet are, or, while the
-        person sits or lies, at three quarters of its height from above, where the seat or bed is. A point outside the
-        picture is moved to its edge.
+        It is looked up in the middle of the box from left to right: at its lower side, where the feet are, or, while
+        the person sits or lies, at three quarters of its height from above, where the seat or bed is. A point outside
+        the picture is moved to its edge.
 
         Args:
             box: x1 y1 x2 y2 in pixels
