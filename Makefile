@@ -26,7 +26,8 @@ reproduce: setup
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	# files in their order: those with few tests, which would come last, take longest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	# against the committed results, whatever was reproduced since: the first two notebooks write there, the others read
 	rm -rf build/nbval && mkdir -p build/nbval/write build/nbval/read
 	for copy in write read; do { git archive HEAD results 2>/dev/null || tar -c results; } | tar -x -C build/nbval/$$copy || exit 1; done
