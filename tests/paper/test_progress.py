@@ -15,7 +15,6 @@ from wtmr_core.settings import Settings
 
 MINI = suite.load(PROJECT / "experiments/mini.yaml")
 #: seconds of each notebook of the mini suite as they were kept
-KEPT = remaining.read([PROJECT / "results/mini"])
 STARTS = 8.0  # seconds before the first epoch of a training
 
 
@@ -82,14 +81,20 @@ class Replayed(progress.View):
         return remaining.seconds(self._job(job, state, now) for job, state in self.states().items())
 
 
+@pytest.fixture(scope="module")
+def kept(committed_results):
+    """The seconds of each notebook as they are committed, whatever was reproduced since."""
+    return remaining.read([committed_results / "mini"])
+
+
 @pytest.mark.parametrize("cores", [1, 2, 4, 8])
 @pytest.mark.parametrize(("pace", "varies"), [(1.0, 0.0), (1.0, 0.15), (0.5, 0.15), (3.0, 0.15)])
-def test_the_time_left_of_the_mini_suite_is_true_within_thirty_per_cent(pace, varies, cores):
+def test_the_time_left_of_the_mini_suite_is_true_within_thirty_per_cent(kept, pace, varies, cores):
     """On a machine `pace` times as slow as the one whose times were kept, where each notebook varies, too."""
     rng = random.Random(0)
-    took = {job: seconds * pace * rng.lognormvariate(0, varies) for job, seconds in KEPT.items()}
-    assert set(took) == {*(f"02_train-{run}" for run in MINI.runs), *(job for job in KEPT if job[:2] != "02")}
-    view = Replayed(took, cores, KEPT)
+    took = {job: seconds * pace * rng.lognormvariate(0, varies) for job, seconds in kept.items()}
+    assert set(took) == {*(f"02_train-{run}" for run in MINI.runs), *(job for job in kept if job[:2] != "02")}
+    view = Replayed(took, cores, kept)
     whole, told = max(view.ends.values()), 0
     for percent in range(1, 100):
         view.now = whole * percent / 100
@@ -101,8 +106,8 @@ def test_the_time_left_of_the_mini_suite_is_true_within_thirty_per_cent(pace, va
     assert told > 80
 
 
-def test_of_a_suite_that_was_never_made_nothing_is_told_before_every_network_has_begun():
-    view = Replayed(KEPT, 2, {})
+def test_of_a_suite_that_was_never_made_nothing_is_told_before_every_network_has_begun(kept):
+    view = Replayed(kept, 2, {})
     last = max(view.begins[f"02_train-{run}"] for run in MINI.runs if not run.startswith("ntu60-wtmr-"))
     for view.now in (60, last / 2, last - 1):
         assert view.left() is None
