@@ -14,7 +14,6 @@ from wtmr_core.paper.suite import Entry, Suite
 from wtmr_core.settings import Settings
 
 MINI = suite.load(PROJECT / "experiments/mini.yaml")
-#: seconds of each notebook of the mini suite as they were kept
 STARTS = 8.0  # seconds before the first epoch of a training
 
 
