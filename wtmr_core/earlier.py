@@ -34,6 +34,7 @@ LATER: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "spare_sided": _by_protocol(False, True),
     "normalise_joints": lambda settings: False,
     "colour": lambda settings: None,
+    "residual": lambda settings: False,
     "backbone_stage": lambda settings: 4,
     "backbone_frozen": lambda settings: 0,
     "backbone_lr": lambda settings: 1.0,

@@ -17,7 +17,7 @@ PROBES = ("linear", "logistic")
 #: what every network can be built with, and what the described one has beside
 SIZES = ("frames", "width", "depth", "heads", "conv_channels", "dropout", "drop_path")
 DESCRIBED = ("cnn", "regions", "kernels", "region_weights", "context", "motion", "patch", "time_encoding", "attention",
-             "timesformer_weights")  # fmt: skip
+             "residual", "timesformer_weights")  # fmt: skip
 #: the settings of a backbone, and those with which it is built
 BACKBONE = ("backbone", "backbone_weights", "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_start",
             "backbone_views")  # fmt: skip
@@ -48,6 +48,12 @@ def check_together(settings: Any) -> None:
         raise SettingsError(f"model is {settings.model}, which needs a backbone, such as mobilenetv2_100")
     if settings.model == "logistic":
         _check_logistic(settings)
+    if settings.residual and not settings.backbone:
+        raise SettingsError("residual is true, but there is no backbone to add to; name one, such as mobilenetv2_100")
+    if settings.residual and settings.timesformer_weights:
+        raise SettingsError(
+            "residual is true, so tokens are means of patches; timesformer_weights are for projected ones"
+        )
     if settings.backbone_frozen and not settings.backbone_weights:
         raise SettingsError(
             f"backbone_frozen is {settings.backbone_frozen}, but there are no backbone_weights; random ones must train"

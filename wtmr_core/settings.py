@@ -139,6 +139,10 @@ class Settings:
         "joint: over space and time at once; divided: over one after the other; space: over space alone",
         choices=("joint", "divided", "space"),
     )
+    residual: bool = setting(
+        "over a backbone: regions, context and blocks are added to its map and start at nothing, so that training "
+        "begins with the mean of the map and a linear layer"
+    )
     timesformer_weights: str | None = setting(
         "weights to start from: a local file in Hugging Face's layout; null: random"
     )

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from wtmr_core.models.embedding import Encodings, PatchEmbedding, resized_position, resized_time
+from wtmr_core.models.embedding import Encodings, PatchEmbedding, PatchMeans, resized_position, resized_time
 
 
 def some(*shape: int) -> torch.Tensor:
@@ -28,6 +28,15 @@ def test_maps_that_patches_do_not_divide_are_refused(patch):
     o, p, q = patch
     with pytest.raises(ValueError, match=f"6 frames of 4×6 cells are not divided by patches of {o} frames of {p}×{q}"):
         PatchEmbedding(3, patch, 5)(some(2, 6, 3, 4, 6))
+    with pytest.raises(ValueError, match=f"patches of {o} frames of {p}×{q}"):
+        PatchMeans(patch)(some(2, 6, 3, 4, 6))
+
+
+@pytest.mark.parametrize("patch", [(1, 2, 3), (2, 2, 1), (3, 1, 2)])
+def test_means_of_patches_are_those_of_pooling(patch):
+    maps = some(2, 6, 3, 4, 6)
+    expected = F.avg_pool3d(maps.transpose(1, 2), patch)  # (b, c, t, h, w)
+    torch.testing.assert_close(PatchMeans(patch)(maps), expected.flatten(3).permute(0, 2, 3, 1))
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ frame, d width.
 from __future__ import annotations
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,12 +28,24 @@ class PatchEmbedding(nn.Module):
         self.project = nn.Linear(channels * patch[0] * patch[1] * patch[2], width)
 
     def forward(self, maps: Tensor) -> Tensor:
-        (t, _, h, w), (o, p, q) = maps.shape[1:], self.patch
-        if t % o or h % p or w % q:
-            raise ValueError(
-                f"{t} frames of {h}×{w} cells are not divided by patches of {o} frames of {p}×{q} cells; change one"
-            )
+        o, p, q = _check_divides(self.patch, maps)
         return self.project(rearrange(maps, "b (t o) c (h p) (w q) -> b t (h w) (c o p q)", o=o, p=p, q=q))
+
+
+class PatchMeans(nn.Module):
+    """Average patches, with nothing to learn: maps (b, t, c, h, w) → tokens (b, t/o, n, c); as `PatchEmbedding`.
+
+    >>> PatchMeans((1, 4, 4))(torch.zeros(2, 5, 3, 8, 8)).shape
+    torch.Size([2, 5, 4, 3])
+    """
+
+    def __init__(self, patch: tuple[int, int, int]):
+        super().__init__()
+        self.patch = patch
+
+    def forward(self, maps: Tensor) -> Tensor:
+        o, p, q = _check_divides(self.patch, maps)
+        return reduce(maps, "b (t o) c (h p) (w q) -> b t (h w) c", "mean", o=o, p=p, q=q)
 
 
 class Encodings(nn.Module):
@@ -80,6 +92,15 @@ class Encodings(nn.Module):
             self.grid = grid
         if self.time is not None and frames != self.time.shape[1]:
             self.time = nn.Parameter(resized_time(self.time, frames), requires_grad=self.time.requires_grad)
+
+
+def _check_divides(patch: tuple[int, int, int], maps: Tensor) -> tuple[int, int, int]:
+    (t, _, h, w), (o, p, q) = maps.shape[1:], patch
+    if t % o or h % p or w % q:
+        raise ValueError(
+            f"{t} frames of {h}×{w} cells are not divided by patches of {o} frames of {p}×{q} cells; change one"
+        )
+    return patch
 
 
 def resized_position(position: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:

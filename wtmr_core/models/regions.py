@@ -84,7 +84,8 @@ class FrameRegions(nn.Module):
     regions, the first with a stride of two and pooled. The context comes from the same two over the whole frame, which
     is halved instead of pooled. Each region of the map is multiplied by its weight, put back in its place and joined
     with the context by a 1×1 convolution. Maps of a backbone keep their size: nothing but the context is halved, and
-    the kernels of regions have one cell, since each cell has seen what is round it.
+    the kernels of regions have one cell, since each cell has seen what is round it. If `residual`, the outcome is added
+    to the normalised input, by a 1×1 convolution that starts at zero; the weights of regions are those of both.
 
     Args:
         channels: of a frame or map
@@ -95,6 +96,8 @@ class FrameRegions(nn.Module):
         context: add the context
         motion: beside each frame or map, show the network its difference to the previous one
         halves: whether the sides are halved twice; not those of a backbone's map
+        residual: add to the input instead of replacing it; maps then have as many channels as the input, which is not
+            halved
 
     Raises:
         ValueError: in `forward`, for clips that grid and halves do not divide.
@@ -111,6 +114,7 @@ class FrameRegions(nn.Module):
         context: bool = True,
         motion: bool = True,
         halves: bool = True,
+        residual: bool = False,
     ):
         super().__init__()
         self.grid, self.motion, self.shrinks = grid, motion, 4 if halves else 1
@@ -140,6 +144,11 @@ class FrameRegions(nn.Module):
             )
             self.join = fusion(second)
         self.weights = RegionWeights(second * (2 if context else 1)) if learned else None
+        self.change = None
+        if residual:
+            self.change = nn.Conv2d(second, channels, 1)
+            nn.init.zeros_(self.change.weight)
+            nn.init.zeros_(self.change.bias)
 
     def forward(self, clips: Tensor) -> Regions:
         b, (gh, gw), (height, width) = len(clips), self.grid, clips.shape[-2:]
@@ -155,16 +164,19 @@ class FrameRegions(nn.Module):
         frames = self.normalise(frames)
         maps = self.steps(frames)
         around = None if self.context is None else self.context(frames)
-        weights = maps.new_ones(len(maps), gh * gw)
+        weights, of_cells = maps.new_ones(len(maps), gh * gw), 1.0
         if self.weights is not None:
             regions = reduce(maps, "b c (gh h) (gw w) -> b (gh gw) c", "mean", gh=gh, gw=gw)
             weights = self.weights(regions, None if around is None else reduce(around, "b c h w -> b c", "mean"))
             h, w = maps.shape[-2] // gh, maps.shape[-1] // gw
-            maps = maps * repeat(weights, "b (gh gw) -> b 1 (gh h) (gw w)", gh=gh, h=h, w=w)
+            of_cells = repeat(weights, "b (gh gw) -> b 1 (gh h) (gw w)", gh=gh, h=h, w=w)
+            maps = maps * of_cells
         if around is not None:
             if around.shape != maps.shape:  # over a backbone only the context is halved
                 around = F.interpolate(around, size=maps.shape[-2:], mode="bilinear")
             maps = self.join(torch.cat([maps, around], dim=1))
+        if self.change is not None:
+            maps = frames[:, : self.change.out_channels] * of_cells + self.change(maps)
         return Regions(rearrange(maps, "(b t) c h w -> b t c h w", b=b), rearrange(weights, "(b t) r -> b t r", b=b))
 
 

@@ -5,13 +5,14 @@ Axes: b clip, t frame, c channel, h w pixels, r region, m body, j joint, n token
 
 from __future__ import annotations
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from wtmr_core.modality import MODALITIES, channels, has_joints
 from wtmr_core.models.backbones import Backbone
 from wtmr_core.models.bodies import BODIES, BodyRegions, PlainBodies
-from wtmr_core.models.embedding import Encodings, PatchEmbedding
+from wtmr_core.models.embedding import Encodings, PatchEmbedding, PatchMeans
 from wtmr_core.models.pretrained import load_timesformer
 from wtmr_core.models.regions import FrameRegions, PlainFrames, Regions
 from wtmr_core.models.released import CLASSES, check_least
@@ -29,25 +30,30 @@ class WTMR(nn.Module):
     Regions → patches as tokens → encodings → TimeSformer → the mean over all tokens that are present → dropout and
     linear layer. With a `depth` of 0, the tokens are averaged as they are embedded. `expected` is the length of each
     axis after the first, by its letter; clips of another shape raise `ValueError`. With a `backbone`, the CNN works on
-    its maps, and clips may also be the maps of its frozen layers (b, t, c, h, w).
+    its maps, and clips may also be the maps of its frozen layers (b, t, c, h, w). If `residual`, what the TimeSformer
+    makes of the tokens is added to them, each channel multiplied by a scale that starts at zero (Touvron et al., "Going
+    deeper with image transformers", ICCV 2021).
     """
 
     def __init__(
         self,
         cnn: nn.Module,
-        patches: PatchEmbedding,
+        patches: PatchEmbedding | PatchMeans,
         encodings: Encodings,
         timesformer: TimeSformer,
         classes: int,
         dropout: float,
         expected: dict[str, int],
         backbone: Backbone | None = None,
+        residual: bool = False,
     ):
         super().__init__()
         self.backbone = backbone
         self.cnn, self.patches, self.encodings, self.timesformer = cnn, patches, encodings, timesformer
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(timesformer.norm.normalized_shape[0], classes)
+        (width,) = timesformer.norm.normalized_shape
+        self.scale = nn.Parameter(torch.zeros(width)) if residual else None
+        self.head = nn.Linear(width, classes)
         self.expected = expected
 
     def regions(self, clips: Tensor) -> Regions:
@@ -94,8 +100,11 @@ class WTMR(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         regions = self.regions(clips)
-        class_token, tokens = self.encodings(self.patches(regions.maps))
+        patches = self.patches(regions.maps)
+        class_token, tokens = self.encodings(patches)
         _, tokens = self.timesformer(class_token, tokens, regions.present)  # (b, t, n, d)
+        if self.scale is not None:
+            tokens = patches + self.scale * tokens
         if regions.present is None:
             feature = tokens.mean(dim=(1, 2))
         else:
@@ -125,6 +134,7 @@ def build(
     patch: int | None = None,
     time_encoding: bool = True,
     attention: str = "joint",
+    residual: bool = False,
     colour: bool | None = None,
     backbone: str | None = None,
     backbone_weights: str | None = None,
@@ -137,7 +147,9 @@ def build(
     None means the paper's value: width 768 (256 on joints), heads of width 64 (32), convolutions of 64 and 128
     channels, dropout 0.3, patches of 8×8 cells (on joints, of 2 frames of a part; over a backbone, of 32×32 pixels), 12
     blocks (6). Data sets other than the paper's need `classes`. With `cnn` off, tokens are patches of the frames or of
-    the backbone's maps, as many as with it, or the joints of each part.
+    the backbone's maps, as many as with it, or the joints of each part. If `residual`, regions, context and TimeSformer
+    are added to the backbone's map and start at nothing, the tokens are the means of their patches, and the width is
+    that of the map: training starts as that of `linear`.
 
     Returns:
         A network for grey or RGB pictures (b, frames, 1 or 3, size, size), or for joints (b, frames, 1 or 2, 25, 3) in
@@ -154,13 +166,31 @@ def build(
         raise ValueError(f"region_weights is {region_weights!r}; it can be {' or '.join(WEIGHTS)}")
     on_joints = has_joints(dataset)
     classes = CLASSES.get(dataset, 0) if classes is None else classes
-    width = (256 if on_joints else 768) if width is None else width
-    heads = max(1, width // (32 if on_joints else 64)) if heads is None else heads
     depth = (6 if on_joints else 12) if depth is None else depth
     conv_channels = (64, 128) if conv_channels is None else tuple(conv_channels)
     dropout = 0.3 if dropout is None else dropout
     if backbone_weights and not backbone:
         raise ValueError(f"there is no backbone for the weights {backbone_weights}; name it")
+    if residual and not backbone:
+        raise ValueError("residual is true, but there is no backbone to add to; name one")
+    if residual and timesformer_weights:
+        raise ValueError("residual is true, so tokens are means of patches; timesformer_weights are for projected ones")
+    eyes = None
+    if backbone and not on_joints:
+        eyes = Backbone(
+            backbone,
+            backbone_stage,
+            channels=channels(dataset, colour),
+            weights=backbone_weights,
+            frozen=backbone_frozen,
+        )
+    if residual and width not in (None, eyes.width):
+        raise ValueError(f"width is {width}; with residual it is that of the backbone's map, {eyes.width}")
+    if width is None:
+        width = eyes.width if residual else 256 if on_joints else 768
+    if heads is None:
+        most = max(1, width // (32 if on_joints else 64))
+        heads = next(count for count in range(most, 0, -1) if width % count == 0)
     shrinks = backbone_stage if backbone else SHRINKS
     if patch is None:
         patch = 2 if on_joints else max(1, PATCH // shrinks)
@@ -175,7 +205,6 @@ def build(
     check_least(least)
     parts = {"separate": kernels == "own", "learned": region_weights == "learned", "context": context, "motion": motion}
 
-    eyes = None
     if on_joints:
         if frames % patch:
             raise ValueError(f"frames must be a multiple of patch, {patch} frames a token; found {frames}")
@@ -196,20 +225,18 @@ def build(
                 f"size must be a multiple of {shrinks} times each side of the grid of "
                 f"{regions[0]}×{regions[1]} regions; found {size}"
             )
-        if backbone:
-            eyes = Backbone(
-                backbone, backbone_stage, channels=colours, weights=backbone_weights, frozen=backbone_frozen
-            )
         inputs = eyes.width if backbone else colours
-        network = FrameRegions(inputs, conv_channels, regions, **parts, halves=not backbone) if cnn else PlainFrames()
+        network = PlainFrames()
+        if cnn:
+            network = FrameRegions(inputs, conv_channels, regions, **parts, halves=not backbone, residual=residual)
         width_of_map = conv_channels[1] if cnn else inputs
         cut = (1, patch, patch) if cnn or backbone else (1, step, step)
         length, grid = frames, (size // step, size // step)
         expected = {"t": frames, "c": colours, "h": size, "w": size}
 
-    patches = PatchEmbedding(width_of_map, cut, width)
+    patches = PatchMeans(cut) if residual else PatchEmbedding(width_of_map, cut, width)
     encodings = Encodings(width, length, grid, time=time_encoding)
     timesformer = TimeSformer(width, depth, heads, attention=attention, drop_path=drop_path)
     if timesformer_weights:
         load_timesformer(timesformer_weights, patches, encodings, timesformer)
-    return WTMR(network, patches, encodings, timesformer, classes, dropout, expected, eyes)
+    return WTMR(network, patches, encodings, timesformer, classes, dropout, expected, eyes, residual)

@@ -33,16 +33,19 @@ CHANGES = {
     "patch=4": "patches of 4",
     "attention=divided": "divided attention",
     "attention=space": "attention in space alone",
+    "residual=True": "added to the backbone's map",
     "backbone_frozen=8": "tuned backbone",
+    "backbone_frozen=16": "tuned backbone",
     "backbone_frozen=32": "frozen backbone",
     "backbone=mobilenetv2_100": "over MobileNetV2",
+    "backbone=tf_efficientnet_lite2": "over EfficientNet-Lite2",
 }
 #: settings that go without saying beside another one
 IMPLIED = {
     "backbone_frozen": {"backbone_lr", "epochs", "mixup"},
     "backbone": {
-        "size", "colour", "width", "depth", "heads", "conv_channels", "dropout", "patch", "backbone_weights",
-        "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_views",
+        "size", "colour", "width", "depth", "heads", "conv_channels", "dropout", "patch", "residual",
+        "backbone_weights", "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_views",
     },
 }  # fmt: skip
 
