@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from wtmr_core.files import write_table, write_text
+from wtmr_core.files import write_text
 from wtmr_core.paper.audit.finding import NAMES, SETS, Finding
 from wtmr_core.paper.audit.verdicts import COLUMNS
 from wtmr_core.paper.comparison import read_table
+from wtmr_core.paper.tables import save as save_table
 
 FINDINGS, FIGURES = "07_findings.csv", "07_figures.csv"
 FIELDS = ["number", "title", "claim", "question", "ran", "result", "verdict", "believe", "details"]
@@ -45,9 +46,8 @@ def listed(findings: Iterable[Finding]) -> pd.DataFrame:
 
 def save(folder: Path, findings: Iterable[Finding], figures: pd.DataFrame) -> None:
     """Write both tables into the folder of a suite's results."""
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
-    for name, table in ((FINDINGS, listed(findings)), (FIGURES, figures.round(4))):
-        write_table(folder / "tables" / name, table)
+    save_table(listed(findings), folder / "tables" / FINDINGS)
+    save_table(figures, folder / "tables" / FIGURES)
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from trackers.eval import evaluate_mot_sequence
 
-from wtmr_core.files import RunError, write_table
+from wtmr_core.files import RunError
+from wtmr_core.paper import tables
 from wtmr_core.paper.audit.finding import NOT_REPRODUCED, REPRODUCED, AuditError, Finding
 from wtmr_core.paper.comparison import read_table
 from wtmr_core.tracking.boxes import mot_line, read_boxes
@@ -129,9 +130,8 @@ def make(folder: Path, recordings: Path) -> pd.DataFrame:
     rows = [row(scene) for scene in real_scenes(recordings)]
     if not rows:
         raise AuditError(f"{recordings} holds none of the recordings with boxes: give the folder that holds them")
-    folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=COLUMNS).round(3)
-    write_table(folder / FILE, table)
+    tables.save(table, folder / FILE)
     return table
 
 
