@@ -41,7 +41,7 @@ from trackers.eval import evaluate_mot_sequence
 
 from wtmr_core.datasets.video import decoded
 from wtmr_core.miniature import home, sets
-from wtmr_core.models.backbones import PACKAGE, PACKAGED, Backbone
+from wtmr_core.models.backbones import PACKAGE, Backbone
 from wtmr_core.tracking import detectors, track
 from wtmr_core.tracking.appearance import ANKLES, SEEN, Appearance, _common, described, part
 from wtmr_core.tracking.boxes import read_boxes, sightings, with_joints
@@ -98,7 +98,7 @@ class Features:
 
     def __init__(self) -> None:
         try:
-            self._network = Backbone(PACKAGED, 32, weights=PACKAGE).eval()
+            self._network = Backbone("mobilenetv2_100", 32, weights=PACKAGE).eval()
         except FileNotFoundError:
             self._network = None
 

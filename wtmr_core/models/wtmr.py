@@ -52,7 +52,8 @@ class WTMR(nn.Module):
         self.cnn, self.patches, self.encodings, self.timesformer = cnn, patches, encodings, timesformer
         self.dropout = nn.Dropout(dropout)
         (width,) = timesformer.norm.normalized_shape
-        self.scale = nn.Parameter(torch.zeros(width)) if residual else None
+        # without blocks nothing is made of the tokens: the scale stays at zero
+        self.scale = nn.Parameter(torch.zeros(width), requires_grad=len(timesformer.blocks) > 0) if residual else None
         self.head = nn.Linear(width, classes)
         self.expected = expected
 
@@ -144,12 +145,12 @@ def build(
 ) -> WTMR:
     """Build the network of the paper for `dataset`, with the parts that the settings of the same names leave it.
 
-    None means the paper's value: width 768 (256 on joints), heads of width 64 (32), convolutions of 64 and 128
-    channels, dropout 0.3, patches of 8×8 cells (on joints, of 2 frames of a part; over a backbone, of 32×32 pixels), 12
-    blocks (6). Data sets other than the paper's need `classes`. With `cnn` off, tokens are patches of the frames or of
-    the backbone's maps, as many as with it, or the joints of each part. If `residual`, regions, context and TimeSformer
-    are added to the backbone's map and start at nothing, the tokens are the means of their patches, and the width is
-    that of the map: training starts as that of `linear`.
+    None means the paper's value: width 768 (256 on joints), as many heads as divide it and are at least 64 (32) wide,
+    convolutions of 64 and 128 channels, dropout 0.3, patches of 8×8 cells (on joints, of 2 frames of a part; over a
+    backbone, of 32×32 pixels), 12 blocks (6). Data sets other than the paper's need `classes`. With `cnn` off, tokens
+    are patches of the frames or of the backbone's maps, as many as with it, or the joints of each part. If `residual`,
+    regions, context and TimeSformer are added to the backbone's map and start at nothing, the tokens are the means of
+    their patches, and the width is that of the map: training starts as that of `linear`.
 
     Returns:
         A network for grey or RGB pictures (b, frames, 1 or 3, size, size), or for joints (b, frames, 1 or 2, 25, 3) in
@@ -171,8 +172,8 @@ def build(
     dropout = 0.3 if dropout is None else dropout
     if backbone_weights and not backbone:
         raise ValueError(f"there is no backbone for the weights {backbone_weights}; name it")
-    if residual and not backbone:
-        raise ValueError("residual is true, but there is no backbone to add to; name one")
+    if residual and (not backbone or on_joints):
+        raise ValueError(f"residual is true, but {dataset} has no map of a backbone to add to; name one, over frames")
     if residual and timesformer_weights:
         raise ValueError("residual is true, so tokens are means of patches; timesformer_weights are for projected ones")
     eyes = None
@@ -185,7 +186,7 @@ def build(
             frozen=backbone_frozen,
         )
     if residual and width not in (None, eyes.width):
-        raise ValueError(f"width is {width}; with residual it is that of the backbone's map, {eyes.width}")
+        raise ValueError(f"width is {width}; with residual it is that of the backbone's map: give {eyes.width}")
     if width is None:
         width = eyes.width if residual else 256 if on_joints else 768
     if heads is None:
@@ -226,7 +227,7 @@ def build(
                 f"{regions[0]}×{regions[1]} regions; found {size}"
             )
         inputs = eyes.width if backbone else colours
-        network = PlainFrames()
+        network = PlainFrames(normalised=inputs if residual else 0)
         if cnn:
             network = FrameRegions(inputs, conv_channels, regions, **parts, halves=not backbone, residual=residual)
         width_of_map = conv_channels[1] if cnn else inputs

@@ -44,8 +44,8 @@ CHANGES = {
 IMPLIED = {
     "backbone_frozen": {"backbone_lr", "epochs", "mixup"},
     "backbone": {
-        "size", "colour", "width", "depth", "heads", "conv_channels", "dropout", "patch", "residual",
-        "backbone_weights", "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_views",
+        "size", "colour", "width", "depth", "heads", "conv_channels", "dropout", "patch", "backbone_weights",
+        "backbone_stage", "backbone_frozen", "backbone_lr", "backbone_views",
     },
 }  # fmt: skip
 
