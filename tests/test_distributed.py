@@ -91,8 +91,8 @@ from accelerate import Accelerator
 from wtmr_core.models.synced import synced
 from wtmr_core.data import Share
 torch.manual_seed(0)
-network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU(), torch.nn.Flatten(),
-                              torch.nn.LazyLinear(4))
+network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU(),
+                              torch.nn.BatchNorm2d(3, affine=False), torch.nn.Flatten(), torch.nn.LazyLinear(4))
 x, y = torch.randn(7, 2, 6, 5), torch.arange(7) % 4
 network(x)
 worker = Accelerator(cpu=True)
@@ -107,13 +107,14 @@ if worker.is_main_process:
 
 
 def test_the_gradients_are_those_of_the_whole_batch(tmp_path):
-    """Seven clips over two processes through BatchNorm, against plain torch on all seven."""
+    """Seven clips over two processes through both kinds of BatchNorm, against plain torch on all seven."""
     (tmp_path / "gradients.py").write_text(GRADIENTS)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run([*torchrun, tmp_path / "gradients.py", tmp_path / "got.pt"], check=True, cwd=PROJECT, timeout=120)
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU(),
-                                  torch.nn.Flatten(), torch.nn.LazyLinear(4))  # fmt: skip
+                                  torch.nn.BatchNorm2d(3, affine=False), torch.nn.Flatten(),
+                                  torch.nn.LazyLinear(4))  # fmt: skip
     x, y = torch.randn(7, 2, 6, 5), torch.arange(7) % 4
     network(x)
     torch.nn.functional.cross_entropy(network(x), y).backward()

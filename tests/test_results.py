@@ -14,7 +14,7 @@ from wtmr_core import runs
 from wtmr_core.paper import suite, tables
 from wtmr_core.paper.suite import finished_runs
 
-KEPT = ("mini", "real", "folds", "real-pretrained", "folds-pretrained")
+KEPT = ("mini", "real", "folds", "real-pretrained", "folds-pretrained", "folds-efficientnet")
 SUITES = {name: suite.load(suite.find(name, PROJECT / "experiments")) for name in KEPT}
 MINI = SUITES["mini"]
 #: notebook -> the copy in results/mini that was made with the notebook's own defaults

@@ -33,7 +33,9 @@ class PatchEmbedding(nn.Module):
 
 
 class PatchMeans(nn.Module):
-    """Average patches, with nothing to learn: maps (b, t, c, h, w) → tokens (b, t/o, n, c); as `PatchEmbedding`.
+    """Average patches, with nothing to learn: maps (b, t, c, h, w) → tokens (b, t/o, n, c).
+
+    Raises `ValueError` as `PatchEmbedding` does.
 
     >>> PatchMeans((1, 4, 4))(torch.zeros(2, 5, 3, 8, 8)).shape
     torch.Size([2, 5, 4, 3])

@@ -190,11 +190,12 @@ class PlainFrames(nn.Module):
 
     def __init__(self, normalised: int = 0):
         super().__init__()
-        self.normalise = nn.BatchNorm3d(normalised, affine=False) if normalised else None
+        self.normalise = nn.BatchNorm2d(normalised, affine=False) if normalised else None
 
     def forward(self, clips: Tensor) -> Regions:
         if self.normalise is not None:
-            clips = self.normalise(clips.movedim(1, 2)).movedim(2, 1)
+            frames = self.normalise(rearrange(clips, "b t c h w -> (b t) c h w"))
+            clips = rearrange(frames, "(b t) c h w -> b t c h w", b=len(clips))
         return Regions(clips, clips.new_ones(*clips.shape[:2], 1))
 
 

@@ -28,8 +28,10 @@ class SyncedBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(squares / (count - 1), self.momentum)
             self.num_batches_tracked.add_(1)
-        scale = self.weight * (squares / count + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        scale = (squares / count + self.eps).rsqrt()
+        if self.affine:
+            return (centred * (self.weight * scale)[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        return (centred * scale[:, None, None]).to(x.dtype)
 
 
 def _summed(values: Tensor) -> Tensor:
