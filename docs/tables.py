@@ -101,7 +101,8 @@ def pretrained(results: Path) -> Table:
 
 def efficientnet(results: Path) -> Table:
     rows = components(results, "folds-efficientnet")
-    return table(rows, "", {"label": Column("network over the backbone", words=names.network)} | ACCURACY | DIFFERENCE | COSTS)
+    label = Column("network over the backbone", words=names.network)
+    return table(rows, "", {"label": label} | ACCURACY | DIFFERENCE | COSTS)
 
 
 def glance(results: Path) -> Table:
