@@ -118,7 +118,7 @@ def test_published_defaults_are_the_papers(dataset, model, expected):
         ({"model": "logistic", "epochs": 2}, "with model logistic it must be 1"),
         ({"model": "logistic", "backbone_frozen": 16}, "which needs a backbone that is frozen: backbone_frozen 32"),
         ({"backbone": "resnet18", "backbone_frozen": 4}, "there are no backbone_weights"),
-        ({"residual": True}, "there is no backbone to add to"),
+        ({"residual": True}, "residual is True; there is no backbone"),
         ({"dataset": "ntu60", "residual": True}, "ntu60 has no frames"),
         ({"model": "released-wtmr", "residual": True}, "released-wtmr has no such part, only wtmr has"),
         ({"backbone": "resnet18", "residual": True, "timesformer_weights": "w.bin"}, "tokens are means of patches"),

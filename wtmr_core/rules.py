@@ -48,8 +48,6 @@ def check_together(settings: Any) -> None:
         raise SettingsError(f"model is {settings.model}, which needs a backbone, such as mobilenetv2_100")
     if settings.model == "logistic":
         _check_logistic(settings)
-    if settings.residual and settings.model == "wtmr" and not (settings.backbone or has_joints(settings.dataset)):
-        raise SettingsError("residual is true, but there is no backbone to add to; name one, such as mobilenetv2_100")
     if settings.residual and settings.timesformer_weights:
         raise SettingsError(
             "residual is true, so tokens are means of patches; timesformer_weights are for projected ones"
@@ -103,7 +101,7 @@ def without_effect(settings: Any) -> dict[str, str]:
     else:
         idle = dict.fromkeys(("centre_joints", "normalise_joints"), f"{settings.dataset} has no joints")
     if not settings.backbone:
-        idle |= dict.fromkeys(BACKBONE[1:], "there is no backbone")
+        idle |= dict.fromkeys((*BACKBONE[1:], "residual"), "there is no backbone")
     elif not settings.backbone_frozen:
         idle["backbone_views"] = "no layer is frozen"
     if settings.backbone and settings.backbone_frozen == settings.backbone_stage:
