@@ -93,16 +93,17 @@ def folds(results: Path) -> Table:
     return table(components(results, "folds"), "", {"label": None} | ACCURACY | DIFFERENCE | COSTS)
 
 
+def folds_over_a_backbone(results: Path, name: str, words: Callable[[str], str]) -> Table:
+    label = Column("network over the backbone", words=words)
+    return table(components(results, name), "", {"label": label} | ACCURACY | DIFFERENCE | COSTS)
+
+
 def pretrained(results: Path) -> Table:
-    rows = components(results, "folds-pretrained")
-    label = Column("network over the backbone", words=over_a_backbone)
-    return table(rows, "", {"label": label} | ACCURACY | DIFFERENCE | COSTS)
+    return folds_over_a_backbone(results, "folds-pretrained", over_a_backbone)
 
 
 def efficientnet(results: Path) -> Table:
-    rows = components(results, "folds-efficientnet")
-    label = Column("network over the backbone", words=names.network)
-    return table(rows, "", {"label": label} | ACCURACY | DIFFERENCE | COSTS)
+    return folds_over_a_backbone(results, "folds-efficientnet", names.network)
 
 
 def glance(results: Path) -> Table:
